@@ -1,0 +1,133 @@
+"""In: arguments. Out: the verb that runs, and the exit code of the contract for whatever happens in it.
+
+Exit codes (design 4.1): 0 done, 1 a defect of ours, 2 usage or configuration, 3 a mapping document, 4 the other side
+refused, 5 done in part, 75 try again later; and 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from adapter.cli import verbs
+from adapter.cli.options import Options, hoist
+from adapter.errors import ReluthError
+from adapter.observe import configure
+
+__all__ = ["app", "main"]
+
+_DEFECT = 1
+_INTERRUPTED = 130
+_DEBUG = "RELUTH_DEBUG"
+_GLOBAL = "Options of `reluth` itself (--config, --store, --json, --quiet) may stand before or after the verb."
+
+
+class _Root(TyperGroup):
+    """Takes the global options wherever they stand, and a closed pipe for what it is: nobody reads on."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Global options first, then the verb with its own."""
+        return super().parse_args(ctx, hoist(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; ``reluth screen --json | head`` ends without a word."""
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes stdout once more at exit: give it a place to go (library/signal.html#note-on-sigpipe).
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        return found
+
+
+app = typer.Typer(
+    name="reluth",
+    cls=_Root,
+    help="From a hospital's FHIR server to the few patients who may fit the ReLUTH trial (NCT04954820).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog=_GLOBAL,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.callback()
+def _root(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(envvar="RELUTH_CONFIG", help="Settings file; ./adapter.toml where there is one.")
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder of the store, instead of the settings' one.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable: one object, or one a line.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing on stderr but errors.")] = False,
+) -> None:
+    ctx.obj = Options(config=config, store=store, json=json, quiet=quiet)
+    configure(quiet=quiet)
+
+
+verbs.register(app, epilog=_GLOBAL)
+
+#: Typer keeps its own copy of click: this is the root of its usage errors, by way of a public name.
+_UsageProblem = typer.BadParameter.__mro__[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `reluth`.
+
+    Args:
+        arguments: without the program's name; None for those of the process.
+
+    Returns:
+        the exit code of the contract.
+    """
+    os.umask(0o077)
+    # Taken out of the environment: `RELUTH_*` are settings, and this is none.
+    debug = bool(os.environ.pop(_DEBUG, ""))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=given, prog_name="reluth", standalone_mode=False)
+    except ReluthError as error:
+        _say(str(error))
+        _trace(debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else _DEFECT
+    except Exception as error:
+        if isinstance(error, _UsageProblem):
+            return _usage(error)
+        # The exception's text may hold patient content: only its kind is told.
+        _say(f"a defect of ours ({type(error).__name__}); {_DEBUG}=1 shows where")
+        _trace(debug)
+        return _DEFECT
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help(), file=sys.stderr)
+    else:
+        path = context.command_path if context is not None else "reluth"
+        _say(f"{error.format_message()} Try `{path} --help`.")
+    return int(error.exit_code)
+
+
+def _say(sentence: str) -> None:
+    print(f"reluth: {sentence}", file=sys.stderr)
+
+
+def _trace(debug: bool) -> None:
+    if debug:
+        traceback.print_exc()

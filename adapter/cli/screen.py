@@ -1,0 +1,115 @@
+"""In: whom to screen, and as of when. Out: one verdict a patient, by site and patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.opening import Opened, a_day, opened, stage_of, today
+from adapter.cli.options import Options
+from adapter.cli.output import data, note, progress_bars, say_unreadable
+from adapter.cli.patients import find_person
+
+if TYPE_CHECKING:
+    from adapter.criteria import PatientVerdict, Trial
+    from adapter.screening import Asked, Screening
+
+__all__ = ["run_screening", "screen"]
+
+_IN_PART = 5
+_MARKS = {True: "✓", False: "✗", None: "?"}
+
+
+def screen(  # noqa: PLR0913, PLR0917 - an argument an option
+    ctx: typer.Context,
+    trial: Annotated[str | None, typer.Option(help="Trial; else those of the settings.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
+    on: Annotated[str | None, typer.Option(help="Reference date; else the recorded one, else today in Paris.")] = None,
+    stage: Annotated[str, typer.Option(help="registration or randomisation.")] = "registration",
+    patient: Annotated[str | None, typer.Option(help="Only this patient, SITE/ID, candidate or not.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All patients, not only candidates.")] = False,
+    overlay: Annotated[Path | None, typer.Option(help="Folder with the site's own documents.")] = None,
+) -> None:
+    """Screen patients: verdicts on every criterion, for candidates or (--all) for everybody."""
+    from adapter.screening import Asked
+
+    options: Options = ctx.obj
+    day = a_day(on, option="--on")
+    with opened(options) as room:
+        asked = Asked(today=today(), stage=stage_of(stage), on=day, everyone=everyone)
+        if patient is not None:
+            person = find_person(room.store, patient, site=site)
+            site, asked = person.site, replace(asked, patients=(person.patient,))
+        sites = room.sites(site)
+        if not sites:
+            note(options, "the store is empty: `reluth pull` fills it")
+        unreadable: set[str] = set()
+        for document in [room.trial(name) for name in ([trial] if trial else room.settings.trials)]:
+            for name in sites:
+                unreadable.update(run_screening(room, document, name, asked=asked, options=options, overlay=overlay))
+    if unreadable:
+        say_unreadable(tuple(sorted(unreadable)))
+        raise typer.Exit(_IN_PART)
+
+
+def run_screening(  # noqa: PLR0913 - what a screening is made of, keyword-only
+    room: Opened,
+    trial: Trial,
+    site: str,
+    *,
+    asked: Asked,
+    options: Options,
+    overlay: Path | None = None,
+    show: bool = True,
+) -> tuple[str, ...]:
+    """Screen one site, printing each verdict.
+
+    Args:
+        show: print verdicts; False for the demo, which prints the worklist.
+
+    Returns:
+        the resources that could not be read.
+    """
+    from adapter.screening import screen as screen_site
+
+    outcomes: Counter[str] = Counter()
+    with progress_bars(options) as bars:
+        bar = bars.add_task(f"screen {site}", total=None)
+
+        def progress(done: int, total: int | None) -> None:
+            bars.update(bar, completed=done, total=total)
+
+        screening = screen_site(room.store, trial, room.site(site, overlay), replace(asked, progress=progress))
+        for verdict in screening:
+            outcomes[verdict.outcome.value] += verdict.candidate
+            if show and options.json:
+                data(verdict.to_json())
+            elif show:
+                print(_line(verdict, trial))
+    note(options, _summary(screening, trial, outcomes))
+    return screening.unreadable
+
+
+def _line(verdict: PatientVerdict, trial: Trial) -> str:
+    counts: Counter[bool | None] = Counter()
+    failed = []
+    for criterion in verdict.criteria:
+        passes = trial.criterion(criterion.id).passes(criterion.truth)
+        counts[passes] += 1
+        if passes is False:
+            failed.append(criterion.id)
+    name = f"{verdict.site}/{verdict.patient.removeprefix('Patient/')}"
+    marks = "  ".join(f"{_MARKS[passes]} {counts[passes]:>2}" for passes in (True, False, None))
+    return f"{name:<24}  {verdict.outcome.value:<22}  {marks}  {' '.join(failed)}".rstrip()
+
+
+def _summary(screening: Screening, trial: Trial, outcomes: Counter[str]) -> str:
+    found = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()) if count)
+    return (
+        f"{trial.acronym}, site {screening.site}: {screening.evaluated} evaluated, {screening.candidates} candidates"
+        f"{f' ({found})' if found else ''}"
+    )

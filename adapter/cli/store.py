@@ -1,0 +1,109 @@
+"""In: the store. Out: how much is in it; whether all it lists is there, byte for byte as it came (else exit 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from adapter.cli.opening import opened
+from adapter.cli.options import Options
+from adapter.cli.output import console, data, note
+
+if TYPE_CHECKING:
+    from adapter.store import Store
+
+__all__ = ["store"]
+
+_IN_PART = 5
+_ROWS = 512
+_PRIVATE = 0o077
+
+store = typer.Typer(help="Look at the store.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@store.command()
+def stats(ctx: typer.Context) -> None:
+    """Count live resources and versions, by site and type."""
+    from rich import box
+    from rich.table import Table
+
+    options: Options = ctx.obj
+    with opened(options) as room:
+        found = room.store.lake.stats()
+    if options.json:
+        data(found)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("site", "type", "live", "versions"):
+        table.add_column(heading, justify="right" if heading in ("live", "versions") else "left")
+    for site, types in found["sites"].items():
+        for type_, counts in types.items():
+            table.add_row(site, type_, str(counts["live"]), str(counts["versions"]))
+    console().print(table)
+
+
+@store.command()
+def check(ctx: typer.Context) -> None:
+    """Read the whole store again: every file it lists, every resource's hash, who may enter."""
+    options: Options = ctx.obj
+    sites = {}
+    with opened(options) as room:
+        problems = list(_open_to_others(room.store.folder))
+        for site in room.store.lake.sites():
+            versions, found = _check_site(room.store, site)
+            problems += found
+            sites[site] = {"versions": versions, "quarantined": len(room.store.quarantined(site))}
+    if options.json:
+        data({"ok": not problems, "sites": sites, "problems": problems})
+    else:
+        for site, counts in sites.items():
+            note(
+                options, f"site {site}: {counts['versions']} versions read, {counts['quarantined']} items in quarantine"
+            )
+        for problem in problems:
+            print(problem)
+        note(options, "all is whole" if not problems else f"{len(problems)} problems")
+    if problems:
+        raise typer.Exit(_IN_PART)
+
+
+def _check_site(store: Store, site: str) -> tuple[int, list[str]]:
+    versions = 0
+    problems: list[str] = []
+    for index in map(Path, store.lake.index_files(site)):
+        raw = store.lake.raw_path(site, index.parent.name, index.stem)
+        name = f"{site}/{index.parent.name}/{index.name}"
+        if not index.is_file() or not raw.is_file():
+            problems.append(f"{name}: a file is missing")
+            continue
+        read, wrong = _check_segment(raw, index)
+        versions += read
+        problems += [f"{name}: {problem}" for problem in wrong]
+    return versions, problems
+
+
+def _check_segment(raw: Path, index: Path) -> tuple[int, list[str]]:
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+
+    read = 0
+    try:
+        with pq.ParquetFile(index) as listed, pq.ParquetFile(raw) as kept:
+            wrong = [] if listed.metadata.num_rows == kept.metadata.num_rows else ["index and raw differ in length"]
+            for rows in kept.iter_batches(_ROWS, columns=["type", "id", "sha256", "raw"]):
+                for row in rows.to_pylist():
+                    read += 1
+                    if sha256(row["raw"]).digest() != row["sha256"]:
+                        wrong.append(f"{row['type']}/{row['id']} is not as it came")
+    except (pa.ArrowException, OSError) as error:
+        return read, [f"cannot be read ({type(error).__name__})"]
+    return read, wrong
+
+
+def _open_to_others(folder: Path) -> Iterator[str]:
+    if folder.stat().st_mode & _PRIVATE:
+        yield "the store's folder is open to others: chmod 700"

@@ -1,0 +1,31 @@
+"""In: the root of the command line. Out: the same with all verbs, one module a verb."""
+
+from __future__ import annotations
+
+import typer
+
+from adapter.cli.add import add
+from adapter.cli.decide import decide
+from adapter.cli.demo import demo
+from adapter.cli.funnel import funnel
+from adapter.cli.log import log
+from adapter.cli.openapi import openapi
+from adapter.cli.pull import pull
+from adapter.cli.screen import screen
+from adapter.cli.serve import serve
+from adapter.cli.simulate import simulate
+from adapter.cli.store import store
+from adapter.cli.why import why
+from adapter.cli.worklist import worklist
+
+__all__ = ["register"]
+
+#: In the order of the help: first what shows it all, then the way of the data.
+_VERBS = (demo, simulate, pull, screen, why, worklist, log, funnel, add, decide, serve, openapi)
+
+
+def register(app: typer.Typer, *, epilog: str) -> None:
+    """Add the verbs; each help ends with what holds for all."""
+    for verb in _VERBS:
+        app.command(verb.__name__, epilog=epilog)(verb)
+    app.add_typer(store, name="store", epilog=epilog)

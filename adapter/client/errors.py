@@ -1,0 +1,160 @@
+"""In: what an answer, or its absence, was. Out: the error that says so, without query strings or patient content.
+
+::
+
+    RemoteError                exit 4
+    |-- Refused                the server answered 4xx, or 5xx that trying again does not mend
+    |   `-- NotFound           404 or 410: no such resource or resource type
+    |-- ForeignHost            a link or redirect leads to a host that is not on the allow-list; nothing was sent there
+    |-- UnusableAnswer         an answer that is not what FHIR says it should be
+    |   `-- LoopingPages       a next link leads back to a page already read
+    `-- TransientError         exit 75
+        `-- Unavailable        still failing after all attempts, or it asked to wait longer than we may
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from adapter.errors import RemoteError, TransientError
+
+__all__ = [
+    "ForeignHost",
+    "Issue",
+    "LoopingPages",
+    "NotFound",
+    "Refused",
+    "Unavailable",
+    "UnusableAnswer",
+    "issues_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue of an OperationOutcome; ``diagnostics`` is the server's free text and may hold patient content."""
+
+    severity: str
+    code: str
+    # Kept out of repr, and so out of logs and tracebacks.
+    diagnostics: str = field(default="", repr=False)
+
+    @property
+    def is_error(self) -> bool:
+        """The server says that something was not done (severity fatal or error)."""
+        return self.severity in {"fatal", "error"}
+
+    def __str__(self) -> str:
+        return f"{self.severity}/{self.code}"
+
+
+class Refused(RemoteError):
+    """The server refused a request.
+
+    Args:
+        where: method, host and path.
+        status: HTTP status.
+        issues: of the OperationOutcome in the answer, if it held one.
+    """
+
+    def __init__(self, where: str, status: int, issues: tuple[Issue, ...] = ()) -> None:
+        self.where = where
+        self.status = status
+        self.issues = issues
+        told = f" ({', '.join(map(str, issues))})" if issues else ""
+        super().__init__(f"{where}: answered {status}{told}")
+
+
+class NotFound(Refused):
+    """The server has no such resource, or does not serve the type."""
+
+
+class ForeignHost(RemoteError):
+    """A link or redirect leads to a host that is not on the allow-list.
+
+    Args:
+        where: method, host and path of the request whose answer held the address.
+        origin: scheme, host and port it leads to.
+    """
+
+    def __init__(self, where: str, origin: str) -> None:
+        self.where = where
+        self.origin = origin
+        super().__init__(f"{where}: leads to {origin}, which is neither the site's base_url nor one of its hosts")
+
+
+class UnusableAnswer(RemoteError):
+    """The server answered with what FHIR does not allow here.
+
+    Args:
+        where: method, host and path.
+        problem: what is wrong with the answer.
+    """
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where
+        self.problem = problem
+        super().__init__(f"{where}: {problem}")
+
+
+class LoopingPages(UnusableAnswer):
+    """A search's next link leads back to a page that was read already."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where, "the next link leads back to a page already read")
+
+
+class Unavailable(TransientError):
+    """The server did not give a usable answer within our attempts.
+
+    Args:
+        where: method, host and path.
+        problem: what the last attempt met.
+        attempts: how many there were.
+        retry_after: seconds that the server last asked to wait, if it did.
+    """
+
+    def __init__(self, where: str, problem: str, *, attempts: int, retry_after: float | None = None) -> None:
+        self.where = where
+        self.problem = problem
+        self.attempts = attempts
+        self.retry_after = retry_after
+        asked = f"; it asks to come back in {retry_after:.0f} s" if retry_after else ""
+        super().__init__(f"{where}: {problem}, after {attempts} attempts{asked}")
+
+
+class _Coded(msgspec.Struct):
+    severity: object = None
+    code: object = None
+    diagnostics: object = None
+
+
+class _Outcome(msgspec.Struct):
+    resourceType: object = None
+    issue: list[_Coded] = []
+
+
+def issues_of(body: bytes) -> tuple[Issue, ...]:
+    """The issues of an OperationOutcome; none when ``body`` is anything else.
+
+    >>> body = b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid"}]}'
+    >>> [str(issue) for issue in issues_of(body)]
+    ['error/invalid']
+    """
+    try:
+        outcome = msgspec.json.decode(body, type=_Outcome)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    if outcome.resourceType != "OperationOutcome":
+        return ()
+    return tuple(
+        Issue(_word(issue.severity), _word(issue.code), issue.diagnostics if isinstance(issue.diagnostics, str) else "")
+        for issue in outcome.issue
+    )
+
+
+def _word(value: object) -> str:
+    """A code as sent, if it has the form of one: free text in its place must not get into messages."""
+    return value if isinstance(value, str) and value.isascii() and value.replace("-", "").isalpha() else "unknown"

@@ -1,0 +1,225 @@
+"""In: a failed attempt (status, exception, Retry-After). Out: whether to try again, and after how long.
+
+Pure, but for `attempting`, which drives tenacity with the sleep and the clock it is given.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx
+import tenacity
+
+from adapter.client.errors import Unavailable
+
+__all__ = [
+    "Attempt",
+    "Clock",
+    "Failed",
+    "RetryPolicy",
+    "attempting",
+    "is_certificate_trouble",
+    "is_retryable",
+    "retry_after_seconds",
+    "wait_seconds",
+]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: 408 and 425 ask for it; 429 and 503 do too, often with Retry-After; a single 500, 502 or 504 is usual behind a proxy.
+RETRYABLE_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+#: No connection, or one that broke before the whole answer was there.
+_RETRYABLE_ERRORS = (
+    httpx.TimeoutException,
+    httpx.NetworkError,
+    httpx.RemoteProtocolError,
+    httpx.ProxyError,
+    httpx.DecodingError,
+)
+
+# Some servers send Retry-After as a moment, in seconds or milliseconds since 1970; no wait is as long as these numbers.
+_EPOCH_SECONDS_FROM = 1e9
+_EPOCH_MILLISECONDS_FROM = 1e11
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long and how often to try.
+
+    Args:
+        attempts: requests in all, the first included.
+        budget: seconds in all, requests and waits.
+        first_wait: upper bound of the first own wait; it doubles from attempt to attempt.
+        longest_wait: upper bound of an own wait.
+        longest_asked: a longer wait asked for by Retry-After is taken as this.
+    """
+
+    attempts: int = 6
+    budget: float = 900.0
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    longest_asked: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What of the world a retry needs; tests give their own."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    jitter: Callable[[], float] = random.random
+
+
+class Failed(Exception):
+    """One attempt failed and another is worth it; ``asked`` is its Retry-After in seconds, as sent."""
+
+    def __init__(self, problem: str, asked: float | None = None) -> None:
+        self.problem = problem
+        self.asked = asked
+        super().__init__(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is known when an attempt has failed: its number from 1, seconds since the first began, and the failure."""
+
+    number: int
+    elapsed: float
+    asked: float | None = None
+
+
+def is_retryable(failure: int | Exception) -> bool:
+    """Whether the same request may succeed later: ``failure`` is an HTTP status or what httpx raised.
+
+    >>> is_retryable(503), is_retryable(401), is_retryable(httpx.ReadTimeout("slow"))
+    (True, False, True)
+    """
+    if isinstance(failure, int):
+        return failure in RETRYABLE_STATUS
+    return isinstance(failure, _RETRYABLE_ERRORS) and not is_certificate_trouble(failure)
+
+
+def is_certificate_trouble(failure: BaseException | None) -> bool:
+    """A certificate that cannot be verified now cannot be verified in a minute either."""
+    while failure is not None:
+        # httpx re-raises with the text only, so that the class is lost on some paths.
+        if isinstance(failure, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(failure):
+            return True
+        failure = failure.__cause__ or failure.__context__
+    return False
+
+
+def retry_after_seconds(header: str | None, *, now: datetime) -> float | None:
+    """Seconds from ``now`` that a Retry-After header asks for, unclamped; None when it says nothing readable.
+
+    Source:
+        RFC 9110 10.2.3: seconds, or an HTTP date. Moments in seconds or milliseconds since 1970 are seen in the field.
+
+    >>> at = datetime(2025, 6, 1, tzinfo=UTC)
+    >>> retry_after_seconds("120", now=at), retry_after_seconds("Sun, 01 Jun 2025 00:00:30 GMT", now=at)
+    (120.0, 30.0)
+    >>> retry_after_seconds("1748736060000", now=at), retry_after_seconds("soon", now=at)
+    (60.0, None)
+    """
+    text = (header or "").strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return _seconds_until(text, now=now)
+    if not 0 <= number < float("inf"):
+        return None
+    if number >= _EPOCH_MILLISECONDS_FROM:
+        return max(0.0, number / 1000 - now.timestamp())
+    if number >= _EPOCH_SECONDS_FROM:
+        return max(0.0, number - now.timestamp())
+    return number
+
+
+def _seconds_until(text: str, *, now: datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds())
+
+
+def wait_seconds(policy: RetryPolicy, attempt: Attempt, *, jitter: float) -> float | None:
+    """Seconds to wait before the next attempt; None when there is to be none.
+
+    A wait that the server asked for is never shortened but by the clamp: jitter comes on top. One that would end after
+    the budget ends the attempts at once: coming back early is not what was asked, and waiting for nothing is no use.
+
+    Args:
+        policy: bounds.
+        attempt: the one that failed.
+        jitter: 0 to 1, spreads clients that failed together (full jitter on own waits).
+    """
+    if attempt.number >= policy.attempts:
+        return None
+    own = min(policy.longest_wait, policy.first_wait * 2 ** (attempt.number - 1))
+    asked = attempt.asked
+    wait = own * jitter if asked is None else min(asked, policy.longest_asked) + policy.first_wait * jitter
+    return wait if attempt.elapsed + wait <= policy.budget else None
+
+
+def attempting(policy: RetryPolicy, clock: Clock, once: Callable[[], T], *, where: str) -> T:
+    """Call ``once`` until it gives an answer; each `Failed` it raises costs one attempt.
+
+    Args:
+        policy: bounds.
+        clock: sleep, time and jitter.
+        once: one attempt; anything but `Failed` that it raises goes through.
+        where: method, host and path, for the log and the error.
+
+    Raises:
+        Unavailable: the attempts or the budget are used up.
+    """
+    began = clock.monotonic()
+
+    def plan(state: tenacity.RetryCallState) -> float:
+        attempt = Attempt(state.attempt_number, clock.monotonic() - began, _failure(state).asked)
+        wait = wait_seconds(policy, attempt, jitter=clock.jitter())
+        return math.inf if wait is None else wait
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        failure = _failure(state)
+        wait = state.next_action.sleep if state.next_action else 0.0
+        if failure.asked is not None and failure.asked > policy.longest_asked:
+            _log.warning("%s: Retry-After of %.0f s taken as %.0f s", where, failure.asked, policy.longest_asked)
+        _log.info("%s: %s, attempt %d, again in %.1f s", where, failure.problem, state.attempt_number, wait)
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Failed),
+        wait=plan,
+        # tenacity plans the wait before it asks whether to stop (its own stop_before_delay rests on that).
+        stop=lambda state: state.upcoming_sleep == math.inf,
+        sleep=clock.sleep,
+        before_sleep=tell,
+    )
+    try:
+        return retrying(once)
+    except tenacity.RetryError as error:
+        last = error.last_attempt.exception()
+        assert isinstance(last, Failed)
+        number = error.last_attempt.attempt_number
+        asked = None if last.asked is None else min(last.asked, policy.longest_asked)
+        raise Unavailable(where, last.problem, attempts=number, retry_after=asked) from None
+
+
+def _failure(state: tenacity.RetryCallState) -> Failed:
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, Failed)
+    return failure

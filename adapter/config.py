@@ -1,0 +1,276 @@
+"""In: adapter.toml, the environment, secret files, arguments. Out: `Settings`, checked, or an error that names the key.
+
+What is said twice: arguments win over the environment (``RELUTH_SITES__ICM__BASE_URL``), that over secret files
+(``token_file``), these over ``adapter.toml``. Paths in the file and in the environment are relative to the file's
+folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from adapter.errors import ConfigurationError
+
+__all__ = [
+    "AuthSettings",
+    "BasicSettings",
+    "BearerSettings",
+    "MutualTlsSettings",
+    "NoAuthSettings",
+    "RetentionSettings",
+    "ServiceSettings",
+    "Settings",
+    "SiteSettings",
+    "SmartBackendSettings",
+    "StoreSettings",
+    "load_settings",
+]
+
+DEFAULT_FILE = Path("adapter.toml")
+_PREFIX = "RELUTH_"
+#: Read by the command line itself, not a setting.
+_OTHER_VARIABLES = frozenset({"RELUTH_CONFIG"})
+#: Settings whose value may stand in a file of its own, named by the key with ``_file`` after it.
+_SECRETS = frozenset({"password", "token", "database"})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """``[store]``: folder of the lake and of SQLite; url of the state where it is another database."""
+
+    path: Path = Path("var")
+    database: str | None = Field(default=None, repr=False)
+
+
+class RetentionSettings(_Section):
+    """``[retention]``: how long raw data of patients without a signal is kept."""
+
+    non_candidates_days: int = Field(default=30, ge=0)
+
+
+class ServiceSettings(_Section):
+    """``[service]``: where `reluth serve` listens, and under which names it may be called."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    hosts: list[str] = []
+
+
+class NoAuthSettings(_Section):
+    """The server asks for nothing."""
+
+    type: Literal["none"] = "none"
+
+
+class BasicSettings(_Section):
+    """HTTP Basic."""
+
+    type: Literal["basic"]
+    username: str
+    password: SecretStr
+
+
+class BearerSettings(_Section):
+    """A fixed token."""
+
+    type: Literal["bearer"]
+    token: SecretStr
+
+
+class SmartBackendSettings(_Section):
+    """SMART Backend Services: a signed assertion for a short token."""
+
+    type: Literal["smart-backend"]
+    client_id: str
+    private_key_file: Path
+    scopes: list[str] = ["system/*.rs"]
+    key_id: str | None = None
+    algorithm: Literal["ES384", "RS384"] | None = None
+    token_url: AnyHttpUrl | None = None
+
+
+class MutualTlsSettings(_Section):
+    """A client certificate."""
+
+    type: Literal["mtls"]
+    certificate_file: Path
+    private_key_file: Path
+
+
+AuthSettings = Annotated[
+    NoAuthSettings | BasicSettings | BearerSettings | SmartBackendSettings | MutualTlsSettings,
+    Field(discriminator="type"),
+]
+
+
+class SiteSettings(_Section):
+    """``[sites.<name>]``: one hospital's server and what is particular to it."""
+
+    base_url: str | None = None
+    hosts: list[str] = []
+    fhir_version: Literal["4.0.1", "4.3.0", "5.0.0"] = "4.0.1"
+    mode: Literal["bulk", "search"] = "search"
+    group: str | None = None
+    types: list[str] | None = None
+    identifier_system: str | None = None
+    site_code: str | None = None
+    auth: AuthSettings = NoAuthSettings()
+    ca_file: Path | None = None
+    overlay: Path | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_fhir_base(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = AnyHttpUrl(value)
+        if url.query or url.fragment:
+            raise ValueError("a FHIR base URL has no query and no fragment")
+        return value.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """All settings; made by `load_settings`, or bare for the defaults."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    trials: list[str] = Field(default=["nct04954820"], min_length=1)
+    store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
+    service: ServiceSettings = ServiceSettings()
+    sites: dict[str, SiteSettings] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but what is given: `load_settings` has brought the sources together, with their paths and keys."""
+        return (init_settings,)
+
+
+def load_settings(path: Path | None = None, *, store: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        path: settings file; None for ``./adapter.toml``, which may be missing.
+        store: the store's folder, over all else.
+
+    Raises:
+        ConfigurationError: a file is missing or no TOML, a key unknown, a value wrong.
+    """
+    file = DEFAULT_FILE if path is None else path
+    if path is None and not file.is_file():
+        written: dict[str, Any] = {}
+    else:
+        written = _read_toml(file)
+    folder = file.absolute().parent
+    from_environment = _environment()
+    merged = _merge(_with_secrets(written, folder), _with_secrets(from_environment, folder))
+    _resolve_paths(merged, folder)
+    if store is not None:
+        merged.setdefault("store", {})["path"] = store.absolute()
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise _named(error) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(path.name, f"cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        where = str(error).rpartition("(")[2].rstrip(")") if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8"
+        raise ConfigurationError(path.name, f"is not TOML: {where}") from None
+
+
+def _environment() -> dict[str, Any]:
+    known = set(Settings.model_fields)
+    for name in os.environ:
+        if not name.upper().startswith(_PREFIX) or name.upper() in _OTHER_VARIABLES:
+            continue
+        if name[len(_PREFIX) :].lower().split("__")[0] not in known:
+            raise ConfigurationError(name, "no such setting")
+    try:
+        found: dict[str, Any] = EnvSettingsSource(Settings)()
+    except SettingsError:
+        raise ConfigurationError(f"{_PREFIX}*", "a list or table in the environment is written as JSON") from None
+    return found
+
+
+def _with_secrets(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Put what stands in secret files in the place of their names."""
+    filled: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            filled[key] = _with_secrets(value, folder)
+        elif not key.endswith("_file") or key.removesuffix("_file") not in _SECRETS:
+            filled.setdefault(key, value)
+    for key, value in tree.items():
+        if key.endswith("_file") and (plain := key.removesuffix("_file")) in _SECRETS:
+            try:
+                filled[plain] = (folder / str(value)).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise ConfigurationError(key, "the file cannot be read") from None
+    return filled
+
+
+def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        standing = merged.get(key)
+        merged[key] = _merge(standing, value) if isinstance(standing, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _resolve_paths(tree: dict[str, Any], folder: Path) -> None:
+    store = tree.setdefault("store", {})
+    if isinstance(store, dict):
+        store["path"] = _beside(store.get("path", "var"), folder)
+    sites = tree.get("sites")
+    for site in sites.values() if isinstance(sites, dict) else ():
+        if not isinstance(site, dict):
+            continue
+        auth = site.get("auth")
+        for section in (site, auth if isinstance(auth, dict) else {}):
+            for key in ("overlay", "ca_file", "private_key_file", "certificate_file"):
+                if key in section:
+                    section[key] = _beside(section[key], folder)
+
+
+def _beside(value: Any, folder: Path) -> Any:
+    return folder / Path(value).expanduser() if isinstance(value, str | Path) else value
+
+
+def _named(error: ValidationError) -> ConfigurationError:
+    """The first thing wrong, by its key as written; the value stays out, it may be a secret."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    # The tag of a union is not a key that anybody wrote.
+    tags = {"none", "basic", "bearer", "smart-backend", "mtls"}
+    parts = [str(part) for part in first["loc"]]
+    key = ".".join(part for at, part in enumerate(parts) if not (part in tags and at and parts[at - 1] == "auth"))
+    problem = "no such setting" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    return ConfigurationError(key or "settings", problem)

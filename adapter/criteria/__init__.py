@@ -1,0 +1,39 @@
+"""In: a criteria document and a `PatientRecord`. Out: exact three-valued verdicts with evidence or a reason. No I/O."""
+
+from __future__ import annotations
+
+from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
+from adapter.criteria.evaluate import evaluate, reference_date
+from adapter.criteria.parse import parse_trial
+from adapter.criteria.trial import Criterion, DecisionState, Default, OpenQuestion, Part, Permanence, Signal, Trial
+from adapter.criteria.truth import Truth, all_of, any_of, negate
+from adapter.criteria.verdict import CriterionVerdict, Outcome, PartVerdict, PatientVerdict, Stage, ToOrder
+
+__all__ = [
+    "Answer",
+    "Converted",
+    "Criterion",
+    "CriterionVerdict",
+    "DecisionState",
+    "Default",
+    "Evidence",
+    "OpenQuestion",
+    "Outcome",
+    "Part",
+    "PartVerdict",
+    "PatientVerdict",
+    "Permanence",
+    "Reason",
+    "Signal",
+    "Stage",
+    "ToOrder",
+    "Trial",
+    "Truth",
+    "Wanted",
+    "all_of",
+    "any_of",
+    "evaluate",
+    "negate",
+    "parse_trial",
+    "reference_date",
+]

@@ -1,0 +1,139 @@
+"""In: the QuestionnaireResponses of a record. Out: for a linkId, what a person attested that still counts on the reference date.
+
+Only completed responses to ``urn:reluth:attestation:<trial>`` by a Practitioner or PractitionerRole count; the latest
+holds; two of one instant that contradict are a conflict (clarifications.md 11, 26, 27, 32).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from adapter.criteria.answer import Answer, Evidence, Reason, Wanted, combine_all
+from adapter.criteria.truth import Truth
+from adapter.fhir import ALWAYS, PatientRecord, When, normalise_reference, parse_when, when_of
+from adapter.fhir.resources import QuestionnaireResponse, ResponseItem
+
+__all__ = ["Attestation", "attestations", "decide_with", "latest_attestation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """One answer of one person."""
+
+    link: str
+    when: When
+    truth: Truth
+    since: When | None
+    evidence: Evidence
+
+
+def attestations(record: PatientRecord, *, trial: str, on: date) -> tuple[Attestation, ...]:
+    """All attestations for the trial that were authored on or before ``on``, in time's order."""
+    found = [
+        item
+        for response in record.responses
+        if _counts(response, trial) and when_of(response).latest <= on and when_of(response) != ALWAYS
+        for item in _answers(response)
+    ]
+    return tuple(sorted(found, key=lambda item: (item.when.start, item.evidence.reference)))
+
+
+def _counts(response: QuestionnaireResponse, trial: str) -> bool:
+    author = (response.author.reference if response.author else None) or ""
+    kind = (normalise_reference(author) or "").partition("/")[0]
+    canonical = (response.questionnaire or "").partition("|")[0]
+    return (
+        response.status == "completed"
+        and canonical == f"urn:reluth:attestation:{trial}"
+        and kind in ("Practitioner", "PractitionerRole")
+    )
+
+
+def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
+    when = when_of(response)
+    stack: list[ResponseItem] = list(response.item)
+    while stack:
+        item = stack.pop()
+        stack.extend(item.item)
+        since = next((answer.value_date for answer in item.answer if answer.value_date), None)
+        for answer in item.answer:
+            if answer.value_boolean is None or item.link_id is None:
+                continue
+            text = f"{item.link_id} = {'true' if answer.value_boolean else 'false'}"
+            yield Attestation(
+                link=item.link_id,
+                when=when,
+                truth=Truth.T if answer.value_boolean else Truth.F,
+                since=parse_when(since),
+                evidence=Evidence(
+                    reference=response.reference,
+                    version=response.meta.version_id,
+                    effective=when.text(),
+                    value=text if since is None else f"{text}, {since}",
+                ),
+            )
+
+
+def latest_attestation(
+    found: tuple[Attestation, ...], link: str, *, on: date, valid_days: int | None
+) -> tuple[Answer, When] | None:
+    """The attested answer to a linkId and when it was given.
+
+    Args:
+        found: the attestations of the record up to ``on``.
+        link: the linkId.
+        on: the reference date.
+        valid_days: how many days before ``on`` it may have been given, None for any time.
+
+    Returns:
+        None when nobody attested it in time. A conflict is an open answer.
+    """
+    mine = [item for item in found if item.link == link]
+    if valid_days is not None:
+        mine = [item for item in mine if item.when.earliest >= on - timedelta(days=valid_days)]
+    if not mine:
+        return None
+    newest = mine[-1]
+    rivals = [item for item in mine if not newest.when.surely_after(item.when)]
+    expiry = frozenset() if valid_days is None else frozenset({newest.when.earliest + timedelta(days=valid_days + 1)})
+    evidence = tuple(item.evidence for item in rivals)
+    if len({item.truth for item in rivals}) > 1:
+        return Answer(Truth.U, Reason.CONFLICT, evidence, changes=expiry, wanted=(Wanted(link, attestation=True),)), newest.when
+    return Answer(newest.truth, evidence=evidence, attested=True, changes=expiry), newest.when
+
+
+def decide_with(coded: Answer, attested: tuple[Answer, When] | None, *, later: Callable[[When], Answer]) -> Answer:
+    """The coded answer and what a person attested, put together.
+
+    Args:
+        coded: the answer that coded data gives.
+        attested: the attested answer and when it was given.
+        later: the answer that coded data surely later than a moment gives alone.
+
+    An attestation decides an open question; it never overrides what data prove: contradiction is open, both shown.
+    Data later than it reopen the question only when they alone give the opposite answer, or are there and leave it open.
+    """
+    if attested is None:
+        return coded
+    answer, given = attested
+    changes = coded.changes | answer.changes
+    if answer.truth is Truth.U:
+        return replace(answer, evidence=coded.evidence + answer.evidence, changes=changes)
+    if coded.truth is answer.truth:
+        return replace(combine_all(coded, answer), presumed=False, changes=changes)
+    alone = later(given)
+    reopened = alone.truth is not Truth.U and alone.truth is not answer.truth
+    if coded.truth is Truth.U:
+        if reopened or (alone.truth is Truth.U and alone.evidence):
+            return replace(coded, changes=changes)
+        return replace(answer, evidence=answer.evidence + coded.evidence, changes=changes)
+    if reopened or coded.presumed:
+        return replace(answer if coded.presumed and not reopened else coded, changes=changes)
+    return Answer(
+        Truth.U,
+        Reason.CONFLICT,
+        coded.evidence + answer.evidence,
+        changes=changes,
+    )

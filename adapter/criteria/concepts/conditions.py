@@ -1,0 +1,99 @@
+"""In: a scene. Out: whether a Condition, or any coded record, of a value set is there; what its absence means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.concepts.tumours import is_on_record, is_unconfirmed
+from adapter.criteria.scene import Scene, code_text, evidence_of
+from adapter.criteria.tree import Coded, Condition
+from adapter.criteria.truth import Truth
+from adapter.fhir import ALWAYS, when_of
+from adapter.fhir.resources import Condition as ConditionResource
+
+__all__ = ["answer_coded", "answer_condition"]
+
+
+def answer_condition(node: Condition, scene: Scene) -> Answer:
+    """A confirmed, current Condition of the value set proves; an unsure or stale one leaves it open; none is open.
+
+    Absence refutes only where the site declares the domain complete on the reference date (then presumed), or where the
+    node says so.
+    """
+    matching = [
+        item
+        for item in scene.record.conditions
+        if is_on_record(item, scene) and scene.has(node.value_set, item.code)
+    ]
+    wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
+    open_: list[tuple[Reason, Evidence]] = []
+    sure: list[Evidence] = []
+    past: list[Evidence] = []
+    changes = set()
+    for item in matching:
+        evidence = evidence_of(item, code_text(scene, item.code))
+        status = _clinical(item)
+        if is_unconfirmed(item):
+            open_.append((Reason.STATUS, evidence))
+        elif node.clinical and status is not None and status not in node.clinical:
+            past.append(evidence)
+        elif node.clinical and status is None:
+            # A billing code says that it was treated in a stay, not that it lasts.
+            open_.append((Reason.STATUS, evidence))
+        elif node.current_days is None:
+            sure.append(evidence)
+        elif (current := _is_current(item, node.current_days, scene)) is Truth.T:
+            sure.append(evidence)
+            changes.add(when_of(item).earliest + timedelta(days=node.current_days + 1))
+        elif current is Truth.U:
+            open_.append((Reason.TOO_OLD, evidence))
+        else:
+            past.append(evidence)
+    if sure:
+        return Answer(Truth.T, evidence=tuple(sure), changes=frozenset(changes))
+    if open_:
+        evidence_open = tuple(evidence for _, evidence in open_)
+        return Answer(Truth.U, open_[0][0], evidence_open, attestable=node.attestable, wanted=wanted)
+    if node.complete and scene.site.complete(node.complete, scene.on, scene.on):
+        return Answer(Truth.F, evidence=tuple(past), presumed=True)
+    if node.absent is not Truth.U:
+        return Answer(node.absent, evidence=tuple(past))
+    return Answer(Truth.U, Reason.NO_DATA, tuple(past), attestable=node.attestable, wanted=wanted)
+
+
+def _clinical(condition: ConditionResource) -> str | None:
+    concept = condition.clinical_status
+    return next((coding.code for coding in concept.coding if coding.code), None) if concept else None
+
+
+def _is_current(condition: ConditionResource, days: int, scene: Scene) -> Truth:
+    """Whether it still holds on the reference date: not ended, and begun at most ``days`` before it."""
+    if _clinical(condition) in ("inactive", "remission", "resolved"):
+        return Truth.F
+    if condition.abatement_boolean or condition.abatement_date_time or condition.abatement_period:
+        return Truth.F
+    when = when_of(condition)
+    if when == ALWAYS or when.earliest < scene.window(days):
+        return Truth.U
+    return Truth.T
+
+
+def answer_coded(node: Coded, scene: Scene) -> Answer:
+    """A Condition, Procedure or Observation with a code of the value set, up to the reference date; absence is open."""
+    found = tuple(_coded(node, scene))
+    return Answer(Truth.T, evidence=found) if found else Answer(Truth.U, Reason.NO_DATA)
+
+
+def _coded(node: Coded, scene: Scene) -> Iterator[Evidence]:
+    for condition in scene.record.conditions:
+        if is_on_record(condition, scene) and not is_unconfirmed(condition) and scene.has(node.value_set, condition.code):
+            yield evidence_of(condition, code_text(scene, condition.code, node.value_set.system))
+    for procedure in scene.record.procedures:
+        done = procedure.status == "completed" and when_of(procedure).earliest <= scene.on
+        if done and scene.has(node.value_set, procedure.code):
+            yield evidence_of(procedure, code_text(scene, procedure.code, node.value_set.system))
+    for observation in scene.record.observations:
+        if scene.counts(observation) and scene.has(node.value_set, observation.code, observation.value_codeable_concept):
+            yield evidence_of(observation, code_text(scene, observation.code, node.value_set.system))

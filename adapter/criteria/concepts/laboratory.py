@@ -1,0 +1,308 @@
+"""In: Observations and their components. Out: `Reading`s by analyte, numbers as exact intervals in the analyte's unit, and the answer of the latest one.
+
+The rules: clinical-spec.md sections 2 and 5; clarifications.md 9, 10, 16, 17, 20, 28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, evidence_of, within
+from adapter.criteria.tree import Comparison
+from adapter.criteria.truth import Truth
+from adapter.fhir import NumberInterval, When, is_no_result, plain, read_printed_number, when_of
+from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
+from adapter.terminology import Analyte, UnitProblem
+
+__all__ = ["Judge", "Reading", "Readings", "compare", "latest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One result of one analyte.
+
+    Attributes:
+        value: in the analyte's unit; None when it cannot be read.
+        problem: why ``value`` is None; None together with it when there is no result at all (haemolysed, pending).
+        factor: what turned the sent unit into the analyte's; None where there was no number.
+        ranges: the report's own reference ranges.
+        text: as sent.
+        artefact: the laboratory notes something that makes a low count doubtful.
+    """
+
+    analyte: Analyte
+    observation: Observation
+    when: When
+    value: NumberInterval | None
+    problem: Reason | None
+    factor: Decimal | None
+    ranges: tuple[ReferenceRange, ...]
+    text: str | None
+    words: tuple[str, ...]
+    artefact: bool
+
+    @property
+    def evidence(self) -> Evidence:
+        """The result as evidence, not converted."""
+        return evidence_of(self.observation, self.text, self.when)
+
+    @property
+    def is_result(self) -> bool:
+        """There is a result, readable or not; otherwise an earlier one is still the latest."""
+        return self.value is not None or self.problem is not None
+
+    @property
+    def corrects(self) -> bool:
+        """It replaces another result of the same instant."""
+        return self.observation.status in ("corrected", "amended")
+
+
+Judge = Callable[[Reading], Answer]
+
+
+class Readings:
+    """Laboratory results of a scene by analyte; made once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._by_code: dict[tuple[str, str], list[tuple[Observation, Observation | ObservationComponent]]] = {}
+        for observation in scene.record.observations:
+            if observation.status not in USABLE | FLAG_ONLY:
+                continue
+            carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
+            for carrier in carriers:
+                for coding in set(scene.codes(carrier.code)):
+                    self._by_code.setdefault(coding, []).append((observation, carrier))
+        self._found: dict[str, tuple[Reading, ...]] = {}
+
+    def of(self, analyte: Analyte) -> tuple[Reading, ...]:
+        """All readings of an analyte, preliminary ones included, in time's order."""
+        if analyte.id not in self._found:
+            codes = set(analyte.codes)
+            if analyte.id == "glucose_fasting":
+                codes |= self._scene.site.fasting_codes
+            elif analyte.id == "glucose":
+                codes -= self._scene.site.fasting_codes
+            carriers = {
+                (observation.id, id(carrier)): (observation, carrier)
+                for code in codes
+                for observation, carrier in self._by_code.get(code, ())
+            }
+            readings = [self._read(analyte, observation, carrier) for observation, carrier in carriers.values()]
+            self._found[analyte.id] = tuple(sorted(readings, key=lambda item: (item.when.start, item.observation.id)))
+        return self._found[analyte.id]
+
+    def _read(
+        self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent
+    ) -> Reading:
+        value, problem, factor, text = _value(analyte, carrier, self._scene)
+        words = tuple(
+            word
+            for word in (
+                carrier.value_string,
+                *(note.text for note in observation.note),
+                *_words(carrier.value_codeable_concept),
+                *(word for concept in carrier.interpretation for word in _words(concept)),
+            )
+            if word
+        )
+        if value is not None and not _is_plausible(value, analyte):
+            value, problem = None, Reason.IMPLAUSIBLE
+        return Reading(
+            analyte=analyte,
+            observation=observation,
+            when=when_of(observation),
+            value=value,
+            problem=problem,
+            factor=factor,
+            ranges=carrier.reference_range,
+            text=text,
+            words=words,
+            artefact=any(mark in word.casefold() for word in words for mark in analyte.artefact_words),
+        )
+
+
+def _words(concept: CodeableConcept | None) -> tuple[str, ...]:
+    if concept is None:
+        return ()
+    return tuple(word for word in (concept.text, *(coding.display for coding in concept.coding)) if word)
+
+
+def _is_plausible(value: NumberInterval, analyte: Analyte) -> bool:
+    low, high = analyte.plausible
+    return not (value.surely_below(low) or value.surely_above(high))
+
+
+_Value = tuple[NumberInterval | None, Reason | None, Decimal | None, str | None]
+
+
+def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene: Scene) -> _Value:
+    quantity = carrier.value_quantity
+    if quantity is not None and quantity.value is not None:
+        return _quantity(analyte, quantity, scene)
+    if carrier.value_integer is not None:
+        return _converted(
+            analyte, NumberInterval.exactly(Decimal(carrier.value_integer)), None, None, str(carrier.value_integer), scene
+        )
+    if carrier.value_range is not None:
+        return _range(analyte, carrier.value_range.low, carrier.value_range.high, scene)
+    coded = _coded(analyte, (carrier.value_codeable_concept, *carrier.interpretation), scene)
+    if coded is not None:
+        return coded
+    if carrier.value_string is not None:
+        return _printed(analyte, carrier.value_string, scene)
+    concept = carrier.value_codeable_concept
+    if concept is not None:
+        text = concept.text or next((c.display or c.code for c in concept.coding), None)
+        return _printed(analyte, text, scene) if text else (None, Reason.NOT_READ, None, None)
+    # Neither value nor component: a panel's head, or dataAbsentReason. There is no result.
+    return None, None, None, None
+
+
+def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
+    if quantity.value is None:
+        return None, None, None, None
+    text = " ".join(part for part in (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code) if part)
+    interval = NumberInterval.from_comparator(quantity.comparator, quantity.value)
+    if interval is None:
+        return None, Reason.COMPARATOR, None, text
+    # A code of another system than UCUM is no unit (laboratories put their own numbers there).
+    ucum = quantity.system in (None, "http://unitsofmeasure.org")
+    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, text, scene)
+
+
+def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> _Value:
+    first, second = (_quantity(analyte, end, scene) if end else None for end in (low, high))
+    text = f"{first[3] if first else ''}-{second[3] if second else ''}"
+    for end in (first, second):
+        if end is None or end[0] is None or not end[0].is_point:
+            return None, (end[1] if end else None) or Reason.NOT_READ, None, text
+    assert first and second and first[0] and second[0]  # noqa: S101 - narrowed above
+    return NumberInterval(first[0].low, second[0].high), None, first[2], text
+
+
+def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: Scene) -> _Value | None:
+    for concept in concepts:
+        for coding in concept.coding if concept else ():
+            for key in scene.standard(coding):
+                if key in analyte.coded_values:
+                    return NumberInterval.exactly(analyte.coded_values[key]), None, Decimal(1), coding.code
+    return None
+
+
+def _printed(analyte: Analyte, text: str, scene: Scene) -> _Value:
+    if is_no_result(text):
+        return None, None, None, text
+    printed = read_printed_number(text)
+    if printed is None:
+        return None, Reason.NOT_READ, None, text
+    return _converted(analyte, printed.interval, None, printed.unit, text, scene)
+
+
+def _converted(
+    analyte: Analyte, interval: NumberInterval, code: str | None, unit: str | None, text: str, scene: Scene
+) -> _Value:
+    try:
+        factor = scene.units.factor(analyte, code=code, text=unit)
+    except UnitProblem as problem:
+        return None, Reason(problem.reason), None, text
+    return interval.times(factor), None, factor, text
+
+
+def compare(value: NumberInterval, comparison: Comparison, *, factor: Decimal = Decimal(1)) -> Truth:
+    """Whether every, none or some of the numbers satisfy the comparison with ``limit * factor``."""
+    limit = comparison.limit * factor
+    match comparison.operator:
+        case "gt":
+            return _decided(value.surely_above(limit), value.surely_at_most(limit))
+        case "ge":
+            return _decided(value.surely_at_least(limit), value.surely_below(limit))
+        case "lt":
+            return _decided(value.surely_below(limit), value.surely_at_least(limit))
+        case "le":
+            return _decided(value.surely_at_most(limit), value.surely_above(limit))
+        case "between":
+            high = (comparison.high if comparison.high is not None else comparison.limit) * factor
+            return _decided(
+                value.surely_at_least(limit) and value.surely_at_most(high),
+                value.surely_below(limit) or value.surely_above(high),
+            )
+    raise ValueError(f"no operator {comparison.operator}")
+
+
+def _decided(holds: bool, fails: bool) -> Truth:
+    if holds:
+        return Truth.T
+    return Truth.F if fails else Truth.U
+
+
+def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_days: int, what: str) -> Answer:
+    """The answer of the latest usable reading in the window.
+
+    Times are intervals, so several readings may each have been the latest; they decide only when all of them answer
+    alike. A correction wins over the result of the same instant that it corrects.
+
+    Args:
+        readings: of one analyte, or of several that answer the same question.
+        judge: the answer that one reading gives alone.
+        scene: gives the reference date.
+        window_days: calendar days before it, both ends in.
+        what: what to order when there is nothing usable.
+    """
+    start = scene.window(window_days)
+    results = [item for item in readings if item.is_result and item.observation.status in USABLE]
+    placed = [(item, within(item.when, start, scene.on)) for item in results]
+    inside: list[tuple[Reading, Truth]] = [(item, truth) for item, truth in placed if truth is not Truth.F]
+    future = frozenset(item.when.earliest for item in results if item.when.earliest > scene.on)
+    if not inside:
+        return replace(_nothing(list(readings), start, scene, what), changes=future)
+    rivals = _possibly_latest(inside)
+    answers = [judge(item) for item, _ in rivals]
+    # The window closes behind the last sure one; whichever rival it is, the answer may change that day.
+    changes = future | _closing(inside, window_days)
+    evidence = tuple(dict.fromkeys(item for answer in answers for item in answer.evidence))
+    sure = any(truth is Truth.T for _, truth in rivals)
+    if sure and len({answer.truth for answer in answers}) == 1:
+        first = answers[0]
+        return replace(first, evidence=evidence, changes=first.changes | changes)
+    if not sure or any(truth is Truth.U for _, truth in rivals):
+        reason = Reason.IMPRECISE_DATE
+    elif len({item.when for item, _ in rivals}) > 1:
+        reason = Reason.IMPRECISE_DATE
+    else:
+        decided = {answer.truth for answer in answers} - {Truth.U}
+        reason = Reason.CONFLICT if len(decided) > 1 else next(a.reason for a in answers if a.reason is not None)
+    return Answer(Truth.U, reason, evidence, changes=changes, wanted=(Wanted(what),))
+
+
+def _closing(inside: Iterable[tuple[Reading, Truth]], window_days: int) -> frozenset[date]:
+    days = timedelta(days=window_days + 1)
+    ends = {day for item, _ in inside for day in (item.when.earliest, item.when.latest)}
+    return frozenset(day + days for day in ends if day.year > 1)
+
+
+def _possibly_latest(inside: list[tuple[Reading, Truth]]) -> list[tuple[Reading, Truth]]:
+    sure = [item for item, truth in inside if truth is Truth.T]
+    rivals = [
+        (item, truth) for item, truth in inside if not any(other.when.surely_after(item.when) for other in sure)
+    ]
+    corrected = {item.when for item, _ in rivals if item.corrects}
+    return [(item, truth) for item, truth in rivals if item.corrects or item.when not in corrected]
+
+
+def _nothing(readings: list[Reading], start: date, scene: Scene, what: str) -> Answer:
+    """No usable result in the window: say what there is instead, so that it can be looked at."""
+    wanted = (Wanted(what),)
+    shown = [item for item in readings if within(item.when, start, scene.on) is not Truth.F]
+    if shown:
+        only_flagged = all(item.observation.status in FLAG_ONLY for item in shown)
+        reason = Reason.STATUS if only_flagged else Reason.NO_DATA
+        return Answer(Truth.U, reason, tuple(item.evidence for item in shown), wanted=wanted)
+    old = [item for item in readings if item.is_result and item.observation.status in USABLE and item.when.latest < start]
+    if old:
+        return Answer(Truth.U, Reason.TOO_OLD, (max(old, key=lambda item: item.when.end).evidence,), wanted=wanted)
+    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)

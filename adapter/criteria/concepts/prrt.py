@@ -1,0 +1,292 @@
+"""In: MedicationAdministrations of Lutathera. Out: cycles without duplicates, the first and second course, and what cannot be told.
+
+Rules and numbers: clarifications.md 1, eligibility.yaml `derived`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.attestation import latest_attestation
+from adapter.criteria.scene import evidence_of
+from adapter.criteria.tree import CycleCount
+from adapter.criteria.truth import Truth
+from adapter.fhir import When, add_months, normalise_reference, plain, when_of
+from adapter.fhir.resources import CodeableConcept, MedicationAdministration
+
+if TYPE_CHECKING:
+    from adapter.criteria.scene import Scene
+
+__all__ = ["Courses", "Cycle", "answer_cycles"]
+
+#: Days between two infusions: fewer than CLOSE are no two cycles of the schedule, up to SAME_COURSE the same course,
+#: from NEW_COURSE on a new one, in between undecided.
+CLOSE, SAME_COURSE, NEW_COURSE = 28, 112, 366
+_BATCH_DAYS = 3
+
+_DONE = frozenset({"completed"})
+_DROPPED = frozenset({"not-done", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One infusion, however many resources tell of it; ``completed`` False: stopped, in progress, or not surely Lutathera."""
+
+    when: When
+    completed: bool
+    evidence: tuple[Evidence, ...]
+    batches: frozenset[str]
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """The courses of one person.
+
+    Attributes:
+        first: cycles that surely are of the first recorded course, in order.
+        uncertain: later cycles that may or may not belong to it.
+        second: the first cycle of the next course, where the split is sure.
+        open_reason: why the split or the count cannot be told, None when it can.
+        earlier: records that point to a PRRT before the first recorded cycle.
+        encounters: encounters of the treatment.
+    """
+
+    first: tuple[Cycle, ...] = ()
+    uncertain: tuple[Cycle, ...] = ()
+    second: tuple[Cycle, ...] = ()
+    open_reason: Reason | None = None
+    earlier: tuple[Evidence, ...] = ()
+    encounters: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, scene: Scene) -> Courses:
+        """Read the courses of a scene."""
+        infusions = _infusions(scene)
+        encounters = frozenset(
+            literal
+            for resource, _ in infusions
+            for node in (resource.context, resource.encounter)
+            if node and (literal := node.reference)
+        )
+        cycles = _merged([cycle for _, cycle in infusions])
+        if not cycles:
+            return cls(encounters=encounters, earlier=_marks(scene, "prrt-course-second"))
+        first, uncertain, second, reason = _split(cycles)
+        return cls(first, uncertain, second, reason, _earlier(scene, first[0].when), encounters)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Every infusion of the first course, and those that may be."""
+        return tuple(item for cycle in (*self.first, *self.uncertain) for item in cycle.evidence)
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """The fewest and the most completed cycles that the first recorded course can have."""
+        low = sum(cycle.completed for cycle in self.first)
+        return low, len(self.first) + len(self.uncertain)
+
+    def established(self, scene: Scene) -> bool:
+        """The first recorded course is the patient's first PRRT: exactly 4 completed cycles and nothing before, or attested."""
+        if self.is_attested(scene):
+            return bool(self.first)
+        return self.count == (4, 4) and self.open_reason is None and not self.earlier
+
+    def is_attested(self, scene: Scene) -> bool:
+        """A person attested the first course, or a record is marked as it."""
+        attested = latest_attestation(scene.attestations, scene.trial.course_link, on=scene.on, valid_days=None)
+        return (attested is not None and attested[0].truth is Truth.T) or bool(_marks(scene, "prrt-course-first"))
+
+    def last_cycle(self, scene: Scene) -> When | None:
+        """When the first PRRT's last cycle was; None unless the course is established and its end is known."""
+        if not self.established(scene):
+            return None
+        if self.is_attested(scene):
+            # Four cycles are attested: the fourth recorded one ends the course, wherever a later split may lie.
+            recorded = (*self.first, *self.uncertain)
+            if len(recorded) >= 4:
+                return recorded[3].when
+            return self.first[-1].when if not self.uncertain else None
+        return self.first[-1].when
+
+    def second_start(self, scene: Scene) -> When | None:
+        """When the second PRRT's first cycle was, if any is recorded."""
+        if self.is_attested(scene):
+            after = (*self.first, *self.uncertain)[4:]
+            return after[0].when if after else (self.second[0].when if self.second else None)
+        return self.second[0].when if self.second else None
+
+
+def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
+    """T by code; U when only a text names it, or no code of a drug is there to say otherwise; F for another drug."""
+    codes = list(scene.codes(*concepts))
+    lutathera = scene.trial.value_sets["lutathera"]
+    if any(lutathera.has(*code) for code in codes):
+        return Truth.T
+    if any(system == lutathera.system for system, _ in codes):
+        return Truth.F
+    texts = [word for concept in concepts if concept for word in (concept.text, *(c.display for c in concept.coding)) if word]
+    return Truth.U if any(scene.trial.lutathera_text.search(text) for text in texts) else Truth.F
+
+
+def _infusions(scene: Scene) -> list[tuple[MedicationAdministration, Cycle]]:
+    found = []
+    for resource in scene.record.administrations:
+        if resource.status in _DROPPED or when_of(resource).earliest > scene.on:
+            continue
+        medication = scene.record.medication(resource)
+        concepts = [
+            resource.medication_codeable_concept,
+            resource.medication.concept if resource.medication else None,
+            medication.code if medication else None,
+        ]
+        truth = _is_lutathera(scene, *concepts)
+        if truth is Truth.F:
+            continue
+        batch = medication.batch.lot_number if medication and medication.batch else None
+        done = resource.status in _DONE
+        reason = None if done and truth is Truth.T else Reason.NOT_READ if done else Reason.STATUS
+        dose = resource.dosage.dose if resource.dosage else None
+        given = f"{plain(dose.value)} {dose.unit or dose.code or ''}".strip() if dose and dose.value is not None else None
+        text = ", ".join(part for part in (resource.status, given) if part)
+        when = when_of(resource)
+        # An infusion lasts half an hour: it is dated by its beginning.
+        began = replace(when, end=min(when.end, when.start + timedelta(days=1))) if when.exact else when
+        cycle = Cycle(began, reason is None, (evidence_of(resource, text, began),), frozenset({batch} if batch else ()), reason)
+        found.append((resource, cycle))
+    return found
+
+
+def _merged(cycles: list[Cycle]) -> list[Cycle]:
+    """One cycle where several resources tell of one infusion: same calendar day, or same batch within three days."""
+    merged: list[Cycle] = []
+    for cycle in sorted(cycles, key=lambda item: (item.when.start, item.when.end)):
+        index = next((i for i, other in enumerate(merged) if _same(other, cycle)), None)
+        if index is None:
+            merged.append(cycle)
+            continue
+        other = merged[index]
+        best = other if other.completed or not cycle.completed else cycle
+        merged[index] = replace(
+            best, evidence=other.evidence + cycle.evidence, batches=other.batches | cycle.batches
+        )
+    return merged
+
+
+def _same(one: Cycle, other: Cycle) -> bool:
+    if not (one.when.is_one_day and other.when.is_one_day):
+        return False
+    apart = abs((other.when.earliest - one.when.earliest).days)
+    return apart == 0 or (apart <= _BATCH_DAYS and bool(one.batches & other.batches))
+
+
+def _gap(one: When, other: When) -> tuple[int, int]:
+    """Fewest and most days from one to the other."""
+    return (other.earliest - one.latest).days, (other.latest - one.earliest).days
+
+
+_Split = tuple[tuple[Cycle, ...], tuple[Cycle, ...], tuple[Cycle, ...], Reason | None]
+
+
+def _split(cycles: list[Cycle]) -> _Split:
+    """Cycles surely of the first course, those that may be, those after a sure split, and why something is open."""
+    first = [cycles[0]]
+    uncertain: list[Cycle] = []
+    reason: Reason | None = None if cycles[0].when.is_bounded else Reason.IMPRECISE_DATE
+    for index in range(1, len(cycles)):
+        low, high = _gap(cycles[index - 1].when, cycles[index].when)
+        if low >= NEW_COURSE:
+            return tuple(first), tuple(uncertain), tuple(cycles[index:]), reason
+        if CLOSE <= low and high <= SAME_COURSE and not uncertain:
+            first.append(cycles[index])
+            continue
+        if not (CLOSE <= low and high <= SAME_COURSE):
+            # A gap that would be one thing or another by its exact day is a matter of the date, not of the course.
+            sure = high < CLOSE or (low > SAME_COURSE and high < NEW_COURSE) or low == high
+            reason = reason or (Reason.COURSE_UNDECIDED if sure else Reason.IMPRECISE_DATE)
+        uncertain.append(cycles[index])
+    return tuple(first), tuple(uncertain), (), reason
+
+
+def _marks(scene: Scene, code: str) -> tuple[Evidence, ...]:
+    """Infusions and procedures up to the reference date that carry a course mark of urn:reluth:terms."""
+    mark = ("urn:reluth:terms", code)
+    found = []
+    for resource in scene.record.administrations:
+        category = resource.category if isinstance(resource.category, tuple) else (resource.category,)
+        marked = mark in set(scene.codes(*category, *resource.reason_code))
+        if marked and resource.status not in _DROPPED and when_of(resource).earliest <= scene.on:
+            found.append(evidence_of(resource, code))
+    for procedure in scene.record.procedures:
+        usable = procedure.status not in _DROPPED and when_of(procedure).earliest <= scene.on
+        if usable and mark in set(scene.codes(procedure.code)):
+            found.append(evidence_of(procedure, code))
+    return tuple(found)
+
+
+def _earlier(scene: Scene, first: When) -> tuple[Evidence, ...]:
+    """What points to PRRT before the first recorded cycle: marks of a second course, Lutathera procedures long before it."""
+    marks = _marks(scene, "prrt-course-second")
+    marked_second = tuple(item for item in marks if item.effective is not None and item.effective <= (first.text() or ""))
+    before = []
+    for procedure in scene.record.procedures:
+        when = when_of(procedure)
+        long_before = when.is_bounded and _gap(when, first)[0] >= CLOSE
+        if procedure.status == "completed" and long_before and _is_lutathera(scene, procedure.code) is not Truth.F:
+            before.append(evidence_of(procedure, None))
+    return marked_second + tuple(before)
+
+
+def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
+    """The first PRRT course has exactly ``node.equals`` completed cycles.
+
+    More of them than that refute for good. Fewer refute only where the site declares that none of its administrations
+    is missing (presumed), or a person attests it; else the others may have been given elsewhere.
+    """
+    courses = scene.courses
+    low, high = courses.count
+    evidence = courses.evidence
+    attested = latest_attestation(scene.attestations, node.attested, on=scene.on, valid_days=None)
+    said = attested[0] if attested else None
+    if low > node.equals:
+        if said is not None and said.truth is Truth.T:
+            return Answer(Truth.U, Reason.CONFLICT, evidence + said.evidence)
+        return Answer(Truth.F, evidence=evidence)
+    exactly = low == high == node.equals and courses.open_reason is None and not courses.earlier
+    if exactly:
+        if said is not None and said.truth is Truth.F:
+            return Answer(Truth.U, Reason.CONFLICT, evidence + said.evidence)
+        return Answer(Truth.T, evidence=evidence)
+    wanted = (Wanted(node.attested, attestation=True), Wanted("lutathera-history"))
+    if said is not None:
+        if said.truth is Truth.U:
+            return Answer(Truth.U, said.reason, evidence + said.evidence, wanted=wanted)
+        return Answer(said.truth, evidence=said.evidence + evidence, attested=True)
+    if courses.earlier:
+        return Answer(Truth.U, Reason.COURSE_UNDECIDED, evidence + courses.earlier, wanted=wanted)
+    if courses.open_reason is not None:
+        return Answer(Truth.U, courses.open_reason, evidence, wanted=wanted)
+    partial = next((cycle.reason for cycle in courses.first if cycle.reason), None)
+    if partial is not None:
+        return Answer(Truth.U, partial, evidence, wanted=wanted)
+    if _all_recorded(node, scene):
+        return Answer(Truth.F, evidence=evidence, presumed=True)
+    return Answer(Truth.U, Reason.NO_DATA, evidence, wanted=wanted)
+
+
+def _all_recorded(node: CycleCount, scene: Scene) -> bool:
+    """The site declares that no administration is missing from the time in which the other cycles can have been.
+
+    Missing cycles of a recorded course lie within the longest gaps before its first one. Where there is none at all,
+    the declaration must reach back the years the trial document names.
+    """
+    first = scene.courses.first
+    if first:
+        missing = node.equals - len(first)
+        start = first[0].when.earliest - timedelta(days=SAME_COURSE * max(missing, 1))
+    else:
+        start = add_months(scene.on, -12 * scene.trial.absence_years)
+    return scene.site.complete("medication-administration", start, scene.on)

@@ -1,0 +1,190 @@
+"""In: laboratory nodes and a scene. Out: their answers: value, multiple of the upper limit of normal, MDRD, prothrombin, hCG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
+from adapter.criteria.concepts.laboratory import Reading, compare, latest
+from adapter.criteria.concepts.limits import limits_of_normal
+from adapter.criteria.concepts.person import ages_on, birth, genders
+from adapter.criteria.concepts.renal import egfr_mdrd_interval
+from adapter.criteria.scene import FLAG_ONLY, Scene, within
+from adapter.criteria.tree import Comparison, Hcg, Laboratory, Prothrombin, Scale
+from adapter.criteria.truth import Truth
+from adapter.fhir import NumberInterval, plain
+
+__all__ = ["answer_hcg", "answer_laboratory", "answer_prothrombin"]
+
+#: Words of a qualitative pregnancy test (clarifications.md 19), French and English.
+_NEGATIVE = frozenset({"négatif", "negatif", "négative", "negative", "neg", "nég"})
+_POSITIVE = frozenset({"positif", "positive", "pos"})
+
+
+def _evidence(reading: Reading, value: NumberInterval | None = None, unit: str | None = None) -> tuple[Evidence, ...]:
+    """The reading as evidence with what it was converted to, rounded for display."""
+    shown = value if value is not None else reading.value
+    if shown is None:
+        return (reading.evidence,)
+    return (replace(reading.evidence, converted=Converted(_display(shown), unit or reading.analyte.unit)),)
+
+
+def _display(value: NumberInterval) -> str:
+    def short(number: Decimal) -> Decimal:
+        if not number.is_finite():
+            return number
+        exponent = number.as_tuple().exponent
+        if isinstance(exponent, int) and exponent < -4:
+            number = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+        return number.normalize() if number != number.to_integral_value() else number.quantize(Decimal(1))
+
+    if value.is_point:
+        return plain(short(value.low))
+    return NumberInterval(short(value.low), short(value.high), value.low_open, value.high_open).text()
+
+
+def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
+    """The latest usable result in the window satisfies the comparison."""
+
+    def judge(reading: Reading) -> Answer:
+        if reading.value is None:
+            return _unreadable(reading)
+        match node.scale:
+            case Scale.VALUE:
+                found = _judged(reading, compare(reading.value, node.comparison), _evidence(reading))
+            case Scale.ULN:
+                found = _multiple(reading, node.comparison, scene)
+            case Scale.MDRD:
+                found = _mdrd(reading, node.comparison, scene)
+        return found
+
+    return latest(
+        scene.readings.of(node.analyte), judge, scene=scene, window_days=node.window_days, what=node.analyte.id
+    )
+
+
+def _unreadable(reading: Reading) -> Answer:
+    assert reading.problem is not None  # noqa: S101 - a result without value has a problem
+    return Answer(Truth.U, reading.problem, (reading.evidence,), wanted=(Wanted(reading.analyte.id),))
+
+
+def _judged(
+    reading: Reading, truth: Truth, evidence: tuple[Evidence, ...], *, reason: Reason = Reason.COMPARATOR
+) -> Answer:
+    wanted = (Wanted(reading.analyte.id),)
+    if truth is Truth.U:
+        return Answer(truth, reason, evidence, wanted=wanted)
+    if truth is Truth.F and reading.artefact:
+        # clarifications.md 9: clumped platelets count too low; a normal count stands all the same.
+        return Answer(Truth.U, Reason.ASKS, evidence, wanted=wanted)
+    return Answer(truth, evidence=evidence)
+
+
+def _agreed(truths: Iterable[Truth]) -> Truth:
+    found = set(truths)
+    return found.pop() if len(found) == 1 else Truth.U
+
+
+def _multiple(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
+    assert reading.value is not None  # noqa: S101 - asked for readable results only
+    limits = [limit for limit in limits_of_normal(reading, scene, upper=True) if limit > 0]
+    if not limits:
+        return Answer(Truth.U, Reason.NO_REFERENCE_RANGE, _evidence(reading), wanted=(Wanted(reading.analyte.id),))
+    truths = [compare(reading.value, comparison, factor=limit) for limit in limits]
+    if len(limits) > 1:
+        reason = Reason.NO_REFERENCE_RANGE if Truth.U not in truths else Reason.COMPARATOR
+        return _judged(reading, _agreed(truths), _evidence(reading), reason=reason)
+    ratio = NumberInterval(
+        reading.value.low / limits[0], reading.value.high / limits[0], reading.value.low_open, reading.value.high_open
+    )
+    return _judged(reading, truths[0], _evidence(reading, ratio, "{ULN}"))
+
+
+def _mdrd(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
+    assert reading.value is not None  # noqa: S101 - asked for readable results only
+    ages = ages_on(scene, reading.when.earliest, reading.when.latest)
+    if ages is None:
+        return Answer(Truth.U, Reason.NO_DATA, _evidence(reading), wanted=(Wanted("birth-date"),))
+    rates = [
+        egfr_mdrd_interval(reading.value, ages=ages, female=gender == "female") for gender in sorted(genders(scene))
+    ]
+    truths = [compare(rate, comparison) for rate in rates]
+    truth = _agreed(truths)
+    if truth is not Truth.U or len(rates) == 1:
+        born = birth(scene)
+        by_age = born is not None and not born.is_one_day and reading.value.is_point
+        reason = Reason.IMPRECISE_DATE if by_age else Reason.COMPARATOR
+        shown = rates[0] if len(rates) == 1 else None
+        return _judged(reading, truth, _evidence(reading, shown, "mL/min/{1.73_m2}" if shown else None), reason=reason)
+    return Answer(Truth.U, Reason.NO_DATA, _evidence(reading), wanted=(Wanted("sex"),))
+
+
+def answer_prothrombin(node: Prothrombin, scene: Scene) -> Answer:
+    """The latest prothrombin result, of whichever variant, is in the normal range.
+
+    The percentage (TP) is low when abnormal; seconds and INR are high. Variants of one instant that disagree are open
+    (clarifications.md 18).
+    """
+
+    def judge(reading: Reading) -> Answer:
+        if reading.value is None:
+            return _unreadable(reading)
+        percent = reading.analyte.id == node.percent.id
+        limits = limits_of_normal(reading, scene, upper=not percent)
+        if not limits:
+            return Answer(Truth.U, Reason.NO_REFERENCE_RANGE, _evidence(reading), wanted=(Wanted("prothrombin"),))
+        normal = [compare(reading.value, Comparison("ge" if percent else "le", limit)) for limit in limits]
+        return _judged(reading, _agreed(normal), _evidence(reading))
+
+    readings = [item for analyte in (node.percent, *node.others) for item in scene.readings.of(analyte)]
+    return latest(readings, judge, scene=scene, window_days=node.window_days, what="prothrombin")
+
+
+def answer_hcg(node: Hcg, scene: Scene) -> Answer:
+    """A pregnancy test of the window is positive (negative): one positive outweighs any negative.
+
+    Positive: its lower bound is above the range's high, or coded or printed positive. Negative: its upper bound is at
+    most the range's high, or coded or printed negative. Else open (clarifications.md 19).
+    """
+    start = scene.window(node.window_days)
+    usable = [item for item in scene.readings.of(node.analyte) if within(item.when, start, scene.on) is not Truth.F]
+    tests = [(item, _test(item, scene)) for item in usable if item.observation.status not in FLAG_ONLY]
+    tests = [(item, positive) for item, positive in tests if positive is not None]
+    wanted = (Wanted("hcg"),)
+    if not tests:
+        flagged = tuple(item.evidence for item in usable)
+        reason = Reason.STATUS if any(item.observation.status in FLAG_ONLY for item in usable) else Reason.NO_DATA
+        return Answer(Truth.U, reason, flagged, wanted=wanted)
+    changes = latest(  # only for the day on which the window closes
+        [item for item, _ in tests], lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="hcg"
+    ).changes
+    sure = [(item, positive) for item, positive in tests if within(item.when, start, scene.on) is Truth.T]
+    for wished, truth in ((Truth.T, Truth.T), (Truth.U, Truth.U), (Truth.F, Truth.F)):
+        found = [item for item, positive in tests if positive is wished]
+        if not found:
+            continue
+        evidence = tuple(entry for item in found for entry in _evidence(item))
+        if truth is Truth.U or not any(positive is wished for _, positive in sure):
+            unread = next((item.problem for item in found if item.problem), None)
+            reason = Reason.IMPRECISE_DATE if truth is not Truth.U else unread or Reason.NO_REFERENCE_RANGE
+            return Answer(Truth.U, reason, evidence, changes=changes, wanted=wanted)
+        held = truth if node.positive else (Truth.F if truth is Truth.T else Truth.T)
+        return Answer(held, evidence=evidence, changes=changes)
+    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)  # pragma: no cover - tests is not empty
+
+
+def _test(reading: Reading, scene: Scene) -> Truth | None:
+    """Positive, negative, open; None when there is no result."""
+    words = {word.strip(" .").casefold() for word in reading.words}
+    if words & _POSITIVE:
+        return Truth.U if words & _NEGATIVE else Truth.T
+    if words & _NEGATIVE:
+        return Truth.F
+    if not reading.is_result:
+        return None
+    highs = limits_of_normal(reading, scene, upper=True) if reading.value is not None else ()
+    if reading.value is None or not highs:
+        return Truth.U
+    return _agreed(compare(reading.value, Comparison("gt", high)) for high in highs)

@@ -1,0 +1,334 @@
+"""In: Conditions, pathology Observations. Out: which tumours are on record, what histology and grade belongs to the study tumour.
+
+Attribution (clarifications.md 30): a finding decides only when it is tied to the tumour, or when that is the only
+malignancy on record. A breast tumour's Ki-67 must not exclude.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.attestation import latest_attestation
+from adapter.criteria.concepts.laboratory import Reading, compare
+from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence_of
+from adapter.criteria.tree import Comparison, Grade, Histology
+from adapter.criteria.truth import Truth
+from adapter.fhir import normalise_reference, parse_when, when_of
+from adapter.fhir.resources import CodeableConcept, Condition, DiagnosticReport, Observation, ObservationComponent, Resource
+from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
+
+__all__ = ["Tumours", "answer_grade", "answer_histology", "is_on_record", "is_unconfirmed"]
+
+_DROPPED = frozenset({"refuted", "entered-in-error"})
+_UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
+
+
+def _verification(condition: Condition) -> frozenset[str]:
+    concept = condition.verification_status
+    return frozenset(coding.code for coding in concept.coding if coding.code) if concept else frozenset()
+
+
+def is_unconfirmed(condition: Condition) -> bool:
+    """Recorded as not, or not yet, sure. A record without verification status counts as confirmed."""
+    return bool(_verification(condition) & _UNCONFIRMED)
+
+
+def is_on_record(condition: Condition, scene: Scene) -> bool:
+    """Neither refuted nor an error, and not surely after the reference date (by onset, else by recordedDate)."""
+    if _verification(condition) & _DROPPED:
+        return False
+    if condition.onset_date_time is not None or condition.onset_period is not None:
+        return when_of(condition).earliest <= scene.on
+    recorded = parse_when(condition.recorded_date)
+    return recorded is None or recorded.earliest <= scene.on
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """A coded value of a pathology Observation, or of a Condition itself."""
+
+    codes: frozenset[tuple[str, str]]
+    source: Resource
+    evidence: Evidence
+    condition: Condition | None = None
+
+
+class Tumours:
+    """The tumours of a scene; made once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.conditions = tuple(item for item in scene.record.conditions if is_on_record(item, scene))
+
+    @cached_property
+    def _groups(self) -> dict[str, list[Condition]]:
+        """Malignant primaries by three-character category; an unspecified primary beside another is that other."""
+        malignancy, unspecified = (
+            self._scene.trial.value_sets["malignancy"],
+            self._scene.trial.value_sets["unspecified_primary"],
+        )
+        found: dict[str, list[Condition]] = {}
+        vague: list[Condition] = []
+        for condition in self.conditions:
+            for system, code in self._scene.codes(condition.code):
+                if unspecified.has(system, code):
+                    vague.append(condition)
+                elif malignancy.has(system, code):
+                    found.setdefault(plain_code(ICD10, code)[:3], []).append(condition)
+        if vague and not found:
+            found["C80"] = vague
+        return found
+
+    @cached_property
+    def _study(self) -> frozenset[str]:
+        """References of the Conditions that may be the study tumour.
+
+        Those to which a NET histology is tied, with the other codes of the same site; else the intestinal ones; else
+        the only malignancy there is.
+        """
+        value_sets = self._scene.trial.value_sets
+        intestinal, uncertain = value_sets["intestinal_primary"], value_sets["intestinal_uncertain"]
+        of_net = self._with_net_histology
+        groups = [
+            {item.reference for item in group}
+            for group in self._groups.values()
+            if any(item.reference in of_net for item in group)
+        ]
+        found = set(of_net).union(*groups)
+        if not found:
+            found = {item.reference for item in self.conditions if self._scene.has(intestinal, item.code)}
+        if not found and len(self._groups) == 1:
+            found = {item.reference for group in self._groups.values() for item in group}
+        return frozenset(found | {item.reference for item in self.conditions if self._scene.has(uncertain, item.code)})
+
+    @cached_property
+    def _with_net_histology(self) -> frozenset[str]:
+        """Conditions that carry a NET morphology themselves, or that a NET morphology is directly tied to."""
+        morphology = self._scene.trial.value_sets["net_morphology"]
+        found = {
+            item.reference
+            for item in self.conditions
+            if any(morphology.has(*code) for code in self._own_histology(item))
+        }
+        known = {item.reference for item in self.conditions}
+        for finding in self._findings:
+            if isinstance(finding.source, Observation) and any(morphology.has(*code) for code in finding.codes):
+                found |= self._directly(finding.source) & known
+        return frozenset(found)
+
+    def _directly(self, observation: Observation) -> set[str]:
+        """Conditions that an Observation is tied to by focus, stage, evidence or report."""
+        focus = (normalise_reference(item.reference) for item in observation.focus if item.reference)
+        tied = {target for target in focus if target and target.startswith("Condition/")}
+        return tied | self._tied.get(observation.reference, set())
+
+    def _own_histology(self, condition: Condition) -> Iterator[tuple[str, str]]:
+        concepts = [condition.code, *(extension.value_codeable_concept for extension in condition.extension)]
+        for system, code in self._scene.codes(*concepts):
+            if system == ICDO3:
+                yield system, code
+
+    @cached_property
+    def _tied(self) -> dict[str, set[str]]:
+        """Observation reference to the Conditions that point to it, directly or by a report."""
+        found: dict[str, set[str]] = {}
+        for condition in self.conditions:
+            stages = [reference.reference for stage in condition.stage for reference in stage.assessment]
+            for literal in (*stages, *_evidence_references(condition)):
+                target = normalise_reference(literal) if literal else None
+                if target:
+                    found.setdefault(target, set()).add(condition.reference)
+        for report in self._scene.record.of_type("DiagnosticReport"):
+            if not isinstance(report, DiagnosticReport):
+                continue
+            tied = set(found.get(report.reference, ()))
+            codes = {plain_code(ICD10, code)[:3] for system, code in self._scene.codes(*report.conclusion_code) if system == ICD10}
+            tied |= {condition.reference for key in codes for condition in self._groups.get(key, ())}
+            for result in report.result:
+                target = normalise_reference(result.reference) if result.reference else None
+                if target and tied:
+                    found.setdefault(target, set()).update(tied)
+        return found
+
+    def belongs(self, observation: Observation, of: ValueSet | None = None) -> Truth:
+        """Whether an Observation is about the study tumour, or about a tumour coded in ``of``.
+
+        Returns:
+            T when it is tied to it or that is the only malignancy, F when it is tied to another one, else U.
+        """
+        mine = self._study if of is None else self._coded(of)
+        tied = self._directly(observation)
+        if tied:
+            return Truth.T if tied & mine else Truth.F
+        site = [(system, code) for system, code in self._scene.codes(observation.body_site) if system == ICD10]
+        if site:
+            keys = {plain_code(ICD10, code)[:3] for _, code in site}
+            groups = {condition.reference for key in keys for condition in self._groups.get(key, ())}
+            if groups:
+                return Truth.T if groups & mine else Truth.F
+        if observation.encounter and observation.encounter.reference in self._scene.courses.encounters and of is None:
+            return Truth.T
+        if len(self._groups) > 1:
+            return Truth.U
+        only = {condition.reference for group in self._groups.values() for condition in group}
+        return Truth.T if not only or only <= mine or of is None else Truth.F
+
+    def _coded(self, value_set: ValueSet) -> frozenset[str]:
+        return frozenset(item.reference for item in self.conditions if self._scene.has(value_set, item.code))
+
+    def findings(self, value_sets: Iterable[ValueSet], of: ValueSet | None) -> tuple[list[Evidence], list[Evidence]]:
+        """Morphologies in the value sets: those that belong to the tumour, and those that cannot be attributed."""
+        wanted = tuple(value_sets)
+        mine = self._study if of is None else self._coded(of)
+        sure: list[Evidence] = []
+        open_: list[Evidence] = []
+        for finding in self._findings:
+            if not any(value_set.has(*code) for value_set in wanted for code in finding.codes):
+                continue
+            if finding.condition is not None:
+                # Written on the tumour's own Condition; unconfirmed, it proves nothing.
+                if finding.condition.reference in mine:
+                    (open_ if is_unconfirmed(finding.condition) else sure).append(finding.evidence)
+                continue
+            assert isinstance(finding.source, Observation)  # noqa: S101 - the only other source
+            match self.belongs(finding.source, of):
+                case Truth.T:
+                    sure.append(finding.evidence)
+                case Truth.U:
+                    open_.append(finding.evidence)
+                case Truth.F:
+                    pass
+        return sure, open_
+
+    @cached_property
+    def _findings(self) -> tuple[_Finding, ...]:
+        found = []
+        for observation in self._scene.record.observations:
+            if not self._scene.counts(observation):
+                continue
+            concepts: list[CodeableConcept | None] = [observation.value_codeable_concept]
+            concepts += [component.value_codeable_concept for component in observation.component]
+            codes = frozenset(self._scene.codes(*concepts))
+            if codes:
+                text = next((code_text(self._scene, concept, ICDO3) for concept in concepts if concept), None)
+                found.append(_Finding(codes, observation, evidence_of(observation, text)))
+        for condition in self.conditions:
+            codes = frozenset(self._own_histology(condition))
+            if codes:
+                text = next(iter(sorted(code for _, code in codes)))
+                found.append(_Finding(codes, condition, evidence_of(condition, text), condition))
+        return tuple(found)
+
+    def of_study(self, readings: Iterable[Reading]) -> tuple[list[Reading], list[Reading]]:
+        """Readings that belong to the study tumour, and those that cannot be attributed."""
+        sure, open_ = [], []
+        for reading in readings:
+            belongs = self.belongs(reading.observation)
+            if belongs is Truth.T:
+                sure.append(reading)
+            elif belongs is Truth.U:
+                open_.append(reading)
+        return sure, open_
+
+    def grades(self) -> Iterator[tuple[str, Observation, Evidence]]:
+        """Stated grades G1, G2, G3, whatever tumour they are of."""
+        question = self._scene.trial.grade_codes
+        for observation in self._scene.record.observations:
+            if not self._scene.counts(observation):
+                continue
+            carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
+            for carrier in carriers:
+                if not any(code in question for code in self._scene.codes(carrier.code)):
+                    continue
+                grade = _grade(carrier.value_codeable_concept, carrier.value_string)
+                if grade is not None:
+                    yield grade, observation, evidence_of(observation, grade)
+            # clarifications.md: a text answer G1, G2, G3 beside the Ki-67 counts.
+            ki67 = any(code in self._scene.trial.analytes["ki67"].codes for code in self._scene.codes(observation.code))
+            for note in observation.note if ki67 else ():
+                grade = _grade(None, note.text)
+                if grade is not None:
+                    yield grade, observation, evidence_of(observation, grade)
+
+
+def _evidence_references(condition: Condition) -> Iterator[str | None]:
+    for node in condition.evidence:
+        details = node.get("detail", []) if isinstance(node, dict) else []
+        nested = node.get("reference") if isinstance(node, dict) else None
+        for reference in (*details, nested):
+            literal = reference.get("reference") if isinstance(reference, dict) else None
+            yield literal if isinstance(literal, str) else None
+
+
+def _grade(concept: CodeableConcept | None, text: str | None) -> str | None:
+    words = [text, concept.text if concept else None]
+    words += [word for coding in (concept.coding if concept else ()) for word in (coding.code, coding.display)]
+    found = {word.strip().upper() for word in words if word} & {"G1", "G2", "G3"}
+    return found.pop() if len(found) == 1 else None
+
+
+def answer_histology(node: Histology, scene: Scene) -> Answer:
+    """A morphology of the value sets is on record for the tumour; none is open, never refuted."""
+    sure, open_ = scene.tumours.findings(node.value_sets, node.of)
+    if sure:
+        return Answer(Truth.T, evidence=tuple(sure))
+    wanted = (Wanted("histology"),)
+    if open_:
+        return Answer(Truth.U, Reason.UNATTRIBUTED, tuple(open_), wanted=wanted)
+    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
+
+
+def answer_grade(node: Grade, scene: Scene) -> Answer:
+    """The study tumour is G1 or G2 (clarifications.md 5).
+
+    G3 stated or Ki-67 surely above the limit refutes; a stated G1 or G2 proves; so does Ki-67 surely at most the limit
+    together with a well-differentiated morphology or a person's word for it. The highest value counts.
+    """
+    comparison = Comparison("le", node.ki67_at_most)
+    usable = [
+        item
+        for item in scene.readings.of(node.ki67)
+        if item.is_result and item.observation.status in USABLE and item.when.earliest <= scene.on
+    ]
+    mine, unattributed = scene.tumours.of_study(usable)
+    grades = [(grade, evidence, scene.tumours.belongs(source)) for grade, source, evidence in scene.tumours.grades()]
+    stated = {grade: evidence for grade, evidence, belongs in grades if belongs is Truth.T}
+    within = {id(item): compare(item.value, comparison) if item.value else Truth.U for item in mine}
+    above = tuple(item.evidence for item in mine if within[id(item)] is Truth.F)
+    if "G3" in stated or above:
+        return Answer(Truth.F, evidence=above + tuple(e for grade, e in stated.items() if grade == "G3"))
+    if stated:
+        return Answer(Truth.T, evidence=tuple(stated.values()))
+    open_ki67 = [item for item in mine if within[id(item)] is Truth.U]
+    wanted = (Wanted("grade"),)
+    if mine and not open_ki67:
+        return _well_differentiated(node, scene, tuple(item.evidence for item in mine))
+    if open_ki67:
+        reason = next((item.problem for item in open_ki67 if item.problem), Reason.COMPARATOR)
+        return Answer(Truth.U, reason, tuple(item.evidence for item in open_ki67), wanted=wanted)
+    loose = tuple(item.evidence for item in unattributed) + tuple(e for _, e, belongs in grades if belongs is Truth.U)
+    if loose:
+        return Answer(Truth.U, Reason.UNATTRIBUTED, loose, wanted=wanted)
+    preliminary = tuple(item.evidence for item in scene.readings.of(node.ki67) if item.observation.status in FLAG_ONLY)
+    if preliminary:
+        return Answer(Truth.U, Reason.STATUS, preliminary, wanted=wanted)
+    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
+
+
+def _well_differentiated(node: Grade, scene: Scene, ki67: tuple[Evidence, ...]) -> Answer:
+    sure, open_ = scene.tumours.findings((node.morphology,), None)
+    if sure:
+        return Answer(Truth.T, evidence=ki67 + tuple(sure))
+    attested = latest_attestation(scene.attestations, node.well_differentiated, on=scene.on, valid_days=None)
+    if attested is not None:
+        answer, _ = attested
+        if answer.truth is Truth.T:
+            return Answer(Truth.T, evidence=ki67 + answer.evidence, attested=True)
+        reason = answer.reason or Reason.CONFLICT
+        return Answer(Truth.U, reason, ki67 + answer.evidence, wanted=(Wanted("grade"),))
+    wanted = (Wanted(node.well_differentiated, attestation=True),)
+    reason = Reason.UNATTRIBUTED if open_ else Reason.NEEDS_ATTESTATION
+    return Answer(Truth.U, reason, ki67 + tuple(open_), attestable=True, wanted=wanted)

@@ -1,0 +1,377 @@
+"""In: a trial, a record, a site, a stage and a day. Out: `PatientVerdict`: every criterion's verdict, the outcome, when it flips, what to order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import assert_never
+
+from adapter.criteria.answer import Answer, Reason, Wanted, combine_all, combine_any, invert
+from adapter.criteria.attestation import decide_with, latest_attestation
+from adapter.criteria.concepts.conditions import answer_coded, answer_condition
+from adapter.criteria.concepts.disease import answer_control, answer_progression
+from adapter.criteria.concepts.person import answer_age, answer_sex, deceased
+from adapter.criteria.concepts.pressure import answer_pressure
+from adapter.criteria.concepts.prrt import answer_cycles
+from adapter.criteria.concepts.results import answer_hcg, answer_laboratory, answer_prothrombin
+from adapter.criteria.concepts.tumours import answer_grade, answer_histology
+from adapter.criteria.scene import Scene, within
+from adapter.criteria.signals import signals_of
+from adapter.criteria.tree import (
+    Age,
+    All,
+    Any,
+    Attested,
+    BloodPressure,
+    Cases,
+    Coded,
+    Condition,
+    ControlMonths,
+    CrossCheck,
+    CycleCount,
+    Fallback,
+    Grade,
+    Hcg,
+    Histology,
+    Laboratory,
+    Node,
+    Not,
+    OnlyRefutes,
+    Open,
+    PartOf,
+    Progression,
+    Prothrombin,
+    Sex,
+    TruthOf,
+)
+from adapter.criteria.trial import Criterion, Part, Permanence, Trial
+from adapter.criteria.truth import Truth
+from adapter.criteria.verdict import CriterionVerdict, Outcome, PartVerdict, PatientVerdict, Stage, ToOrder
+from adapter.fhir import PatientRecord, parse_when
+from adapter.terminology import Site
+
+__all__ = ["evaluate", "reference_date"]
+
+#: There is no data at all in the window: only then may another source answer in its place.
+_WITHOUT_DATA = frozenset({Reason.NO_DATA, Reason.TOO_OLD, Reason.STATUS})
+
+
+#: Days within which to order what is missing when nothing that passes today grows old (the default laboratory window).
+ORDER_DAYS = 28
+
+
+def answer(node: Node, scene: Scene) -> Answer:
+    """The answer to a node, found once a scene."""
+    # By identity: the trial's nodes live as long as the trial.
+    key = id(node)
+    if key not in scene.memo:
+        scene.memo[key] = _answer(node, scene)
+    return scene.memo[key]
+
+
+def _answer(node: Node, scene: Scene) -> Answer:  # noqa: C901, PLR0911, PLR0912 - one flat table of the node types
+    match node:
+        case All():
+            return combine_all(*(answer(child, scene) for child in node.of))
+        case Any():
+            return combine_any(*(answer(child, scene) for child in node.of))
+        case Not():
+            return invert(answer(node.of, scene))
+        case Open():
+            wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
+            return Answer(Truth.U, node.reason, attestable=node.attestable, wanted=wanted)
+        case Cases():
+            return _cases(node, scene)
+        case Fallback():
+            first = answer(node.first, scene)
+            if first.truth is not Truth.U or first.reason not in _WITHOUT_DATA:
+                return first
+            second = answer(node.second, scene)
+            return first if second.truth is Truth.U and second.reason in _WITHOUT_DATA else second
+        case OnlyRefutes():
+            return _only_refutes(node, scene)
+        case CrossCheck():
+            return _cross_check(node, scene)
+        case PartOf():
+            criterion = scene.trial.criterion(node.criterion)
+            return answer_part(next(part for part in criterion.parts if part.id == node.part), scene)
+        case TruthOf():
+            return answer_criterion(scene.trial.criterion(node.criterion), scene)
+        case Attested():
+            return _attested(node, scene)
+        case Age():
+            return answer_age(node, scene)
+        case Sex():
+            return answer_sex(node, scene)
+        case Laboratory():
+            return answer_laboratory(node, scene)
+        case Prothrombin():
+            return answer_prothrombin(node, scene)
+        case Hcg():
+            return answer_hcg(node, scene)
+        case BloodPressure():
+            return answer_pressure(node, scene)
+        case Condition():
+            return answer_condition(node, scene)
+        case Coded():
+            return answer_coded(node, scene)
+        case Histology():
+            return answer_histology(node, scene)
+        case Grade():
+            return answer_grade(node, scene)
+        case CycleCount():
+            return answer_cycles(node, scene)
+        case ControlMonths():
+            return answer_control(node, scene)
+        case Progression():
+            return answer_progression(node, scene)
+    raise TypeError(f"no answer for {type(node).__name__}")
+
+
+def _cases(node: Cases, scene: Scene) -> Answer:
+    changes: frozenset[date] = frozenset()
+    for case in node.cases:
+        condition = answer(case.condition, scene)
+        changes |= condition.changes
+        if condition.truth is not Truth.T:
+            continue
+        if isinstance(case.outcome, Truth):
+            return replace(condition, truth=case.outcome, changes=changes)
+        outcome = answer(case.outcome, scene)
+        evidence = tuple(dict.fromkeys((*outcome.evidence, *condition.evidence)))
+        return replace(outcome, evidence=evidence, changes=outcome.changes | changes)
+    otherwise = answer(node.otherwise, scene)
+    return replace(otherwise, changes=otherwise.changes | changes)
+
+
+def _only_refutes(node: OnlyRefutes, scene: Scene) -> Answer:
+    found = answer(node.of, scene)
+    if found.truth is Truth.F:
+        return replace(found, presumed=True)
+    if found.truth is Truth.T:
+        return Answer(Truth.U, Reason.ASKS, found.evidence, changes=found.changes, wanted=(Wanted(node.wanted),))
+    return replace(found, wanted=(Wanted(node.wanted),))
+
+
+def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
+    decides, against = answer(node.decides, scene), answer(node.against, scene)
+    changes = decides.changes | against.changes
+    if decides.truth is Truth.U and decides.reason in _WITHOUT_DATA:
+        # Without data on either side it is the deciding one that is wanted.
+        found = decides if against.truth is Truth.U and against.reason in _WITHOUT_DATA else against
+        return replace(found, changes=changes)
+    if Truth.U in (decides.truth, against.truth) or decides.truth is against.truth:
+        return replace(decides, changes=changes)
+    return Answer(Truth.U, Reason.CONFLICT, decides.evidence + against.evidence, changes=changes, wanted=decides.wanted)
+
+
+def _attested(node: Attested, scene: Scene) -> Answer:
+    valid_days = scene.trial.attestation_validity(node.link)
+    found = latest_attestation(scene.attestations, node.link, on=scene.on, valid_days=valid_days)
+    if found is None:
+        wanted = (Wanted(node.link, attestation=True),)
+        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, wanted=wanted)
+    attested = found[0]
+    if node.since_days is None or attested.truth is not Truth.T:
+        return attested
+    since = next((item.since for item in reversed(scene.attestations) if item.link == node.link), None)
+    if since is None:
+        return attested
+    long_enough = within(since, None, scene.window(node.since_days))
+    if long_enough is Truth.U:
+        return Answer(Truth.U, Reason.IMPRECISE_DATE, attested.evidence, attestable=True, wanted=(Wanted(node.link, attestation=True),))
+    return replace(attested, truth=long_enough)
+
+
+def answer_part(part: Part, scene: Scene) -> Answer:
+    """The answer to a part: what coded data give, and what a person attested under the part's id."""
+    key = ("part", part.id)
+    if key not in scene.memo:
+        scene.memo[key] = _with_attestation(part.id, part.node, scene)
+    return scene.memo[key]
+
+
+def answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
+    """The answer to a criterion, attestation included."""
+    if not criterion.attestable:
+        return answer(criterion.node, scene)
+    key = ("criterion", criterion.id)
+    if key not in scene.memo:
+        found = _with_attestation(criterion.id, criterion.node, scene)
+        if criterion.contradicted_by is not None and found.truth is Truth.F and found.attested:
+            found = _contradicted(criterion, criterion.contradicted_by, found, scene)
+        scene.memo[key] = found
+    return scene.memo[key]
+
+
+def _contradicted(criterion: Criterion, part: str, found: Answer, scene: Scene) -> Answer:
+    coded = answer(criterion.node, scene)
+    opposite = answer_part(next(item for item in criterion.parts if item.id == part), scene)
+    if coded.truth is not Truth.U or opposite.truth is not Truth.T:
+        return found
+    return Answer(Truth.U, Reason.CONFLICT, opposite.evidence + found.evidence, changes=found.changes, wanted=coded.wanted)
+
+
+def _with_attestation(link: str, node: Node, scene: Scene) -> Answer:
+    coded = answer(node, scene)
+    attested = latest_attestation(
+        scene.attestations, link, on=scene.on, valid_days=scene.trial.attestation_validity(link)
+    )
+    if isinstance(node, Attested) and node.link == link:
+        return coded
+    return decide_with(coded, attested, later=lambda moment: answer(node, scene.since(moment)))
+
+
+def reference_date(trial: Trial, record: PatientRecord, stage: Stage) -> date | None:
+    """The day on which the patient's registration is on record: the start of the trial's own ResearchSubject.
+
+    Returns:
+        None when there is none, or its day is not known; randomisation has no date of its own in an R4 ResearchSubject.
+    """
+    if stage is not Stage.REGISTRATION:
+        return None
+    days = []
+    for subject in record.subjects:
+        study = record.study(subject)
+        mine = study is not None and any(item.value in trial.identifiers for item in study.identifier)
+        named = subject.study and subject.study.identifier and subject.study.identifier.value in trial.identifiers
+        if not (mine or named) or subject.status not in ("on-study", "on-study-intervention", "on-study-observation"):
+            continue
+        when = parse_when(subject.period.start) if subject.period else None
+        if when is not None and when.is_one_day:
+            days.append(when.earliest)
+    return min(days) if days else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The answers of one scene, and what they come to."""
+
+    answers: dict[str, Answer]
+    outcome: Outcome
+    permanent: bool
+
+
+def evaluate(
+    trial: Trial, record: PatientRecord, *, site: Site, stage: Stage, on: date, added: bool = False
+) -> PatientVerdict:
+    """All verdicts for one patient.
+
+    Args:
+        trial: the trial's documents.
+        record: all that is known of the patient.
+        site: how the site's records are to be read.
+        stage: registration or randomisation; only the criteria of that stage appear.
+        on: the reference date; later data does not count.
+        added: a person put the patient on the list.
+    """
+    scene = Scene(trial, record, site, on)
+    criteria = [criterion for criterion in trial.criteria if stage in criterion.stages]
+    found = _judge(criteria, scene)
+    dead = deceased(scene)
+    because = () if dead else (*signals_of(scene), *(("added",) if added else ()))
+    flips = {item.id: None if dead else _flips_on(item, found.answers[item.id], scene) for item in criteria}
+    return PatientVerdict(
+        trial=trial.id,
+        criteria_version=trial.version,
+        site=site.id,
+        patient=record.patient,
+        merged=record.merged,
+        stage=stage,
+        on=on,
+        candidate=bool(because),
+        candidate_because=because,
+        outcome=Outcome.INELIGIBLE if dead else found.outcome,
+        outcome_reason="deceased" if dead else None,
+        permanent=dead or found.permanent,
+        flips_on=None if dead else _outcome_flips(criteria, flips, found, scene),
+        to_order=() if dead or found.permanent else _to_order(criteria, found.answers, flips, on),
+        criteria=tuple(_verdict(item, found.answers[item.id], flips[item.id], scene) for item in criteria),
+    )
+
+
+def _judge(criteria: Iterable[Criterion], scene: Scene) -> _Found:
+    answers = {criterion.id: answer_criterion(criterion, scene) for criterion in criteria}
+    chosen = [scene.trial.criterion(identity) for identity in answers]
+    failed = [item for item in chosen if item.passes(answers[item.id].truth) is False]
+    open_ = [answers[item.id] for item in chosen if answers[item.id].truth is Truth.U]
+    if failed:
+        return _Found(answers, Outcome.INELIGIBLE, any(_is_permanent(item, answers[item.id]) for item in failed))
+    if open_:
+        ready = all(item.attestable for item in open_)
+        return _Found(answers, Outcome.READY_FOR_INVESTIGATOR if ready else Outcome.NEEDS_INFORMATION, False)
+    signed = all(item.automation == "auto" or _is_signed(item, scene) for item in chosen)
+    return _Found(answers, Outcome.ELIGIBLE if signed else Outcome.READY_FOR_INVESTIGATOR, False)
+
+
+def _is_permanent(criterion: Criterion, found: Answer) -> bool:
+    match criterion.permanent:
+        case Permanence.ALWAYS:
+            return True
+        case Permanence.CODED:
+            return not found.presumed and not found.attested
+        case Permanence.NEVER:
+            return False
+    assert_never(criterion.permanent)
+
+
+def _is_signed(criterion: Criterion, scene: Scene) -> bool:
+    """An investigator attested the criterion or a part of it, and it still counts."""
+    links = {item.link for item in scene.attestations if item.link == criterion.id or item.link.startswith(f"{criterion.id}.")}
+    return any(
+        latest_attestation(scene.attestations, link, on=scene.on, valid_days=scene.trial.attestation_validity(link))
+        for link in links
+    )
+
+
+def _at(scene: Scene, day: date) -> Scene:
+    return Scene(scene.trial, scene.record, scene.site, day)
+
+
+def _flips_on(criterion: Criterion, found: Answer, scene: Scene) -> date | None:
+    """First later day on which the criterion's truth is another one, nothing new being recorded."""
+    for day in sorted(item for item in found.changes if item > scene.on):
+        if answer_criterion(criterion, _at(scene, day)).truth is not found.truth:
+            return day
+    return None
+
+
+def _outcome_flips(
+    criteria: list[Criterion], flips: dict[str, date | None], found: _Found, scene: Scene
+) -> date | None:
+    """First later day on which the outcome is another one by time alone."""
+    for day in sorted({day for day in flips.values() if day is not None}):
+        if _judge(criteria, _at(scene, day)).outcome is not found.outcome:
+            return day
+    return None
+
+
+def _to_order(
+    criteria: list[Criterion], answers: dict[str, Answer], flips: dict[str, date | None], on: date
+) -> tuple[ToOrder, ...]:
+    """What closes the open criteria, each thing once; what only a person can attest is not ordered.
+
+    It is wanted before the first result that passes today grows too old, so that all hold on one day; with none such,
+    within the usual window of the trial.
+    """
+    passing = [
+        day for item in criteria if (day := flips[item.id]) is not None and item.passes(answers[item.id].truth) is True
+    ]
+    by = min(passing) - timedelta(days=1) if passing else on + timedelta(days=ORDER_DAYS)
+    wanted: dict[str, list[str]] = {}
+    for criterion in criteria:
+        for item in answers[criterion.id].wanted:
+            if not item.attestation:
+                wanted.setdefault(item.what, []).append(criterion.id)
+    return tuple(ToOrder(what, by, tuple(dict.fromkeys(ids))) for what, ids in wanted.items())
+
+
+def _verdict(criterion: Criterion, found: Answer, flips_on: date | None, scene: Scene) -> CriterionVerdict:
+    parts = []
+    for part in criterion.parts:
+        answered = answer_part(part, scene)
+        parts.append(PartVerdict(part.id, answered.truth, answered.presumed, answered.reason, answered.evidence))
+    return CriterionVerdict(
+        criterion.id, found.truth, found.presumed, found.reason, flips_on, found.evidence, tuple(parts)
+    )

@@ -1,0 +1,177 @@
+"""In: nothing. Out: `Trial`, all that the documents of one trial say, as values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from adapter.criteria.tree import Node
+from adapter.criteria.truth import Truth
+from adapter.criteria.verdict import Stage
+from adapter.terminology import Analyte, Units, ValueSet
+
+__all__ = [
+    "Criterion",
+    "DecisionState",
+    "Default",
+    "OpenQuestion",
+    "Part",
+    "Permanence",
+    "Signal",
+    "Trial",
+]
+
+Words = Mapping[str, str]
+
+
+class Permanence(StrEnum):
+    """Whether a failure can mend (clarifications.md 34): never does, does unless a record proves it, may."""
+
+    ALWAYS = "always"
+    CODED = "coded"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """An operational reading that the registry does not give, for the coordinating centre to confirm."""
+
+    id: str
+    text: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a criterion; its id is ``I11.a``."""
+
+    id: str
+    label: Words
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One sentence of the registry, made computable.
+
+    Attributes:
+        kind: ``inclusion`` passes on T, ``exclusion`` on F.
+        automation: ``auto``, ``partly`` or ``manual``.
+        text: the registry's sentence, verbatim.
+        confirm: who confirms it.
+        contradicted_by: part whose coded truth contradicts an attested F of the whole (clarifications.md 14).
+        at_screening_visit: done at the visit itself, so its being open does not push a candidate down the list.
+    """
+
+    id: str
+    kind: str
+    stages: frozenset[Stage]
+    automation: str
+    text: str
+    label: Words
+    confirm: Words
+    node: Node
+    parts: tuple[Part, ...] = ()
+    defaults: tuple[Default, ...] = ()
+    wanted: tuple[str, ...] = ()
+    permanent: Permanence = Permanence.NEVER
+    at_screening_visit: bool = False
+    attestable: bool = True
+    contradicted_by: str | None = None
+
+    def passes(self, truth: Truth) -> bool | None:
+        """True passes, False fails, None is open."""
+        if truth is Truth.U:
+            return None
+        return (truth is Truth.T) == (self.kind == "inclusion")
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What makes a patient worth a look: any code in any of the resource types, or a text.
+
+    ``codes`` are exact ``system|code``; ``prefixes`` are ``system|C17``, dots and case ignored; ``text`` is an RE2
+    pattern, case ignored.
+    """
+
+    id: str
+    resource_types: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    text: str | None = None
+    value_sets: tuple[ValueSet, ...] = ()
+    study: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """A question for the coordinating centre; each has a default in force."""
+
+    id: str
+    criteria: tuple[str, ...]
+    text: Words
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionState:
+    """A human decision and the ResearchSubject status that it stands for."""
+
+    id: str
+    research_subject_status: str
+    label: Words
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial, as its documents describe it."""
+
+    id: str
+    version: str
+    title: str
+    acronym: str
+    criteria: tuple[Criterion, ...]
+    signals: tuple[Signal, ...]
+    resource_types: tuple[str, ...]
+    open_questions: tuple[OpenQuestion, ...]
+    states: tuple[DecisionState, ...]
+    identifiers: tuple[str, ...]
+    value_sets: Mapping[str, ValueSet]
+    analytes: Mapping[str, Analyte]
+    units: Units
+    attestation_days: Mapping[str, int | None]
+    default_attestation_days: int
+    course_link: str
+    absence_years: int
+    lutathera_text: re.Pattern[str]
+    grade_codes: frozenset[tuple[str, str]]
+    disease_status_codes: frozenset[tuple[str, str]]
+    worsened_values: frozenset[tuple[str, str]]
+    wanted_words: Mapping[str, Words] = field(default_factory=dict)
+
+    def criterion(self, identity: str) -> Criterion:
+        """The criterion with this id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for criterion in self.criteria:
+            if criterion.id == identity:
+                return criterion
+        raise KeyError(identity)
+
+    def attestation_validity(self, link: str) -> int | None:
+        """Days that an attestation under this linkId holds, None for good; the longest matching entry decides."""
+        keys = [key for key in self.attestation_days if link == key or link.startswith(f"{key}.")]
+        return self.attestation_days[max(keys, key=len)] if keys else self.default_attestation_days
+
+    def wanted_label(self, what: str, language: str) -> str:
+        """The name of what an open verdict wants: an analyte, a concept, or an attestation."""
+        for words in (self.wanted_words.get(what), self.analytes[what].label if what in self.analytes else None):
+            if words is not None:
+                return words[language]
+        for criterion in self.criteria:
+            for identity, label in ((criterion.id, criterion.label), *((part.id, part.label) for part in criterion.parts)):
+                if identity == what:
+                    return label[language]
+        return what

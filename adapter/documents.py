@@ -1,0 +1,143 @@
+"""In: the name of a trial or a site. Out: its mapping documents, read (overlay first, then ``mappings``) and parsed by the core."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adapter.criteria import Trial, parse_trial
+from adapter.errors import DocumentError, UsageError
+from adapter.terminology import (
+    Node,
+    Site,
+    Units,
+    parse_analytes,
+    parse_completeness,
+    parse_concept_map,
+    parse_site,
+    parse_site_units,
+    parse_units,
+    parse_value_sets,
+)
+
+__all__ = ["load_site", "load_trial", "trials"]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's idea of a mapping: a key that stands twice is a fault, not the last one's victory."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in found:
+            raise yaml.MarkedYAMLError(problem=f"the key {key} stands twice", problem_mark=key_node.start_mark)
+        found[key] = loader.construct_object(value_node, deep=True)
+    return found
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read(file: Traversable | Path, name: str) -> Node:
+    try:
+        text = file.read_text(encoding="utf-8")
+        value = json.loads(text) if name.endswith(".json") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except OSError as problem:
+        raise DocumentError(name, "", f"cannot be read ({problem.strerror})") from None
+    except UnicodeDecodeError:
+        raise DocumentError(name, "", "not UTF-8") from None
+    except json.JSONDecodeError as problem:
+        raise DocumentError(name, "", f"not JSON: {problem.msg} at line {problem.lineno}") from None
+    except yaml.MarkedYAMLError as problem:
+        line = f" at line {problem.problem_mark.line + 1}" if problem.problem_mark else ""
+        raise DocumentError(name, "", f"not YAML: {problem.problem}{line}") from None
+    except yaml.YAMLError:
+        raise DocumentError(name, "", "not YAML") from None
+    return Node(value, name)
+
+
+def trials() -> list[str]:
+    """The ids of the trials that there are documents for."""
+    return sorted(item.name for item in (files("mappings") / "trials").iterdir() if (item / "trial.yaml").is_file())
+
+
+@lru_cache(maxsize=8)
+def load_trial(trial_id: str) -> Trial:
+    """The documents of a trial.
+
+    Raises:
+        UsageError: there is no such trial.
+        DocumentError: a document is wrong.
+    """
+    if trial_id not in trials():
+        raise UsageError(f"no trial {trial_id}: there is {', '.join(trials())}")
+    folder = files("mappings") / "trials" / trial_id
+
+    def read(name: str) -> Node:
+        return _read(folder / name, f"trials/{trial_id}/{name}")
+
+    terminology = files("mappings") / "terminology"
+    return parse_trial(
+        read("trial.yaml"),
+        read("criteria.yaml"),
+        value_sets=parse_value_sets(read("value-sets.yaml")),
+        analytes=parse_analytes(_read(terminology / "analytes.yaml", "terminology/analytes.yaml")),
+        units=_units(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _units() -> Units:
+    name = "terminology/units.yaml"
+    return parse_units(_read(files("mappings") / "terminology" / "units.yaml", name))
+
+
+#: What may stand in a site's overlay folder, besides ``conceptmaps/*.json`` (clarifications.md).
+_OVERLAY_FILES = frozenset({"completeness.yaml", "site.yaml", "units.yaml"})
+
+
+def load_site(site_id: str, overlay: Path | None = None) -> Site:
+    """How a site's records are to be read.
+
+    Args:
+        site_id: the site.
+        overlay: its folder of documents, None for a site that has told us nothing.
+
+    Raises:
+        DocumentError: the folder is missing, a document is wrong, or a file is none of the known kinds.
+    """
+    site = Site.plain(site_id)
+    if overlay is None:
+        return site
+    if not overlay.is_dir():
+        raise DocumentError(str(overlay), "", "no such overlay folder")
+    for item in sorted(overlay.iterdir()):
+        known = item.name in _OVERLAY_FILES or item.name in ("conceptmaps", "README.md") or item.name.startswith(".")
+        if not known:
+            raise DocumentError(item.name, "", "no document of a site overlay")
+    changes: dict[str, Any] = {}
+    if (overlay / "completeness.yaml").is_file():
+        changes["completeness"] = _parsed(overlay / "completeness.yaml", parse_completeness)
+    if (overlay / "units.yaml").is_file():
+        changes["unit_spellings"] = _parsed(overlay / "units.yaml", parse_site_units)
+    maps: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+    for file in sorted((overlay / "conceptmaps").glob("*.json")):
+        for source, targets in _parsed(file, parse_concept_map).items():
+            maps[source] = tuple(dict.fromkeys((*maps.get(source, ()), *targets)))
+    found = Site(site_id, concept_map=maps, **changes)
+    if (overlay / "site.yaml").is_file():
+        found = parse_site(_read(overlay / "site.yaml", "site.yaml"), found)
+    return found
+
+
+def _parsed(file: Path, parse: Callable[[Node], Any]) -> Any:
+    return parse(_read(file, file.name))

@@ -1,0 +1,130 @@
+"""In: what went wrong. Out: one exception a cause, whose class says what to do next.
+
+::
+
+    ReluthError                     exit  retryable
+    |-- DefectError                   1     no      a defect of ours
+    |-- UsageError                    2     no      the command line or a request does not make sense
+    |   `-- ConfigurationError        2     no      adapter.toml, environment or a secret file
+    |-- DocumentError                 3     no      a mapping document is wrong: file#json-pointer
+    |-- RemoteError                   4     no      the other side refused
+    |   `-- TransientError           75     yes     the other side may answer later
+    |-- BusyError                    75     yes     another run of ours holds the lock
+    `-- QuarantinedError              5     no      one named item was put aside; the rest went on
+
+Texts never hold patient content: a resource is named ``ResourceType/id``, an address without its query.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BusyError",
+    "ConfigurationError",
+    "DefectError",
+    "DocumentError",
+    "QuarantinedError",
+    "ReluthError",
+    "RemoteError",
+    "TransientError",
+    "UsageError",
+    "worst_exit_code",
+]
+
+#: Where several outcomes hold at once, the first of these that occurred is the exit code (design 4.1).
+EXIT_PRECEDENCE = (1, 2, 3, 4, 75, 5)
+
+
+class ReluthError(Exception):
+    """Root of all errors of this product; ``exit_code`` is what the command line returns."""
+
+    exit_code = 1
+    retryable = False
+
+
+class DefectError(ReluthError):
+    """Something that cannot happen did: a defect of ours, to be reported."""
+
+
+class UsageError(ReluthError):
+    """The command line or a request does not make sense."""
+
+    exit_code = 2
+
+
+class ConfigurationError(UsageError):
+    """A setting is missing or wrong.
+
+    Args:
+        setting: the key as written in ``adapter.toml``, e.g. ``sites.icm.base_url``.
+        problem: what is wrong with it, and what would be right.
+    """
+
+    def __init__(self, setting: str, problem: str) -> None:
+        self.setting = setting
+        self.problem = problem
+        super().__init__(f"{setting}: {problem}")
+
+
+class DocumentError(ReluthError):
+    """A mapping document is wrong.
+
+    Args:
+        file: the document's name.
+        pointer: JSON pointer (RFC 6901) to the wrong place, ``""`` for the whole document.
+        problem: what is wrong there.
+    """
+
+    exit_code = 3
+
+    def __init__(self, file: str, pointer: str, problem: str) -> None:
+        self.file = file
+        self.pointer = pointer
+        self.problem = problem
+        super().__init__(f"{file}#{pointer}: {problem}")
+
+
+class RemoteError(ReluthError):
+    """The other side refused, or answered with what cannot be used."""
+
+    exit_code = 4
+
+
+class TransientError(RemoteError):
+    """The other side did not answer, or asked to come back: trying again later is right."""
+
+    exit_code = 75
+    retryable = True
+
+
+class BusyError(ReluthError):
+    """Another run of ours holds what this one needs."""
+
+    exit_code = 75
+    retryable = True
+
+
+class QuarantinedError(ReluthError):
+    """One item (a line, a resource, a row) cannot be used and is put aside; the rest goes on.
+
+    Args:
+        where: ``file:line`` or ``ResourceType/id``.
+        reason: what is wrong, without patient content.
+    """
+
+    exit_code = 5
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where}: {reason}")
+
+
+def worst_exit_code(codes: set[int]) -> int:
+    """The exit code of a run in which all of ``codes`` occurred (0 when none did).
+
+    >>> worst_exit_code({5, 75})
+    75
+    >>> worst_exit_code(set())
+    0
+    """
+    return next((code for code in EXIT_PRECEDENCE if code in codes), 0)

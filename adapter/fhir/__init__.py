@@ -1,0 +1,31 @@
+"""In: FHIR JSON and its datatypes. Out: values: dates as intervals, numbers as intervals, typed records. No I/O."""
+
+from __future__ import annotations
+
+from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
+from adapter.fhir.names import RESOURCE_TYPES
+from adapter.fhir.quantities import NumberInterval, is_no_result, plain, read_printed_number
+from adapter.fhir.record import PatientRecord, needed_references, when_of
+from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, summarise
+
+__all__ = [
+    "ALWAYS",
+    "PARIS",
+    "RESOURCE_TYPES",
+    "NumberInterval",
+    "PatientRecord",
+    "ResourceProblem",
+    "Summary",
+    "When",
+    "add_months",
+    "age_on",
+    "is_no_result",
+    "needed_references",
+    "normalise_reference",
+    "parse_when",
+    "period_when",
+    "plain",
+    "read_printed_number",
+    "summarise",
+    "when_of",
+]

@@ -1,0 +1,235 @@
+"""In: all resources of one person, raw, merged identities included. Out: `PatientRecord`, typed, by resource type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+import msgspec
+
+from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
+from adapter.fhir.resources import (
+    READ_TYPES,
+    Condition,
+    Medication,
+    MedicationAdministration,
+    Observation,
+    Patient,
+    Period,
+    Procedure,
+    QuestionnaireResponse,
+    ResearchStudy,
+    ResearchSubject,
+    Resource,
+    decode,
+)
+from adapter.fhir.summary import normalise_reference
+
+__all__ = ["PatientRecord", "needed_references", "when_of"]
+
+_R = TypeVar("_R", bound=Resource)
+
+#: Resource types without a patient of their own that a record refers to.
+_SHARED_TYPES = ("Medication/", "ResearchStudy/")
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: str
+    id: str = ""
+
+
+class _Pointers(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    medication_reference: dict[str, object] | None = None
+    medication: dict[str, object] | None = None
+    study: dict[str, object] | None = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_POINTERS = msgspec.json.Decoder(_Pointers)
+
+
+def needed_references(resources: Iterable[bytes]) -> set[str]:
+    """``Medication/id`` and ``ResearchStudy/id`` that these resources refer to and a record needs to be read."""
+    found = set()
+    for raw in resources:
+        if b'"Medication/' not in raw and b"/Medication/" not in raw and b"ResearchStudy/" not in raw:
+            continue
+        try:
+            pointers = _POINTERS.decode(raw)
+        except msgspec.MsgspecError:
+            continue  # the record itself names it as unreadable
+        medication = pointers.medication or {}
+        nested = medication.get("reference")
+        for node in (pointers.medication_reference, nested, pointers.study):
+            literal = node.get("reference") if isinstance(node, dict) else None
+            target = normalise_reference(literal) if isinstance(literal, str) else None
+            if target is not None and target.startswith(_SHARED_TYPES):
+                found.add(target)
+    return found
+
+
+def when_of(resource: Resource) -> When:
+    """When what the resource tells was so; `ALWAYS` when nothing is known.
+
+    An Observation without effective time was made by its ``issued`` at the latest; a Condition without onset existed
+    by its ``recordedDate`` (clarifications.md 24).
+    """
+    match resource:
+        case Observation():
+            found = _time(resource.effective_date_time or resource.effective_instant, resource.effective_period)
+            return found or _not_later(resource.issued)
+        case Condition():
+            return _time(resource.onset_date_time, resource.onset_period) or _not_later(resource.recorded_date)
+        case MedicationAdministration():
+            moment = resource.effective_date_time or resource.occurence_date_time
+            return _time(moment, resource.effective_period or resource.occurence_period) or ALWAYS
+        case Procedure():
+            moment = resource.performed_date_time or resource.occurrence_date_time
+            return _time(moment, resource.performed_period or resource.occurrence_period) or ALWAYS
+        case QuestionnaireResponse():
+            return parse_when(resource.authored) or ALWAYS
+    return ALWAYS
+
+
+def _time(moment: str | None, period: Period | None) -> When | None:
+    # An unreadable text is not the absence of one: nothing is known then, and no other element may stand in for it.
+    if moment is not None:
+        return parse_when(moment) or ALWAYS
+    return period_when(period.start, period.end) if period is not None else None
+
+
+def _not_later(text: str | None) -> When:
+    bound = parse_when(text)
+    return bound.upper_bound() if bound is not None else ALWAYS
+
+
+@dataclass(frozen=True)
+class PatientRecord:
+    """All that is known of one person at one site.
+
+    Attributes:
+        patient: ``Patient/id`` of the surviving identity.
+        merged: the identities merged into it.
+        unreadable: ``ResourceType/id`` that could not be decoded; what hangs on them is not read.
+    """
+
+    patient: str
+    merged: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    resources: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
+    shared: Mapping[str, Resource] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        patient: str,
+        resources: Iterable[bytes],
+        *,
+        merged: tuple[str, ...] = (),
+        shared: Mapping[str, bytes] | None = None,
+    ) -> PatientRecord:
+        """Decode a person's resources.
+
+        Args:
+            patient: ``Patient/id`` of the surviving identity.
+            resources: raw JSON, current versions only.
+            merged: identities merged into it.
+            shared: raw Medication and ResearchStudy resources by reference.
+        """
+        by_type: dict[str, list[Resource]] = {}
+        unreadable = []
+        for raw in resources:
+            try:
+                head = _HEAD.decode(raw)
+                if head.resource_type in READ_TYPES:
+                    by_type.setdefault(head.resource_type, []).append(decode(head.resource_type, raw))
+            except (msgspec.MsgspecError, ArithmeticError):
+                unreadable.append(_name(raw))
+        known = {}
+        for reference, raw in (shared or {}).items():
+            try:
+                known[reference] = decode(reference.partition("/")[0], raw)
+            except (msgspec.MsgspecError, ArithmeticError):
+                unreadable.append(reference)
+        ordered = {name: tuple(sorted(items, key=lambda item: item.id)) for name, items in by_type.items()}
+        return cls(patient, tuple(sorted(merged)), tuple(sorted(unreadable)), ordered, known)
+
+    def _of(self, kind: type[_R]) -> tuple[_R, ...]:
+        return cast("tuple[_R, ...]", self.resources.get(kind.__name__, ()))
+
+    @property
+    def identities(self) -> tuple[Patient, ...]:
+        """The Patient resources, the surviving identity first."""
+        return tuple(sorted(self._of(Patient), key=lambda item: (item.reference != self.patient, item.id)))
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """All Observations, whatever their status."""
+        return self._of(Observation)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All Conditions, whatever their verification."""
+        return self._of(Condition)
+
+    @property
+    def administrations(self) -> tuple[MedicationAdministration, ...]:
+        """All MedicationAdministrations."""
+        return self._of(MedicationAdministration)
+
+    @property
+    def procedures(self) -> tuple[Procedure, ...]:
+        """All Procedures."""
+        return self._of(Procedure)
+
+    @property
+    def responses(self) -> tuple[QuestionnaireResponse, ...]:
+        """All QuestionnaireResponses."""
+        return self._of(QuestionnaireResponse)
+
+    @property
+    def subjects(self) -> tuple[ResearchSubject, ...]:
+        """All ResearchSubjects."""
+        return self._of(ResearchSubject)
+
+    def of_type(self, resource_type: str) -> tuple[Resource, ...]:
+        """All resources of a type."""
+        return self.resources.get(resource_type, ())
+
+    def medication(self, administration: MedicationAdministration) -> Medication | None:
+        """The Medication that an administration refers to, contained or shared."""
+        node = administration.medication_reference or (administration.medication and administration.medication.reference)
+        literal = node.reference if node else None
+        if literal is None:
+            return None
+        if literal.startswith("#"):
+            for raw in administration.contained:
+                if isinstance(raw, dict) and raw.get("id") == literal[1:] and raw.get("resourceType") == "Medication":
+                    return msgspec.convert(raw, Medication)
+            return None
+        found = self.shared.get(normalise_reference(literal) or "")
+        return found if isinstance(found, Medication) else None
+
+    def study(self, subject: ResearchSubject) -> ResearchStudy | None:
+        """The ResearchStudy that a subject takes part in, when it is known."""
+        literal = subject.study.reference if subject.study else None
+        found = self.shared.get(normalise_reference(literal) or "") if literal else None
+        return found if isinstance(found, ResearchStudy) else None
+
+    def since(self, moment: When) -> PatientRecord:
+        """The same person with only what is surely later than ``moment`` (clarifications.md 32)."""
+        later = {
+            name: items if name == "Patient" else tuple(item for item in items if when_of(item).surely_after(moment))
+            for name, items in self.resources.items()
+        }
+        return PatientRecord(self.patient, self.merged, self.unreadable, later, self.shared)
+
+
+def _name(raw: bytes) -> str:
+    try:
+        head = _HEAD.decode(raw)
+    except msgspec.MsgspecError:
+        return "(unreadable)"
+    return f"{head.resource_type}/{head.id}"

@@ -1,0 +1,339 @@
+"""In: the raw JSON of one resource. Out: typed structs of the elements that this product reads, numbers exact.
+
+One struct a resource type, R4 names; where R5 spells an element otherwise, both are here. Elements that nothing
+reads are not declared, so a fault in them does not cost a record. JSON numbers become `Decimal` digit by digit.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "READ_TYPES",
+    "CodeableConcept",
+    "Coding",
+    "Condition",
+    "Meta",
+    "Medication",
+    "MedicationAdministration",
+    "Observation",
+    "Patient",
+    "Period",
+    "Procedure",
+    "Quantity",
+    "QuestionnaireResponse",
+    "Range",
+    "Reference",
+    "ReferenceRange",
+    "ResearchStudy",
+    "ResearchSubject",
+    "Resource",
+    "decode",
+]
+
+
+class _Struct(msgspec.Struct, rename="camel", frozen=True, kw_only=True, gc=False):
+    pass
+
+
+class Coding(_Struct, frozen=True):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(_Struct, frozen=True):
+    coding: tuple[Coding, ...] = ()
+    text: str | None = None
+
+
+class CodeableReference(_Struct, frozen=True):  # R5 only
+    concept: CodeableConcept | None = None
+    reference: Reference | None = None
+
+
+class Identifier(_Struct, frozen=True):
+    system: str | None = None
+    value: str | None = None
+    type: CodeableConcept | None = None
+
+
+class Reference(_Struct, frozen=True):
+    reference: str | None = None
+    type: str | None = None
+    identifier: Identifier | None = None
+    display: str | None = None
+
+
+class Period(_Struct, frozen=True):
+    start: str | None = None
+    end: str | None = None
+
+
+class Quantity(_Struct, frozen=True):
+    value: Decimal | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Range(_Struct, frozen=True):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class ReferenceRange(_Struct, frozen=True):
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: CodeableConcept | None = None
+    applies_to: tuple[CodeableConcept, ...] = ()
+    age: Range | None = None
+    text: str | None = None
+
+
+class Annotation(_Struct, frozen=True):
+    text: str | None = None
+
+
+class Extension(_Struct, frozen=True):
+    url: str | None = None
+    value_codeable_concept: CodeableConcept | None = None
+    value_code: str | None = None
+    value_integer: int | None = None
+    extension: tuple[Extension, ...] = ()
+
+
+class Meta(_Struct, frozen=True):
+    version_id: str | None = None
+    last_updated: str | None = None
+
+
+class Resource(_Struct, frozen=True):
+    """What every resource has; a type that nothing reads is decoded no further."""
+
+    resource_type: str
+    id: str
+    meta: Meta = Meta()
+    extension: tuple[Extension, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """``ResourceType/id``."""
+        return f"{self.resource_type}/{self.id}"
+
+
+class PatientLink(_Struct, frozen=True):
+    other: Reference = Reference()
+    type: str | None = None
+
+
+class Patient(Resource, frozen=True):
+    identifier: tuple[Identifier, ...] = ()
+    active: bool | None = None
+    gender: str | None = None
+    birth_date: str | None = None
+    deceased_boolean: bool | None = None
+    deceased_date_time: str | None = None
+    link: tuple[PatientLink, ...] = ()
+
+
+class ConditionStage(_Struct, frozen=True):
+    summary: CodeableConcept | None = None
+    assessment: tuple[Reference, ...] = ()
+
+
+
+class Condition(Resource, frozen=True):
+    clinical_status: CodeableConcept | None = None
+    verification_status: CodeableConcept | None = None
+    category: tuple[CodeableConcept, ...] = ()
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    onset_date_time: str | None = None
+    onset_period: Period | None = None
+    onset_string: str | None = None
+    abatement_date_time: str | None = None
+    abatement_period: Period | None = None
+    abatement_boolean: bool | None = None
+    recorded_date: str | None = None
+    stage: tuple[ConditionStage, ...] = ()
+    # R4 BackboneElement list; in R5 a list of CodeableReference, read for its references only.
+    evidence: tuple[Any, ...] = ()
+
+
+class ObservationComponent(_Struct, frozen=True):
+    code: CodeableConcept = CodeableConcept()
+    value_quantity: Quantity | None = None
+    value_string: str | None = None
+    value_codeable_concept: CodeableConcept | None = None
+    value_integer: int | None = None
+    value_boolean: bool | None = None
+    value_range: Range | None = None
+    data_absent_reason: CodeableConcept | None = None
+    interpretation: tuple[CodeableConcept, ...] = ()
+    reference_range: tuple[ReferenceRange, ...] = ()
+
+
+class Observation(Resource, frozen=True):
+    status: str | None = None
+    category: tuple[CodeableConcept, ...] = ()
+    code: CodeableConcept = CodeableConcept()
+    subject: Reference | None = None
+    focus: tuple[Reference, ...] = ()
+    encounter: Reference | None = None
+    effective_date_time: str | None = None
+    effective_instant: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    value_quantity: Quantity | None = None
+    value_string: str | None = None
+    value_codeable_concept: CodeableConcept | None = None
+    value_integer: int | None = None
+    value_boolean: bool | None = None
+    value_range: Range | None = None
+    data_absent_reason: CodeableConcept | None = None
+    interpretation: tuple[CodeableConcept, ...] = ()
+    note: tuple[Annotation, ...] = ()
+    body_site: CodeableConcept | None = None
+    method: CodeableConcept | None = None
+    reference_range: tuple[ReferenceRange, ...] = ()
+    has_member: tuple[Reference, ...] = ()
+    component: tuple[ObservationComponent, ...] = ()
+
+
+class MedicationBatch(_Struct, frozen=True):
+    lot_number: str | None = None
+
+
+class Medication(Resource, frozen=True):
+    id: str = ""
+    code: CodeableConcept | None = None
+    batch: MedicationBatch | None = None
+
+
+class Dosage(_Struct, frozen=True):
+    text: str | None = None
+    dose: Quantity | None = None
+
+
+class MedicationAdministration(Resource, frozen=True):
+    status: str | None = None
+    contained: tuple[Any, ...] = ()
+    category: CodeableConcept | tuple[CodeableConcept, ...] | None = None
+    medication_codeable_concept: CodeableConcept | None = None
+    medication_reference: Reference | None = None
+    medication: CodeableReference | None = None  # R5
+    subject: Reference | None = None
+    context: Reference | None = None
+    encounter: Reference | None = None  # R5
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    occurence_date_time: str | None = None  # R5 spells it with one r
+    occurence_period: Period | None = None
+    reason_code: tuple[CodeableConcept, ...] = ()
+    part_of: tuple[Reference, ...] = ()
+    dosage: Dosage | None = None
+
+
+class Procedure(Resource, frozen=True):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    performed_date_time: str | None = None
+    performed_period: Period | None = None
+    occurrence_date_time: str | None = None  # R5
+    occurrence_period: Period | None = None
+
+
+class AnswerItem(_Struct, frozen=True):
+    value_boolean: bool | None = None
+    value_date: str | None = None
+
+
+class ResponseItem(_Struct, frozen=True):
+    link_id: str | None = None
+    answer: tuple[AnswerItem, ...] = ()
+    item: tuple[ResponseItem, ...] = ()
+
+
+class QuestionnaireResponse(Resource, frozen=True):
+    questionnaire: str | None = None
+    status: str | None = None
+    subject: Reference | None = None
+    authored: str | None = None
+    author: Reference | None = None
+    item: tuple[ResponseItem, ...] = ()
+
+
+class ResearchSubject(Resource, frozen=True):
+    status: str | None = None
+    study: Reference | None = None
+    individual: Reference | None = None
+    subject: Reference | None = None  # R5
+    period: Period | None = None
+
+
+class ResearchStudy(Resource, frozen=True):
+    identifier: tuple[Identifier, ...] = ()
+    status: str | None = None
+    category: tuple[CodeableConcept, ...] = ()
+
+
+class ImagingStudy(Resource, frozen=True):
+    status: str | None = None
+    subject: Reference | None = None
+    started: str | None = None
+    procedure_code: tuple[CodeableConcept, ...] = ()
+
+
+class DiagnosticReport(Resource, frozen=True):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    result: tuple[Reference, ...] = ()
+    conclusion_code: tuple[CodeableConcept, ...] = ()
+
+
+_STRUCTS: dict[str, type[Resource]] = {
+    struct.__name__: struct
+    for struct in (
+        Condition,
+        DiagnosticReport,
+        ImagingStudy,
+        Medication,
+        MedicationAdministration,
+        Observation,
+        Patient,
+        Procedure,
+        QuestionnaireResponse,
+        ResearchStudy,
+        ResearchSubject,
+    )
+}
+
+#: Resource types that are decoded beyond `Resource`.
+READ_TYPES: frozenset[str] = frozenset(_STRUCTS)
+
+_DECODERS = {name: msgspec.json.Decoder(struct) for name, struct in _STRUCTS.items()}
+_ANY = msgspec.json.Decoder(Resource)
+
+
+def decode(resource_type: str, raw: bytes) -> Resource:
+    """Read one resource.
+
+    Args:
+        resource_type: what ``resourceType`` says.
+        raw: its JSON, UTF-8.
+
+    Raises:
+        msgspec.MsgspecError: not JSON, or an element has the wrong type; the text names the path, no value.
+    """
+    return _DECODERS.get(resource_type, _ANY).decode(raw)

@@ -1,0 +1,248 @@
+"""In: the raw JSON of one resource as it came. Out: its `Summary`, what the store needs to keep and find it again; or the reason why not.
+
+The summary is an index for finding: every coding anywhere in the resource, whatever its element, so that a search by
+code can miss nothing. No threshold is ever decided on it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
+from adapter.fhir.names import RESOURCE_TYPES
+from adapter.fhir.resources import decode
+
+__all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "summarise"]
+
+#: Elements that name the person a resource is about, in order of precedence.
+PERSON_ELEMENTS = ("subject", "patient", "individual", "beneficiary")
+
+#: Elements that hold the time of what a resource tells, the most telling first.
+_TIME_ELEMENTS = (
+    "effectiveDateTime",
+    "effectiveInstant",
+    "effectivePeriod",
+    "occurenceDateTime",
+    "occurencePeriod",
+    "occurrenceDateTime",
+    "occurrencePeriod",
+    "performedDateTime",
+    "performedPeriod",
+    "onsetDateTime",
+    "onsetPeriod",
+    "started",
+    "authored",
+    "authoredOn",
+    "dateTime",
+    "date",
+    "period",
+    "recordedDate",
+    "issued",
+    "birthDate",
+)
+
+# R4 datatypes.html#id
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_REFERENCE = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
+_SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
+
+
+class ResourceProblem(Exception):
+    """A resource that cannot be used as it came.
+
+    Args:
+        reason: what is wrong, without any content of the resource.
+        reference: ``ResourceType/id`` where that much could be read.
+    """
+
+    def __init__(self, reason: str, reference: str | None = None) -> None:
+        self.reason = reason
+        self.reference = reference
+        super().__init__(f"{reference}: {reason}" if reference else reason)
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What the store needs to know of one resource version; ``patient`` is ``Patient/id`` or None."""
+
+    type: str
+    id: str
+    version: str | None
+    last_updated: str | None
+    patient: str | None
+    status: str | None
+    start: str | None
+    end: str | None
+    codes: list[str]
+    texts: list[str]
+    references: list[str]
+    links: list[str]
+
+    @property
+    def reference(self) -> str:
+        """``ResourceType/id``."""
+        return f"{self.type}/{self.id}"
+
+
+def summarise(raw: bytes) -> Summary:
+    """Check and index one resource.
+
+    Args:
+        raw: the JSON of one resource, UTF-8, without byte order mark.
+
+    Raises:
+        ResourceProblem: not JSON, cut short, not an object, a key twice in one object, an unknown resource type,
+            no valid id, or an element that this product reads has the wrong type.
+    """
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise ResourceProblem(_json_problem(raw, problem)) from None
+    if not isinstance(body, dict):
+        raise ResourceProblem("not a JSON object")
+    resource_type, identity = body.get("resourceType"), body.get("id")
+    if not isinstance(resource_type, str):
+        raise ResourceProblem("no resourceType")
+    if resource_type not in RESOURCE_TYPES:
+        raise ResourceProblem("unknown resource type")
+    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+        raise ResourceProblem("no valid id", resource_type)
+    reference = f"{resource_type}/{identity}"
+    duplicate = duplicate_key(raw, body)
+    if duplicate is not None:
+        # Parsers differ in which of the two they keep, so the record says two things at once.
+        raise ResourceProblem(f"the key {duplicate} stands twice in one object", reference)
+    try:
+        decode(resource_type, raw)
+    except (msgspec.MsgspecError, ArithmeticError) as problem:
+        raise ResourceProblem(f"element of the wrong type: {problem}", reference) from None
+    return _summary(resource_type, identity, body)
+
+
+def _json_problem(raw: bytes, problem: Exception) -> str:
+    if not raw.rstrip().endswith(b"}"):
+        return "not JSON: cut short or followed by other text"
+    if isinstance(problem, UnicodeDecodeError) or "utf-8" in str(problem).lower():
+        return "not UTF-8"
+    return "not JSON"
+
+
+def duplicate_key(raw: bytes, body: Any) -> str | None:
+    """The first key that stands twice in one object of ``raw``, or None.
+
+    ``body`` is what a parser that keeps the last of two made of ``raw``: written again it has fewer ``":`` than the
+    source when a key was dropped. Only where white space or an escaped quote blurs that count is the slow way needed.
+    """
+    blurred = _SPACE_BEFORE_COLON.search(raw) is not None or b"\\u0022" in raw
+    if not blurred and raw.count(b'":') == msgspec.json.encode(body).count(b'":'):
+        return None
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen:
+                found.append(key)
+            seen[key] = value
+        return seen
+
+    json.loads(raw, object_pairs_hook=look)
+    # A key is a FHIR element name; anything else is not repeated in the message.
+    return next((key if re.fullmatch(r"_?[A-Za-z]{1,64}", key) else "(unnamed)" for key in found), None)
+
+
+def normalise_reference(text: str) -> str | None:
+    """``Type/id`` of a literal reference: relative, absolute, versioned; None for ``#contained`` and ``urn:``.
+
+    >>> normalise_reference("https://ehr.example.org/fhir/Patient/12/_history/3")
+    'Patient/12'
+    """
+    found = _REFERENCE.search(text)
+    return f"{found['type']}/{found['id']}" if found and found["type"] in RESOURCE_TYPES else None
+
+
+def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary:
+    own = f"{resource_type}/{identity}"
+    codes: dict[str, None] = {}
+    texts: dict[str, None] = {}
+    references: dict[str, None] = {}
+    for node in _objects(body):
+        code, system, literal = node.get("code"), node.get("system"), node.get("reference")
+        if isinstance(code, str) and isinstance(system, str):
+            codes[f"{system}|{code}"] = None
+        if isinstance(literal, str) and (target := normalise_reference(literal)):
+            references[target] = None
+        if "coding" in node or isinstance(code, str) or "reference" in node:
+            for key in ("text", "display"):
+                if isinstance(text := node.get(key), str):
+                    texts[text] = None
+    if isinstance(canonical := body.get("questionnaire"), str):
+        codes[f"questionnaire|{canonical}"] = None
+    patient = own if resource_type == "Patient" else _person(body)
+    references.pop(patient or "", None)
+    meta = body.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    when = _when(body)
+    return Summary(
+        type=resource_type,
+        id=identity,
+        version=_string(meta.get("versionId")),
+        last_updated=_string(meta.get("lastUpdated")),
+        patient=patient,
+        status=_string(body.get("status")),
+        start=str(when.earliest) if when.start > ALWAYS.start else None,
+        end=str(when.latest) if when.end < ALWAYS.end else None,
+        codes=list(codes),
+        texts=list(texts),
+        references=list(references),
+        links=_links(body) if resource_type == "Patient" else [],
+    )
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, dict):
+            yield current
+            stack.extend(value for value in current.values() if isinstance(value, dict | list))
+        else:
+            stack.extend(value for value in current if isinstance(value, dict | list))
+
+
+def _person(body: dict[str, Any]) -> str | None:
+    for element in PERSON_ELEMENTS:
+        node = body.get(element)
+        if isinstance(node, dict) and isinstance(literal := node.get("reference"), str):
+            target = normalise_reference(literal)
+            if target is not None and target.startswith("Patient/"):
+                return target
+    return None
+
+
+def _when(body: dict[str, Any]) -> When:
+    for element in _TIME_ELEMENTS:
+        value = body.get(element)
+        if isinstance(value, str) and (when := parse_when(value)) is not None:
+            return when
+        if isinstance(value, dict):
+            return period_when(_string(value.get("start")), _string(value.get("end")))
+    return ALWAYS
+
+
+def _links(body: dict[str, Any]) -> list[str]:
+    found = []
+    for link in body.get("link", []):
+        other = link.get("other", {}).get("reference") if isinstance(link, dict) else None
+        target = normalise_reference(other) if isinstance(other, str) else None
+        if target is not None:
+            found.append(f"{link.get('type')} {target}")
+    return found
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,106 @@
+"""In: events of our own code. Out: one line each on stderr, without patient content; stdout belongs to data.
+
+``key=value`` on a terminal, JSON otherwise. An event whose keys are known to hold patient content is a defect of ours:
+its values are taken out, and the line says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+__all__ = ["configure", "guard_patient_content", "logger"]
+
+#: Element names of FHIR that hold what a person is or has; ids and references (``patient="Patient/1"``) may be logged.
+REFUSED_KEYS = frozenset(
+    [
+        "address",
+        "birth_date",
+        "birthdate",
+        "code",
+        "content",
+        "contact",
+        "display",
+        "family",
+        "given",
+        "identifier",
+        "ins",
+        "ipp",
+        "name",
+        "narrative",
+        "nir",
+        "note",
+        "postal",
+        "raw",
+        "resource",
+        "telecom",
+        "text",
+        "value",
+    ]
+)
+WITHHELD = "(withheld)"
+
+
+def configure(*, quiet: bool = False, json: bool | None = None) -> None:
+    """Send all logs to stderr.
+
+    Args:
+        quiet: warnings and worse only.
+        json: JSON lines; None for JSON where stderr is no terminal.
+    """
+    level = logging.WARNING if quiet else logging.INFO
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            guard_patient_content,
+            _without_exception_text,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_StderrFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(room: str) -> Any:
+    """A logger that says which room an event comes from."""
+    return structlog.get_logger().bind(room=room)
+
+
+def guard_patient_content(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take the values out of keys that hold patient content, and say which; nothing is dropped silently."""
+    refused = sorted(key for key in event if key.lower() in REFUSED_KEYS)
+    for key in refused:
+        event[key] = WITHHELD
+    if refused:
+        event["withheld"] = refused
+    return event
+
+
+def _without_exception_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name an exception by its class only: a library's text may quote what it choked on."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["exception"] = type(error).__name__
+    return event
+
+
+class _StderrFactory:
+    """Writes to what stderr is at that moment, so that redirecting it works."""
+
+    def __call__(self, *_args: Any) -> structlog.PrintLogger:
+        return structlog.PrintLogger(sys.stderr)

@@ -1,0 +1,41 @@
+"""In: the store, a trial, a site. Out: verdicts of the few who may fit; worklist, log, funnel, reasons."""
+
+from __future__ import annotations
+
+from adapter.screening.funnel import CriterionCounts, Funnel, read_funnel
+from adapter.screening.listed import CLOSED_STATES, Listed, listed
+from adapter.screening.log import LogRow, read_log, screening_number, write_log
+from adapter.screening.narrow import possible_candidates
+from adapter.screening.screen import Asked, Screening, screen
+from adapter.screening.why import CriterionLine, Explanation, Found, explain
+from adapter.screening.words import LANGUAGES, Words, words
+from adapter.screening.worklist import Bin, WorklistRow, next_step, read_worklist, standing
+
+__all__ = [
+    "CLOSED_STATES",
+    "LANGUAGES",
+    "Asked",
+    "Bin",
+    "CriterionCounts",
+    "CriterionLine",
+    "Explanation",
+    "Found",
+    "Funnel",
+    "Listed",
+    "LogRow",
+    "Screening",
+    "Words",
+    "WorklistRow",
+    "explain",
+    "listed",
+    "next_step",
+    "possible_candidates",
+    "read_funnel",
+    "read_log",
+    "read_worklist",
+    "screen",
+    "screening_number",
+    "standing",
+    "words",
+    "write_log",
+]

@@ -1,0 +1,101 @@
+"""In: a trial's saved verdicts and decisions. Out: one `Listed` a person: what worklist, log and funnel start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from adapter.criteria import Outcome, Stage, Trial, Truth
+from adapter.store import Decision, Store
+
+__all__ = ["CLOSED_STATES", "Listed", "listed"]
+
+#: Decision states after which nothing is left to do in pre-screening (design 4.1).
+CLOSED_STATES = frozenset({"not-eligible", "declined", "not-registered", "enrolled", "withdrawn"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One person with a saved verdict.
+
+    Attributes:
+        verdict: the object of the contract.
+        passed: ids of the criteria that pass, in registry order; likewise ``failed`` and ``open``.
+        decision: the standing decision of a person, None where there is none.
+    """
+
+    site: str
+    patient: str
+    screened_at: datetime
+    verdict: dict[str, Any]
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    open: tuple[str, ...]
+    decision: Decision | None
+
+    @property
+    def on(self) -> date:
+        """The reference date of the verdict."""
+        return date.fromisoformat(self.verdict["on"])
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the verdicts come to."""
+        return Outcome(self.verdict["outcome"])
+
+    @property
+    def candidate(self) -> bool:
+        """Whether the record, or a person, makes them a candidate still."""
+        return bool(self.verdict["candidate"])
+
+    @property
+    def state(self) -> str:
+        """The decision state: ``new`` as long as nobody has decided."""
+        return "new" if self.decision is None else self.decision.state
+
+    @property
+    def closed(self) -> bool:
+        """Whether a person has decided for good."""
+        return self.state in CLOSED_STATES
+
+
+def listed(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> Iterator[Listed]:
+    """Everybody with a saved verdict at a stage, ordered by site and patient.
+
+    Who was merged into another person since is counted as that person, and decisions go with them.
+    """
+    decisions = store.decisions(trial.id, site=site)
+    merges: dict[str, dict[str, str]] = {}
+    for saved in store.latest_verdicts(trial.id, stage, site=site):
+        if saved.site not in merges:
+            merges[saved.site] = store.lake.merges(saved.site)
+        if saved.patient in merges[saved.site]:
+            continue
+        people = (saved.patient, *(old for old, new in merges[saved.site].items() if new == saved.patient))
+        found = [decisions[saved.site, person] for person in people if (saved.site, person) in decisions]
+        yield _listed(
+            msgspec.json.decode(saved.content),
+            trial,
+            at=saved.screened_at,
+            decision=max(found, key=lambda decision: decision.decided_at, default=None),
+        )
+
+
+def _listed(verdict: dict[str, Any], trial: Trial, *, at: datetime, decision: Decision | None) -> Listed:
+    groups: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for criterion in verdict["criteria"]:
+        groups[trial.criterion(criterion["id"]).passes(Truth(criterion["truth"]))].append(criterion["id"])
+    return Listed(
+        site=verdict["site"],
+        patient=verdict["patient"],
+        screened_at=at,
+        verdict=verdict,
+        passed=tuple(groups[True]),
+        failed=tuple(groups[False]),
+        open=tuple(groups[None]),
+        decision=decision,
+    )

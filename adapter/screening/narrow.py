@@ -1,0 +1,121 @@
+"""In: the store, a trial's signals, a site's terminology. Out: the few who may be candidates, by set queries.
+
+Never too few: whoever has a signal comes out. It may be too many (a refuted diagnosis still holds its code): whether a
+person is a candidate is decided exactly, on the raw record, by `adapter.criteria.evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from string import ascii_uppercase, digits
+
+import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+
+from adapter.criteria import Signal, Trial
+from adapter.store import Store
+from adapter.terminology import ICD10, ICDO3, Site, ValueSet, plain_code
+
+__all__ = ["possible_candidates", "signal_codes", "signal_prefixes"]
+
+_SUBJECT = "ResearchSubject"
+#: What may stand before a morphology code; `plain_code` reads past it.
+_MORPHOLOGY_MARKS = ("", "M", "M-", "m", "m-")
+
+
+def possible_candidates(store: Store, trial: Trial, site: Site) -> set[str]:
+    """Persons of a site with a signal of the trial in their record.
+
+    Args:
+        store: what was pulled.
+        trial: whose signals are looked for.
+        site: where; its ConceptMaps tell which local codes are signals too.
+
+    Returns:
+        surviving patients (``Patient/id``).
+    """
+    found: set[str] = set()
+    for signal in trial.signals:
+        codes, prefixes = signal_codes(signal, site), signal_prefixes(signal, site)
+        if codes or prefixes or signal.text:
+            found |= store.lake.with_codes(
+                site.id, codes=codes, prefixes=prefixes, text_pattern=signal.text, types=signal.resource_types
+            ).keys()
+        if signal.study:
+            found |= _subjects(store, site.id)
+    merges = store.lake.merges(site.id)
+    return {merges.get(patient, patient) for patient in found}
+
+
+def signal_codes(signal: Signal, site: Site) -> frozenset[str]:
+    """The codes of a signal as feeds spell them, with the site's local codes that its ConceptMaps take to them."""
+    listed = {*signal.codes, *(f"{found.system}|{code}" for found in signal.value_sets for code in found.codes)}
+    return frozenset(spelling for coding in listed for spelling in _spellings(coding)) | _mapped(signal, site)
+
+
+def signal_prefixes(signal: Signal, site: Site) -> frozenset[str]:
+    """The prefixes of a signal, in every code system that the site uses for CIM-10.
+
+    The store compares prefixes without dots and case, so an exact ICD-10 code is looked for as a prefix as well: one
+    found too many costs an evaluation, one too few a patient.
+    """
+    listed = {*signal.prefixes, *(coding for coding in signal.codes if coding.startswith(f"{ICD10}|"))}
+    for found in signal.value_sets:
+        listed |= {f"{found.system}|{prefix}" for prefix in (*found.prefixes, *_categories(found))}
+        listed |= {f"{found.system}|{code}" for code in found.codes if found.system == ICD10}
+    return frozenset(other for prefix in listed for other in _in_all_systems(prefix, site))
+
+
+def _subjects(store: Store, site: str) -> set[str]:
+    """Whoever takes part in any study: the index does not hold a study's identifiers, and these are few."""
+    found: set[str] = set()
+    for file in store.lake.index_files(site, _SUBJECT):
+        found |= set(pq.read_table(file, columns=["patient"]).column("patient").to_pylist())
+    return found - {None}
+
+
+def _categories(value_set: ValueSet) -> Iterator[str]:
+    """The three-character categories of its ranges, ``C7A`` among them where the range holds it."""
+    for low, high in value_set.ranges:
+        for letters in product(ascii_uppercase, digits, digits + ascii_uppercase):
+            if low <= (category := "".join(letters)) <= high:
+                yield category
+
+
+def _in_all_systems(coding: str, site: Site) -> Iterator[str]:
+    system, _, code = coding.partition("|")
+    yield coding
+    if system == ICD10:
+        for other in site.icd10_systems:
+            yield f"{other}|{code}"
+    if system == ICDO3:
+        for mark in _MORPHOLOGY_MARKS:
+            yield f"{system}|{mark}{code}"
+
+
+def _spellings(coding: str) -> Iterator[str]:
+    yield coding
+    system, _, code = coding.partition("|")
+    if system == ICDO3:
+        # `plain_code` reads all of these as the same morphology.
+        for mark in _MORPHOLOGY_MARKS:
+            yield f"{system}|{mark}{code}"
+            yield f"{system}|{mark}{code.replace('/', '')}"
+
+
+def _mapped(signal: Signal, site: Site) -> frozenset[str]:
+    """Local codes that the site's ConceptMaps take into the signal."""
+    exact = {_plain(coding) for coding in signal.codes}
+    prefixes = tuple(_plain(coding) for coding in signal.prefixes)
+    local: set[str] = set()
+    for source, targets in site.concept_map.items():
+        for system, code in targets:
+            plain = f"{system}|{plain_code(system, code)}"
+            if plain in exact or plain.startswith(prefixes) or any(s.has(system, code) for s in signal.value_sets):
+                local |= set(_in_all_systems("|".join(source), site))
+    return frozenset(local)
+
+
+def _plain(coding: str) -> str:
+    system, _, code = coding.partition("|")
+    return f"{system}|{plain_code(system, code)}"

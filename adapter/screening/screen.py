@@ -1,0 +1,243 @@
+"""In: the store, a trial, a site, what is asked. Out: `PatientVerdict` by patient, in bounded memory; verdicts saved.
+
+Candidates only, unless asked for everybody: narrow by set queries, read the few records back raw, evaluate exactly.
+What is saved is what a person works with, the verdicts of candidates; other patients' are given out and forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+
+from adapter.criteria import PatientVerdict, Stage, Trial, evaluate, reference_date
+from adapter.fhir import PatientRecord, needed_references
+from adapter.screening.narrow import possible_candidates
+from adapter.screening.spool import Spool
+from adapter.store import PatientResources, Store, StoredVerdict
+from adapter.terminology import Site
+
+__all__ = ["Asked", "Progress", "Screening", "screen"]
+
+#: Records in hand at once: enough to ask for shared resources together, few enough for memory.
+_BATCH = 64
+_SAVE_BATCH = 200
+_decode = msgspec.msgpack.Decoder(PatientVerdict).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Progress(Protocol):
+    """Told how many of how many records have been evaluated (None: not known beforehand)."""
+
+    def __call__(self, done: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One screening: whom, for which stage, as of when.
+
+    Attributes:
+        today: the day in Europe/Paris, where neither ``on`` nor the record gives one.
+        stage: registration or randomisation.
+        on: the reference date for everybody; None takes each subject's recorded date, else ``today``.
+        patients: only these, candidates or not; None for all candidates.
+        everyone: evaluate all patients, not only possible candidates.
+        save: keep the verdicts of candidates in the state.
+        progress: told how it goes.
+    """
+
+    today: date
+    stage: Stage = Stage.REGISTRATION
+    on: date | None = None
+    patients: Collection[str] | None = None
+    everyone: bool = False
+    save: bool = True
+    progress: Progress | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    evaluated: int = 0
+    candidates: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+class Screening(Iterator[PatientVerdict]):
+    """The verdicts of one screening, one at a time; counts and unreadable resources are whole when it is exhausted.
+
+    Attributes:
+        site: the site's id.
+    """
+
+    def __init__(self, site: str, tally: _Tally, verdicts: Iterator[PatientVerdict]) -> None:
+        self.site = site
+        self._tally = tally
+        self._verdicts = verdicts
+
+    def __iter__(self) -> Screening:
+        """Itself."""
+        return self
+
+    def __next__(self) -> PatientVerdict:
+        """The next patient's verdict."""
+        return next(self._verdicts)
+
+    @property
+    def evaluated(self) -> int:
+        """Patients evaluated."""
+        return self._tally.evaluated
+
+    @property
+    def candidates(self) -> int:
+        """Candidates among them."""
+        return self._tally.candidates
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Resources (``Type/id``) that could not be read; each is a reason `not-read` where it could matter."""
+        return tuple(sorted(set(self._tally.unreadable)))
+
+
+def screen(store: Store, trial: Trial, site: Site, asked: Asked) -> Screening:
+    """Screen one site's patients for a trial.
+
+    Args:
+        store: what was pulled, and where verdicts are kept.
+        trial: whose criteria.
+        site: how the site's records are to be read.
+        asked: whom, for which stage, as of when.
+
+    Returns:
+        an iterator over the verdicts, ordered by patient: of candidates, or of all that were asked for by name or by
+        ``everyone``.
+    """
+    tally = _Tally()
+    return Screening(site.id, tally, _verdicts(store, trial, site, asked=asked, tally=tally))
+
+
+def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _Tally) -> Iterator[PatientVerdict]:
+    merges = store.lake.merges(site.id)
+    added = {merges.get(patient, patient) for patient in store.added_candidates(site.id, trial=trial.id)}
+    before = {
+        merges.get(saved.patient, saved.patient) for saved in store.latest_verdicts(trial.id, asked.stage, site=site.id)
+    }
+    wanted = _wanted(store, trial, site, asked=asked, extra=added | before)
+    show_all = asked.everyone or asked.patients is not None
+    keeper = _Keeper(store, asked, known=before)
+    evaluator = _Evaluator(store, trial, site, asked=asked, added=added)
+    with Spool(store.folder / "tmp") as spool:
+        records = store.lake.records(site.id, wanted)
+        while batch := list(islice(records, _BATCH)):
+            for resources, verdict, input_hash in evaluator.batch(batch, tally):
+                keeper.add(verdict, input_hash)
+                if show_all or verdict.candidate:
+                    spool.add(resources.patient, _encode(verdict))
+            if asked.progress is not None:
+                asked.progress(tally.evaluated, None if wanted is None else len(wanted))
+        keeper.flush()
+        for content in spool:
+            yield _decode(content)
+
+
+def _wanted(store: Store, trial: Trial, site: Site, *, asked: Asked, extra: set[str]) -> set[str] | None:
+    """Who is evaluated; None for everybody.
+
+    Who is in the state already is looked at again: a corrected record may take a patient off the list, and the list
+    must learn it.
+    """
+    if asked.patients is not None:
+        return set(asked.patients)
+    if asked.everyone:
+        return None
+    return possible_candidates(store, trial, site) | extra
+
+
+class _Evaluator:
+    """Records in, verdicts out, with the shared resources (Medication, ResearchStudy) that they refer to."""
+
+    def __init__(self, store: Store, trial: Trial, site: Site, *, asked: Asked, added: set[str]) -> None:
+        self._store, self._trial, self._site, self._asked, self._added = store, trial, site, asked, added
+        self._documents = hashlib.sha256(repr((trial.id, trial.version, _plainly(site))).encode()).digest()
+
+    def batch(
+        self, people: Sequence[PatientResources], tally: _Tally
+    ) -> Iterator[tuple[PatientResources, PatientVerdict, str]]:
+        """The verdict of each person, and the hash of what it was made from."""
+        needed = {person.patient: needed_references(person.resources) for person in people}
+        shared = self._store.lake.shared(self._site.id, set().union(*needed.values()))
+        for person in people:
+            own = {reference: shared[reference] for reference in sorted(needed[person.patient]) if reference in shared}
+            record = PatientRecord.read(person.patient, person.resources, merged=person.merged, shared=own)
+            verdict = self._verdict(person.patient, record)
+            tally.evaluated += 1
+            tally.candidates += verdict.candidate
+            tally.unreadable.extend(record.unreadable)
+            yield person, verdict, self._hash(person, own)
+
+    def _verdict(self, patient: str, record: PatientRecord) -> PatientVerdict:
+        asked = self._asked
+        on = asked.on or reference_date(self._trial, record, asked.stage) or asked.today
+        return evaluate(self._trial, record, site=self._site, stage=asked.stage, on=on, added=patient in self._added)
+
+    def _hash(self, person: PatientResources, shared: dict[str, bytes]) -> str:
+        found = hashlib.sha256(self._documents)
+        for raw in (*person.resources, *shared.values()):
+            found.update(hashlib.sha256(raw).digest())
+        found.update(b"added" if person.patient in self._added else b"")
+        return found.hexdigest()
+
+
+def _plainly(site: Site) -> tuple[object, ...]:
+    """What a site's documents say, in an order that is the same in every process (sets have none)."""
+    return (
+        site.id,
+        sorted(site.icd10_systems),
+        sorted(site.fasting_codes),
+        site.completeness,
+        sorted(site.concept_map.items()),
+        sorted(site.unit_spellings.items()),
+        site.limits,
+    )
+
+
+class _Keeper:
+    """Saves the verdicts of candidates, and of those who were one when last seen."""
+
+    def __init__(self, store: Store, asked: Asked, *, known: set[str]) -> None:
+        self._store = store
+        self._save = asked.save
+        self._known = known
+        self._at = datetime.now(UTC)
+        self._run = f"screen-{self._at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._waiting: list[StoredVerdict] = []
+
+    def add(self, verdict: PatientVerdict, input_hash: str) -> None:
+        """Keep a verdict, if it is one to keep."""
+        if not self._save or not (verdict.candidate or verdict.patient in self._known):
+            return
+        self._waiting.append(
+            StoredVerdict(
+                site=verdict.site,
+                patient=verdict.patient,
+                trial=verdict.trial,
+                stage=verdict.stage,
+                on=verdict.on,
+                screened_at=self._at,
+                run=self._run,
+                content=msgspec.json.encode(verdict.to_json()).decode(),
+                input_hash=input_hash,
+            )
+        )
+        if len(self._waiting) >= _SAVE_BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._store.save_verdicts(self._waiting)
+        self._waiting = []

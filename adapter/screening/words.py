@@ -1,0 +1,124 @@
+"""In: a code of the contract and a language. Out: the words for it, from ``mappings/words/screening.yaml``.
+
+Pages, command line and log say the same thing the same way because they all ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from adapter.errors import DocumentError, UsageError
+
+__all__ = ["LANGUAGES", "Words", "words"]
+
+LANGUAGES = ("en", "fr")
+_FILE = "words/screening.yaml"
+
+
+class Words:
+    """The words of one language.
+
+    Args:
+        lang: ``en`` or ``fr``.
+        document: the parsed ``mappings/words/screening.yaml``.
+    """
+
+    def __init__(self, lang: str, document: Mapping[str, Any]) -> None:
+        self.lang = lang
+        self._document = document
+
+    def of(self, group: str, code: str, **values: object) -> str:
+        """The words for ``code`` of ``group``, its braces filled in.
+
+        Raises:
+            DocumentError: the document lacks the entry or the language.
+        """
+        entry = self._document.get(group, {}).get(code)
+        if entry is None:
+            raise DocumentError(_FILE, f"/{group}", f"has no entry {code}")
+        text = entry.get(self.lang) if isinstance(entry, Mapping) else None
+        if not isinstance(text, str):
+            raise DocumentError(_FILE, f"/{group}/{code}", f"has no {self.lang} text")
+        return text.format(**values) if values else text
+
+    def codes(self, group: str) -> tuple[str, ...]:
+        """All codes of a group, in the document's order."""
+        return tuple(self._document.get(group, {}))
+
+    def listing_of(self, group: str) -> tuple[str, ...]:
+        """The words of all codes of a group."""
+        return tuple(self.of(group, code) for code in self.codes(group))
+
+    def phrase(self, code: str, **values: object) -> str:
+        """A phrase with its braces filled in."""
+        return self.of("phrases", code, **values)
+
+    def reason(self, code: str) -> str:
+        """Why a statement is open."""
+        return self.of("reasons", code)
+
+    def outcome(self, code: str, reason: str | None = None) -> str:
+        """An outcome, with its own reason in brackets where it has one."""
+        text = self.of("outcomes", code)
+        return f"{text} ({self.of('outcome_reasons', reason)})" if reason else text
+
+    def verdict(self, kind: str, passes: bool | None) -> str:
+        """What a criterion's answer means for the patient: an exclusion that is true "applies"."""
+        if passes is None:
+            return self.of("verdicts", "open")
+        return self.of("verdicts", f"{kind}-{'passes' if passes else 'fails'}")
+
+    def day(self, when: date | str) -> str:
+        """A day as people write it; a text that is no whole day (``2024-05``) stays as it is.
+
+        >>> words("fr").day("2025-06-01")
+        '1er juin 2025'
+        """
+        try:
+            day = date.fromisoformat(when[:10]) if isinstance(when, str) else when
+        except ValueError:
+            return str(when)
+        months = self._document["languages"]["months"][self.lang]
+        form = "first_day" if day.day == 1 else "day"
+        return self.of("languages", form, day=day.day, month=months[day.month - 1], year=day.year)
+
+    def number(self, decimal_text: str) -> str:
+        """A decimal text with the language's decimal sign."""
+        return decimal_text.replace(".", self.of("languages", "decimal_sign"))
+
+    def listing(self, items: Iterable[str], *, limit: int | None = None) -> str:
+        """Items joined by commas; past ``limit`` the rest is counted."""
+        found = list(items)
+        if limit is None or len(found) <= limit:
+            return ", ".join(found)
+        return f"{', '.join(found[:limit])} +{len(found) - limit}"
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def words(lang: str) -> Words:
+    """The words of a language.
+
+    Raises:
+        UsageError: there is no such language.
+        DocumentError: the document is missing or not YAML.
+    """
+    if lang not in LANGUAGES:
+        raise UsageError(f"language {lang}: there are {' and '.join(LANGUAGES)}")
+    return Words(lang, _document())
+
+
+@lru_cache(maxsize=1)
+def _document() -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(files("mappings").joinpath(_FILE).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DocumentError(_FILE, "", f"cannot be read ({type(error).__name__})") from error
+    if not isinstance(document, dict):
+        raise DocumentError(_FILE, "", "is not a mapping")
+    return document

@@ -1,0 +1,182 @@
+"""In: saved verdicts and decisions. Out: worklist rows, what to do next first, and the words for that next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from adapter.criteria import Outcome, Stage, Trial
+from adapter.screening.listed import Listed, listed
+from adapter.screening.words import Words
+from adapter.store import Store
+
+__all__ = ["Bin", "WorklistRow", "next_step", "read_worklist", "standing"]
+
+
+class Bin(StrEnum):
+    """Groups of the worklist, in the order of what to do next."""
+
+    ELIGIBLE = "eligible"
+    READY = "ready"
+    INFORMATION = "information"
+    NOT_NOW = "not-now"
+    NEVER = "never"
+    SETTLED = "settled"
+    UNLISTED = "unlisted"
+
+
+_OF_OUTCOME = {
+    Outcome.ELIGIBLE: Bin.ELIGIBLE,
+    Outcome.READY_FOR_INVESTIGATOR: Bin.READY,
+    Outcome.NEEDS_INFORMATION: Bin.INFORMATION,
+}
+_ORDER = {group: place for place, group in enumerate(Bin)}
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistRow:
+    """One person on the worklist; ``key`` names them in addresses, ``patient`` on the site's own screens only.
+
+    Attributes:
+        bin: the group, by what to do next.
+        failed: criteria that fail; ``passed`` those that pass, by number.
+        missing: open criteria to settle now; ``at_visit`` open ones that the screening visit itself settles.
+        to_order: as in the contract: what, by, for.
+        flips_on: first day on which time alone changes a verdict.
+    """
+
+    site: str
+    patient: str
+    key: str
+    on: date
+    stage: str
+    bin: Bin
+    state: str
+    decision_reason: str | None
+    outcome: str
+    outcome_reason: str | None
+    permanent: bool
+    because: tuple[str, ...]
+    passed: int
+    failed: tuple[str, ...]
+    missing: tuple[str, ...]
+    at_visit: tuple[str, ...]
+    to_order: tuple[dict[str, Any], ...]
+    flips_on: date | None
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """All open criteria."""
+        return (*self.missing, *self.at_visit)
+
+    def to_json(self) -> dict[str, Any]:
+        """Of JSON's own types."""
+        return {
+            "site": self.site,
+            "patient": self.patient,
+            "key": self.key,
+            "on": str(self.on),
+            "stage": self.stage,
+            "bin": str(self.bin),
+            "state": self.state,
+            "decision_reason": self.decision_reason,
+            "outcome": self.outcome,
+            "outcome_reason": self.outcome_reason,
+            "permanent": self.permanent,
+            "candidate_because": list(self.because),
+            "counts": {"passed": self.passed, "failed": len(self.failed), "open": len(self.open)},
+            "failed": list(self.failed),
+            "missing": list(self.missing),
+            "at_screening_visit": list(self.at_visit),
+            "to_order": list(self.to_order),
+            "flips_on": None if self.flips_on is None else str(self.flips_on),
+        }
+
+
+def read_worklist(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> list[WorklistRow]:
+    """The worklist of a trial: all candidates of the last screening, and whoever a person has decided on.
+
+    Returns:
+        ordered by what to do next: eligible; ready for the investigator; information missing, fewest first; not now,
+        first to change first; not eligible for good; decided; no longer a candidate.
+    """
+    rows = [
+        _row(store, trial, person)
+        for person in listed(store, trial, stage, site=site)
+        if person.candidate or person.decision is not None
+    ]
+    return sorted(rows, key=_place)
+
+
+def next_step(row: WorklistRow, trial: Trial, words: Words) -> str:
+    """What to do next about a row, in words."""
+    match row.bin:
+        case Bin.READY:
+            return words.of("steps", "ready", what=words.listing(row.missing or row.at_visit))
+        case Bin.INFORMATION:
+            return _information_step(row, trial, words)
+        case Bin.NOT_NOW if row.flips_on is not None:
+            return words.of("steps", "not-now-flips", day=words.day(row.flips_on))
+        case Bin.NOT_NOW:
+            return words.of("steps", "not-now-mend")
+        case _:
+            return words.of("steps", row.bin)
+
+
+def standing(row: WorklistRow, trial: Trial, words: Words) -> str:
+    """What stands out about a row: what fails, else what is missing, else what the visit will settle."""
+    shown = row.failed or row.missing or row.at_visit
+    if row.outcome_reason:
+        return words.of("outcome_reasons", row.outcome_reason)
+    return words.listing((f"{name} {trial.criterion(name).label[words.lang]}" for name in shown), limit=3)
+
+
+def _information_step(row: WorklistRow, trial: Trial, words: Words) -> str:
+    if not row.to_order:
+        return words.of("steps", "information-ask", what=words.listing(row.missing, limit=6))
+    what = [trial.wanted_label(str(item["what"]), words.lang) for item in row.to_order]
+    by = min(str(item["by"]) for item in row.to_order)
+    return words.of("steps", "information-order", what=words.listing(what, limit=3), day=words.day(by))
+
+
+def _row(store: Store, trial: Trial, person: Listed) -> WorklistRow:
+    verdict = person.verdict
+    visit = tuple(name for name in person.open if trial.criterion(name).at_screening_visit)
+    return WorklistRow(
+        site=person.site,
+        patient=person.patient,
+        key=store.patient_key(person.site, person.patient),
+        on=person.on,
+        stage=verdict["stage"],
+        bin=_bin(person),
+        state=person.state,
+        decision_reason=None if person.decision is None else person.decision.reason,
+        outcome=verdict["outcome"],
+        outcome_reason=verdict["outcome_reason"],
+        permanent=verdict["permanent"],
+        because=tuple(verdict["candidate_because"]),
+        passed=len(person.passed),
+        failed=person.failed,
+        missing=tuple(name for name in person.open if name not in visit),
+        at_visit=visit,
+        to_order=tuple(verdict["to_order"]),
+        flips_on=None if verdict["flips_on"] is None else date.fromisoformat(verdict["flips_on"]),
+    )
+
+
+def _bin(person: Listed) -> Bin:
+    if person.closed:
+        return Bin.SETTLED
+    if not person.candidate:
+        return Bin.UNLISTED
+    if person.outcome is Outcome.INELIGIBLE:
+        return Bin.NEVER if person.verdict["permanent"] else Bin.NOT_NOW
+    return _OF_OUTCOME[person.outcome]
+
+
+def _place(row: WorklistRow) -> tuple[Any, ...]:
+    # Only "not now" is about waiting: there the day comes first, elsewhere the work that is left.
+    waits = (row.flips_on or date.max, len(row.failed)) if row.bin is Bin.NOT_NOW else (date.max, len(row.missing))
+    return (_ORDER[row.bin], *waits, row.site, row.patient)

@@ -1,0 +1,115 @@
+"""In: an authorised GET under /api. Out: the desk's objects as JSON; refusals as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from adapter.service.desk import Desk
+from adapter.criteria import Stage
+from adapter.service.shapes import FunnelCounts, Health, PatientFile, Problem, Runs, TrialTexts, Worklist
+
+__all__ = ["KEY_PATTERN", "api_router", "desk_of", "health_router", "problem"]
+
+PROBLEM_JSON = "application/problem+json"
+KEY_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+_TITLES = {
+    400: ("Bad Request", "The Host header does not name this service."),
+    401: ("Unauthorized", "Open the one-time link that the service printed when it started."),
+    403: ("Forbidden", "The one-time link is wrong or was used before."),
+    404: ("Not Found", "There is nothing at this address."),
+    405: ("Method Not Allowed", "This address does not answer to this method."),
+    422: ("Unprocessable Content", "A parameter of the request is not valid."),
+    500: ("Internal Server Error", "A defect of the service; its log says where."),
+    503: ("Service Unavailable", "The store does not answer."),
+}
+
+
+def problem(status: int) -> JSONResponse:
+    """A refusal in words that hold nothing of the request."""
+    title, detail = _TITLES.get(status, ("Error", "The request was refused."))
+    content = Problem(title=title, status=status, detail=detail).model_dump()
+    return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON)
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of a running service."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": _TITLES[status][0]} for status in statuses}
+
+
+AnyDesk = Annotated[Desk, Depends(desk_of)]
+AtStage = Annotated[Stage, Query(description="Stage of the trial.")]
+Key = Annotated[str, Path(pattern=KEY_PATTERN, description="Random key of a patient, from the worklist.")]
+
+health_router = APIRouter(tags=["health"])
+api_router = APIRouter(prefix="/api", tags=["screening"], responses=_problems(401, 422))
+
+
+@health_router.get("/healthz", summary="Whether the service lives", operation_id="health")
+def health() -> Health:
+    """Answers without looking at anything."""
+    return Health(status="ok")
+
+
+@health_router.get(
+    "/readyz",
+    summary="Whether the service can answer",
+    operation_id="readiness",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "The store does not answer."}},
+)
+def readiness(desk: AnyDesk) -> JSONResponse:
+    """Asks the store."""
+    ready = desk.ready()
+    return JSONResponse(Health(status="ok" if ready else "not ready").model_dump(), status_code=200 if ready else 503)
+
+
+@api_router.get("/worklist", summary="Candidates in the order of what to do next", operation_id="worklist")
+def worklist(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> Worklist:
+    """All candidates whose verdicts are kept."""
+    return desk.worklist_shape(stage)
+
+
+@api_router.get(
+    "/patients/{key}",
+    summary="One patient's verdicts",
+    operation_id="patient",
+    responses=_problems(404),
+)
+def patient(desk: AnyDesk, key: Key, stage: AtStage = Stage.REGISTRATION) -> PatientFile:
+    """The last verdict at a stage, with the standing decision."""
+    found = desk.patient(key, stage)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+@api_router.get("/funnel", summary="Persons per criterion", operation_id="funnel")
+def funnel(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> FunnelCounts:
+    """Attrition over the candidates."""
+    return desk.funnel_shape(stage)
+
+
+@api_router.get("/runs", summary="Pulls and quarantine", operation_id="runs")
+def runs(desk: AnyDesk) -> Runs:
+    """What came, and what was put aside."""
+    return desk.runs()
+
+
+@api_router.get(
+    "/trials/{trial_id}", summary="A trial's criteria and words", operation_id="trial", responses=_problems(404)
+)
+def trial(desk: AnyDesk, trial_id: Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]) -> TrialTexts:
+    """The trial as its document tells it."""
+    found = desk.trial_shape(trial_id)
+    if found is None:
+        raise HTTPException(404)
+    return found

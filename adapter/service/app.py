@@ -1,0 +1,122 @@
+"""In: settings and a one-time token. Out: the service as an ASGI app: pages, JSON API, health; and its OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from adapter.config import Settings
+from adapter.service.access import Access
+from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
+from adapter.service.desk import open_desk
+from adapter.service.guard import Guard
+from adapter.service.language import load_words
+from adapter.service.pages import page_router, refusal_page, static_router
+
+__all__ = ["create_app", "openapi_document"]
+
+_PARIS = ZoneInfo("Europe/Paris")
+_FIRST_ERROR = 400
+_PROBLEM_PATHS = ("/api/", "/healthz", "/readyz")
+
+
+def today_in_paris() -> date:
+    """The sites' calendar day."""
+    return datetime.now(_PARIS).date()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    token: str | None = None,
+    today: Callable[[], date] = today_in_paris,
+) -> FastAPI:
+    """The service over the store of ``settings``, which is opened when it starts and closed when it stops.
+
+    Args:
+        settings: store, trials, and Host names that are ours besides this machine's own.
+        token: what opens `/login` once; None: nobody gets in (the app is made for its document only).
+        today: what dates are compared with to tell that they have passed.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_desk(settings) as desk:
+            app.state.desk = desk
+            yield
+
+    # The two documentation pages of FastAPI load scripts from another host.
+    app = FastAPI(
+        title="ReLUTH FHIR adapter",
+        summary="Worklist, verdicts, funnel and pulls of a trial's pre-screening.",
+        version="0.1.0",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    load_words()  # a sentence that lacks a language is found now, not by a reader
+    app.state.access = Access(token)
+    app.state.today = today
+    app.add_exception_handler(HTTPException, _http_refusal)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.include_router(health_router)
+    app.include_router(api_router)
+    app.include_router(page_router)
+    app.include_router(static_router)
+    app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=settings.service.hosts)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document of the service, which does not depend on settings."""
+    return _document(create_app(Settings()))
+
+
+def refuse(request: Request, status: int) -> Response:
+    """A refusal, as problem details for programs and as a page for people."""
+    if request.url.path.startswith(_PROBLEM_PATHS):
+        return problem(status)
+    return refusal_page(request, status)
+
+
+def _http_refusal(request: Request, error: Exception) -> Response:
+    return refuse(request, error.status_code if isinstance(error, HTTPException) else 500)
+
+
+def _invalid(request: Request, _error: Exception) -> Response:
+    # The library's own answer quotes the input. On a page an address that cannot be a patient's key is one that is not there.
+    return refuse(request, 422 if request.url.path.startswith(_PROBLEM_PATHS) else 404)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, summary=app.summary, version=app.version, routes=app.routes)
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        for status, response in operation["responses"].items():
+            content = response.get("content", {})
+            schema = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+            if int(status) >= _FIRST_ERROR and schema.endswith("/Problem"):
+                content[PROBLEM_JSON] = content.pop("application/json")
+    document["components"]["securitySchemes"] = {
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "reluth_session",
+            "description": "Given by /login in exchange for the one-time token that the service printed.",
+        }
+    }
+    for path, operations in document["paths"].items():
+        if path.startswith("/api/"):
+            for operation in operations.values():
+                operation["security"] = [{"session": []}]
+    return document

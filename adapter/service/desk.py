@@ -1,0 +1,209 @@
+"""In: the store and the trial's document. Out: worklist, patient, funnel, runs and trial, for pages (as they are) and API (as its objects).
+
+The only module of the service that reads data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from adapter.config import Settings
+from adapter.criteria import Criterion, Stage, Trial
+from adapter.documents import load_trial
+from adapter.errors import ReluthError
+from adapter.screening import Funnel, WorklistRow, read_funnel, read_worklist
+from adapter.service.shapes import (
+    FunnelCounts,
+    PatientFile,
+    Quarantined,
+    RunEntry,
+    Runs,
+    StandingDecision,
+    TrialTexts,
+    TypeCounts,
+    Verdict,
+    Worklist,
+)
+from adapter.store import Decision, RunInfo, Store
+
+__all__ = ["Desk", "open_desk"]
+
+_NEW = "new"
+_PULL = "pull"
+
+
+class Desk:
+    """What pages and API are made of.
+
+    Args:
+        store: open.
+        trial: the trial that this service is about.
+    """
+
+    def __init__(self, store: Store, trial: Trial) -> None:
+        self._store = store
+        self.trial = trial
+
+    def ready(self) -> bool:
+        """Whether the store answers."""
+        try:
+            self._store.patient_by_key("")
+        except (ReluthError, OSError):
+            return False
+        return True
+
+    def worklist(self, stage: Stage) -> list[WorklistRow]:
+        """Candidates in the order of what to do next."""
+        return read_worklist(self._store, self.trial, stage)
+
+    def worklist_shape(self, stage: Stage) -> Worklist:
+        """The worklist as the API's object."""
+        rows = [row.to_json() for row in self.worklist(stage)]
+        return Worklist.model_validate({"trial": self.trial.id, "stage": stage, "rows": rows})
+
+    def patient(self, key: str, stage: Stage) -> PatientFile | None:
+        """One patient's last verdict, None for an unknown key or one that was not screened at this stage."""
+        named = self._store.patient_by_key(key)
+        if named is None:
+            return None
+        site, patient = named
+        # An address kept from before two records were merged leads to the record that stayed.
+        merges = self._store.lake.merges(site)
+        patient = merges.get(patient, patient)
+        stored = self._store.verdict_of(site, patient, trial=self.trial.id, stage=str(stage))
+        if stored is None:
+            return None
+        people = {patient, *(old for old, new in merges.items() if new == patient)}
+        decisions = self._store.decisions(self.trial.id, site=site)
+        found = [decision for (_, person), decision in decisions.items() if person in people]
+        decision = max(found, key=lambda one: one.decided_at, default=None)
+        return PatientFile(
+            key=self._store.patient_key(site, patient),
+            state=_NEW if decision is None else decision.state,
+            decision=None if decision is None else _decision(decision),
+            screened_at=stored.screened_at,
+            verdict=Verdict.model_validate_json(stored.content),
+        )
+
+    def funnel(self, stage: Stage) -> Funnel:
+        """Persons per criterion."""
+        return read_funnel(self._store, self.trial, stage)
+
+    def funnel_shape(self, stage: Stage) -> FunnelCounts:
+        """The funnel as the API's object."""
+        return FunnelCounts.model_validate(self.funnel(stage).to_json())
+
+    def runs(self) -> Runs:
+        """The last pull of each site, latest first, and what stands in quarantine."""
+        sites = self._store.lake.sites()
+        found = [run for site in sites if (run := self._store.last_run(site, _PULL)) is not None]
+        found.sort(key=lambda run: run.started_at, reverse=True)
+        items = [item for site in sites for item in self._store.quarantined(site)]
+        return Runs(
+            runs=[_run(run) for run in found],
+            quarantine=[
+                Quarantined(
+                    site=item.site,
+                    source=item.source,
+                    line=item.line,
+                    reference=item.reference,
+                    reason=item.reason,
+                    seen_at=item.seen_at,
+                )
+                for item in items
+            ],
+        )
+
+    def trial_shape(self, trial_id: str) -> TrialTexts | None:
+        """The trial as the API's object, None for an id that is not its own."""
+        trial = self.trial
+        if trial_id != trial.id:
+            return None
+        return TrialTexts.model_validate(
+            {
+                "id": trial.id,
+                "version": trial.version,
+                "title": trial.title,
+                "acronym": trial.acronym,
+                "criteria": [_criterion(criterion) for criterion in trial.criteria],
+                "signals": [
+                    {
+                        "id": signal.id,
+                        "resource_types": list(signal.resource_types),
+                        "codes": list(signal.codes),
+                        "prefixes": list(signal.prefixes),
+                        "text": signal.text,
+                    }
+                    for signal in trial.signals
+                ],
+                "states": [
+                    {
+                        "id": state.id,
+                        "research_subject_status": state.research_subject_status,
+                        "label": dict(state.label),
+                    }
+                    for state in trial.states
+                ],
+                "open_questions": [
+                    {"id": question.id, "criteria": list(question.criteria), "text": dict(question.text)}
+                    for question in trial.open_questions
+                ],
+            }
+        )
+
+
+@contextmanager
+def open_desk(settings: Settings) -> Iterator[Desk]:
+    """The desk over the store of the settings, for their first trial.
+
+    Raises:
+        ConfigurationError: the store cannot be opened.
+        DocumentError: the trial's document is wrong.
+    """
+    trial = load_trial(settings.trials[0])
+    with Store.open(settings.store.path, settings.store.database) as store:
+        yield Desk(store, trial)
+
+
+def _criterion(criterion: Criterion) -> dict[str, Any]:
+    return {
+        "id": criterion.id,
+        "kind": criterion.kind,
+        "stages": sorted(criterion.stages),
+        "automation": criterion.automation,
+        "text": criterion.text,
+        "label": dict(criterion.label),
+        "confirm": dict(criterion.confirm),
+        "defaults": [{"id": default.id, "text": dict(default.text)} for default in criterion.defaults],
+        "parts": [{"id": part.id, "label": dict(part.label)} for part in criterion.parts],
+        "wanted": list(criterion.wanted),
+        "at_screening_visit": criterion.at_screening_visit,
+    }
+
+
+def _decision(decision: Decision) -> StandingDecision:
+    return StandingDecision(
+        state=decision.state,
+        reason=decision.reason,
+        decided_by=decision.decided_by,
+        decided_at=decision.decided_at,
+    )
+
+
+def _run(run: RunInfo) -> RunEntry:
+    # A run that died wrote no summary.
+    summary: dict[str, Any] = {} if run.summary is None else json.loads(run.summary)
+    return RunEntry(
+        site=run.site,
+        run=run.name,
+        kind=run.kind,
+        state=run.state,
+        complete=run.complete,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        transaction_time=summary.get("transaction_time"),
+        types={name: TypeCounts.model_validate(counts) for name, counts in summary.get("types", {}).items()},
+    )

@@ -1,0 +1,60 @@
+"""In: dates with a record's own precision, and UCUM units. Out: the same as a French or English reader writes them; nothing is rounded."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from adapter.screening.words import words
+from adapter.service.language import Language
+
+__all__ = ["effective", "moment", "unit"]
+
+_NBSP = "\N{NO-BREAK SPACE}"
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ISO_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_ISO_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?")
+_ANNOTATION = re.compile(r"\{([^{}]*)\}")
+_EXPONENT = re.compile(r"10\*(-?\d+)")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# UCUM writes micro as u; the two others are its own spellings of what every report prints otherwise.
+_SPELLINGS = {"umol/L": "µmol/L", "ug/L": "µg/L", "/uL": "/µL", "mm[Hg]": "mmHg"}
+_INDEXED = "mL/min/{1.73_m2}"
+_YEARS: dict[Language, str] = {"fr": "ans", "en": "years"}
+
+
+def moment(value: datetime, language: Language) -> str:
+    """A day and a time of day, on that time's own clock."""
+    return f"{words(language).day(value.date())}, {value:%H:%M}"
+
+
+def effective(value: str, language: Language) -> str:
+    """The date of a record with the precision it was sent with; what is no FHIR date is shown as it is.
+
+    >>> effective("2025-05", "en"), effective("2025-05-20T08:30:00+02:00", "en")
+    ('May 2025', '20 May 2025, 08:30 (+02:00)')
+    """
+    say = words(language)
+    if _ISO_DAY.fullmatch(value):
+        return say.day(value)
+    if (time := _ISO_TIME.fullmatch(value)) is not None:
+        zone = {None: "", "Z": " UTC"}.get(time[3], f" ({time[3]})")
+        return f"{say.day(time[1])}, {time[2]}{zone}"
+    if (month := _ISO_MONTH.fullmatch(value)) is not None:
+        # The second day has no ordinal in either language; dropping its number leaves month and year.
+        return say.day(f"{value}-02").partition(" ")[2]
+    return value
+
+
+def unit(code: str, language: Language) -> str:
+    """A UCUM code as clinicians write it.
+
+    >>> unit("10*9/L", "en"), unit("umol/L", "fr"), unit("{INR}", "fr")
+    ('10⁹/L', 'µmol/L', 'INR')
+    """
+    if code == _INDEXED:
+        return f"mL/min/{words(language).number('1.73')}{_NBSP}m²"
+    if code == "a":
+        return _YEARS[language]
+    text = _ANNOTATION.sub(lambda found: found[1], _SPELLINGS.get(code, code))
+    return _EXPONENT.sub(lambda found: "10" + found[1].translate(_SUPERSCRIPTS), text)

@@ -1,0 +1,106 @@
+"""In: every request. Out: the app's answer with security headers, or a refusal (400 wrong Host, 401 no session, 500 a defect of ours).
+
+It stands around the whole app, so that no route, static file or error page can be reached, or sent, without it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapter.observe import logger
+from adapter.service.access import SESSION_COOKIE, Access, host_allowed
+
+__all__ = ["SECURITY_HEADERS", "Guard"]
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
+}
+#: Reachable without a session: liveness, the door itself, and what the refusal page needs to be readable.
+_OPEN = frozenset({"/healthz", "/login", "/readyz"})
+_OPEN_FOLDER = "/static/"
+
+Refuse = Callable[[Request, int], Response]
+
+
+class Guard:
+    """ASGI middleware: Host check, session check, headers, and a shield that keeps content out of logs.
+
+    Args:
+        app: what is guarded.
+        access: tokens and sessions.
+        refuse: makes the refusal for a request and a status, as page or problem.
+        hosts: further Host names that are ours.
+    """
+
+    def __init__(self, app: ASGIApp, *, access: Access, refuse: Refuse, hosts: Iterable[str] = ()) -> None:
+        self._app = app
+        self._access = access
+        self._refuse = refuse
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # No WebSocket is offered; leaving it unanswered would skip the checks.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        request = Request(scope)
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await (self._refusal(request) or self._app)(scope, receive, send_guarded)
+        except Exception as error:
+            # The message of an exception, and the values in its frames, may quote a resource; its class and place never do.
+            logger("service").error("request failed", error=type(error).__name__, place=_place(error))
+            if not started:
+                await self._last_word(request)(scope, receive, send_guarded)
+
+    def _refusal(self, request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]] | None:
+        hosts = request.headers.getlist("host")
+        if len(hosts) != 1 or not host_allowed(hosts[0], extra=self._hosts):
+            return self._refuse(request, 400)
+        path = request.url.path
+        if path in _OPEN or path.startswith(_OPEN_FOLDER):
+            return None
+        return None if self._access.holds(request.cookies.get(SESSION_COOKIE)) else self._refuse(request, 401)
+
+    def _last_word(self, request: Request) -> Response:
+        try:
+            return self._refuse(request, 500)
+        except Exception:
+            # What broke may be what the refusal is made of.
+            return PlainTextResponse("Internal Server Error", status_code=500)
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"

@@ -1,0 +1,101 @@
+"""In: codes, code prefixes, a text pattern. Out: which persons have a current resource that holds one: a set query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+__all__ = ["TEXT", "CodeSearch", "find_codes"]
+
+#: Stands for a code where a text matched.
+TEXT = "text"
+
+
+class CodeSearch(NamedTuple):
+    """What is looked for; see `Lake.with_codes`."""
+
+    codes: frozenset[str]
+    prefixes: frozenset[str]
+    text_pattern: str | None
+    types: frozenset[str]
+
+
+def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: CodeSearch) -> dict[str, set[str]]:
+    """Run the search; the connection has the table ``superseded``.
+
+    Resources without a patient that match are looked for a second time: who refers to them has the code too.
+    """
+    _register(connection, "wanted_code", sorted(search.codes))
+    _register(connection, "wanted_prefix", sorted(_normal(prefix) for prefix in search.prefixes))
+    _register(connection, "wanted_type", sorted(search.types))
+    # Distinct codes first: a lake holds few thousand of them, in millions of resources.
+    connection.execute(
+        """
+        create or replace temp table matching as
+        with vocabulary as (select distinct unnest(codes) as code from read_parquet($files)),
+        normal as (
+            select code, split_part(code, '|', 1) || '|'
+                || lower(replace(substr(code, length(split_part(code, '|', 1)) + 2), '.', '')) as folded
+            from vocabulary
+        )
+        select code from normal
+        where code in (select value from wanted_code)
+            or exists (select 1 from wanted_prefix p where starts_with(folded, p.value))
+        """,
+        {"files": files},
+    )
+    text = ""
+    parameters: dict[str, object] = {"files": files}
+    if search.text_pattern is not None:
+        text = f"""
+            union
+            select patient, type, id, '{TEXT}' from
+                (select patient, type, id, unnest(texts) as written from current_row)
+            where regexp_matches(written, $pattern, 'i')
+        """
+        parameters["pattern"] = search.text_pattern
+    connection.execute(
+        f"""
+        create or replace temp table hit as
+        with current_row as (
+            select patient, type, id, codes, texts from read_parquet($files) r anti join superseded using (seq)
+        )
+        select patient, type, id, code from (select patient, type, id, unnest(codes) as code from current_row)
+        where code in (select code from matching)
+        {text}
+        """,
+        parameters,
+    )
+    only = "(select count(*) from wanted_type) = 0 or r.type in (select value from wanted_type)"
+    rows = connection.execute(
+        f"""
+        select r.patient, r.code from hit r where r.patient is not null and ({only})
+        union
+        select r.patient, h.code from (
+            select patient, type, unnest("references") as target
+            from read_parquet($files) anti join superseded using (seq)
+            where patient is not null
+        ) r join hit h on h.patient is null and h.type || '/' || h.id = r.target
+        where {only}
+        """,
+        {"files": files},
+    ).fetchall()
+    found: dict[str, set[str]] = {}
+    for patient, code in sorted(rows):
+        found.setdefault(patient, set()).add(code)
+    return found
+
+
+def _normal(prefix: str) -> str:
+    system, _, code = prefix.partition("|")
+    return f"{system}|{code.replace('.', '').lower()}"
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, values: Iterable[str]) -> None:
+    table = pa.table({"value": pa.array(list(values), pa.string())})
+    connection.register(f"{name}_rows", table)
+    connection.execute(f"create or replace temp table {name} as select value from {name}_rows")
+    connection.unregister(f"{name}_rows")

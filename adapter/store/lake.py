@@ -1,0 +1,311 @@
+"""In: the store's folder and the list of visible segments. Out: what is current: records by patient, codes, counts.
+
+Segments lie in ``lake/<site>/<Type>/`` (raw bytes) and ``index/<site>/<Type>/`` (what finds them again). Only those
+that a committed run lists exist for a reader. The index finds and counts; what is decided is decided on the raw bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+from sqlalchemy import func, select
+
+from adapter.store.engine import SetEngine
+from adapter.store.finding import CodeSearch, find_codes
+from adapter.store.merges import survivors
+from adapter.store.models import SegmentRow, TombstoneRow
+from adapter.store.runs import Run
+from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of
+from adapter.store.state import State
+from adapter.store.versions import Tombstone, mark_superseded
+from adapter.store.writer import LakeWriter
+
+__all__ = ["Lake", "PatientResources"]
+
+#: A pass over the lake reads about this much raw data at once.
+_PASS_BYTES = 24 * 2**20
+
+
+class PatientResources(msgspec.Struct, frozen=True):
+    """All current resources of a person, byte for byte: their own and those of the ids merged into theirs."""
+
+    patient: str
+    merged: tuple[str, ...]
+    resources: list[bytes]
+
+
+class Lake:
+    """Reads the lake, and hands out its writer."""
+
+    def __init__(self, folder: Path, state: State, engine: SetEngine) -> None:
+        self._folder = folder
+        self._state = state
+        self.engine = engine
+
+    # Where things lie ---------------------------------------------------------------------------------------------
+
+    def raw_path(self, site: str, type_: str, name: str) -> Path:
+        """File of the raw bytes of a segment."""
+        return self._folder / "lake" / site / type_ / f"{name}.parquet"
+
+    def index_path(self, site: str, type_: str, name: str) -> Path:
+        """File of the index of a segment."""
+        return self._folder / "index" / site / type_ / f"{name}.parquet"
+
+    def index_files(self, site: str, type_: str | None = None) -> list[str]:
+        """Index files of the visible segments of a site, or of one of its types."""
+        return [str(self.index_path(site, row.type, row.name)) for row in self._segments(site, type_)]
+
+    def tombstones(self, site: str, type_: str | None = None) -> list[Tombstone]:
+        """Deletions at a site, or of one of its types."""
+        query = select(TombstoneRow).where(TombstoneRow.site == site)
+        if type_ is not None:
+            query = query.where(TombstoneRow.type == type_)
+        with self._state.session() as session:
+            return [Tombstone(row.type, row.id, row.seq) for row in session.scalars(query)]
+
+    def writer(self, run: Run) -> LakeWriter:
+        """Takes the resources of a run; first clears away what a killed run of this site left."""
+        self._clear_leftovers(run.site)
+        return LakeWriter(self, run)
+
+    def bury(self, run: Run, references: Collection[tuple[str, str]]) -> None:
+        """Record the deletion of ``(type, id)``: what came in so far is no longer live; the bytes stay."""
+        with self._state.session() as session:
+            self._state.upsert(
+                session,
+                TombstoneRow,
+                [
+                    {"site": run.site, "type": type_, "id": id_, "seq": run.last_seq, "run": run.number}
+                    for type_, id_ in references
+                ],
+                keys=("site", "type", "id"),
+                update=("seq", "run"),
+            )
+
+    # What is in it ------------------------------------------------------------------------------------------------
+
+    def sites(self) -> list[str]:
+        """Sites with something in the lake."""
+        with self._state.session() as session:
+            return list(session.scalars(select(SegmentRow.site).distinct().order_by(SegmentRow.site)))
+
+    def stats(self) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+        """Counts as in the contract: ``{"sites": {site: {Type: {"live": n, "versions": n}}}}``."""
+        return {"sites": {site: self._counts(site) for site in self.sites()}}
+
+    def merges(self, site: str) -> dict[str, str]:
+        """Every merged patient (``Patient/id``) with the one that stands for it."""
+        files = self.index_files(site, "Patient")
+        if not files:
+            return {}
+        with self.engine.connection() as connection:
+            mark_superseded(connection, files, self.tombstones(site, "Patient"))
+            links = connection.execute(
+                """
+                select patient, unnest(links) from read_parquet($files) p anti join superseded using (seq)
+                where len(links) > 0
+                """,
+                {"files": files},
+            ).fetchall()
+        return survivors(links)
+
+    def patients(self, site: str) -> Iterator[str]:
+        """Every person of the site, sorted: with a Patient resource, or only named by other resources.
+
+        Merged ids are among them, as are survivors that only a link names; `merges` tells which is which.
+        """
+        files = self.index_files(site)
+        if not files:
+            return
+        with self.engine.connection() as connection:
+            mark_superseded(connection, files, self.tombstones(site))
+            found = connection.execute(
+                """
+                select distinct patient from read_parquet($files) p anti join superseded using (seq)
+                where patient is not null
+                """,
+                {"files": files},
+            ).fetchall()
+        people = {row[0] for row in found}
+        people.update(self.merges(site).values())
+        yield from sorted(people)
+
+    def records(self, site: str, patients: Collection[str] | None = None) -> Iterator[PatientResources]:
+        """The current resources of each person, exactly as they came.
+
+        Args:
+            site: the site.
+            patients: only these (``Patient/id``; a merged id stands for its survivor); None for all.
+
+        Yields:
+            one entry a surviving person with at least one resource, in an order that is the same every time but
+            is not sorted; within it by resource type and id.
+        """
+        files = [str(self.raw_path(site, row.type, row.name)) for row in self._segments(site)]
+        if not files:
+            return
+        merged_into = self.merges(site)
+        wanted = None if patients is None else {merged_into.get(patient, patient) for patient in patients}
+        with self.engine.connection() as connection:
+            mark_superseded(connection, self.index_files(site), self.tombstones(site))
+            for buckets in self._passes(site, wanted):
+                yield from _people(connection, files, buckets=buckets, merged_into=merged_into, wanted=wanted)
+
+    def shared(self, site: str, references: Collection[str]) -> dict[str, bytes]:
+        """The current bytes of resources that are about no patient, by reference (``Medication/12``)."""
+        pairs = [(type_, id_) for type_, _, id_ in (reference.partition("/") for reference in set(references))]
+        types = {type_ for type_, _ in pairs}
+        rows = [row for row in self._segments(site) if row.type in types]
+        if not rows:
+            return {}
+        with self.engine.connection() as connection:
+            mark_superseded(
+                connection,
+                [str(self.index_path(site, row.type, row.name)) for row in rows],
+                self.tombstones(site),
+            )
+            found = connection.execute(
+                """
+                select r.type || '/' || r.id, r.raw from read_parquet($files) r anti join superseded using (seq)
+                where r.bucket = $bucket and r.id in (select unnest($ids))
+                    and r.type || '/' || r.id in (select unnest($wanted))
+                """,
+                {
+                    "files": [str(self.raw_path(site, row.type, row.name)) for row in rows],
+                    "bucket": NO_BUCKET,
+                    "ids": [id_ for _, id_ in pairs],
+                    "wanted": [f"{type_}/{id_}" for type_, id_ in pairs],
+                },
+            ).fetchall()
+        return dict(sorted(found))
+
+    def with_codes(
+        self,
+        site: str,
+        *,
+        codes: Collection[str] = (),
+        prefixes: Collection[str] = (),
+        text_pattern: str | None = None,
+        types: Collection[str] = (),
+    ) -> dict[str, set[str]]:
+        """Persons with a current resource that holds one of the codes, or refers to a shared one that does.
+
+        Args:
+            site: the site.
+            codes: exact, as ``system|code``.
+            prefixes: ``system|C17``; the code is compared without dots and case (ICD-10).
+            text_pattern: RE2, without case, searched in ``CodeableConcept.text`` and displays.
+            types: resource types of patients to look into; none for all. Shared resources (Medication) are always
+                looked into, and count for resources of these types that refer to them.
+
+        Returns:
+            by patient as the resource names it (not merged): the codes found, as written in the resource, and
+            ``"text"`` for a text.
+        """
+        files = self.index_files(site)
+        if not files:
+            return {}
+        search = CodeSearch(frozenset(codes), frozenset(prefixes), text_pattern, frozenset(types))
+        with self.engine.connection() as connection:
+            mark_superseded(connection, files, self.tombstones(site))
+            return find_codes(connection, files, search)
+
+    # Inside -------------------------------------------------------------------------------------------------------
+
+    def _segments(self, site: str, type_: str | None = None) -> list[SegmentRow]:
+        query = select(SegmentRow).where(SegmentRow.site == site).order_by(SegmentRow.number)
+        if type_ is not None:
+            query = query.where(SegmentRow.type == type_)
+        with self._state.session() as session:
+            return list(session.scalars(query))
+
+    def _counts(self, site: str) -> dict[str, dict[str, int]]:
+        files = self.index_files(site)
+        with self.engine.connection() as connection:
+            mark_superseded(connection, files, self.tombstones(site))
+            rows = connection.execute(
+                """
+                select type, count(*) - count(s.seq), count(*)
+                from read_parquet($files) v left join superseded s on s.seq = v.seq group by type order by type
+                """,
+                {"files": files},
+            ).fetchall()
+        return {type_: {"live": live, "versions": versions} for type_, live, versions in rows}
+
+    def _passes(self, site: str, wanted: set[str] | None) -> list[list[int]]:
+        buckets = list(range(BUCKETS)) if wanted is None else sorted({bucket_of(patient) for patient in wanted})
+        with self._state.session() as session:
+            total = session.scalar(select(func.sum(SegmentRow.raw_bytes)).where(SegmentRow.site == site)) or 0
+        size = max(1, min(BUCKETS, math.floor(BUCKETS * _PASS_BYTES / max(int(total), 1))))
+        return [buckets[at : at + size] for at in range(0, len(buckets), size)]
+
+    def _clear_leftovers(self, site: str) -> None:
+        """Remove files that no committed run lists; only the holder of the site's lock may call this."""
+        known = {(row.type, f"{row.name}.parquet") for row in self._segments(site)}
+        for room in ("lake", "index"):
+            for path in (self._folder / room / site).glob("*/*"):
+                if (path.parent.name, path.name) not in known:
+                    path.unlink(missing_ok=True)
+
+
+def _people(
+    connection: duckdb.DuckDBPyConnection,
+    files: list[str],
+    *,
+    buckets: list[int],
+    merged_into: dict[str, str],
+    wanted: set[str] | None,
+) -> Iterator[PatientResources]:
+    """The people whose (surviving) id lies in these buckets."""
+    inside = set(buckets)
+    old_of: dict[str, list[str]] = {}
+    for old, survivor in merged_into.items():
+        if bucket_of(survivor) in inside and (wanted is None or survivor in wanted):
+            old_of.setdefault(survivor, []).append(old)
+    # Resources of a merged id may lie in any bucket; they are fetched with their survivor.
+    elsewhere = sorted(old for olds in old_of.values() for old in olds if bucket_of(old) not in inside)
+    parameters: dict[str, Any] = {"files": files, "buckets": buckets}
+    where = "list_contains($buckets, r.bucket) and r.bucket between $low and $high"
+    parameters |= {"low": min(buckets), "high": max(buckets)}
+    if wanted is not None:
+        here = sorted(patient for patient in wanted if bucket_of(patient) in inside)
+        parameters["here"] = here + sorted(old for olds in old_of.values() for old in olds if bucket_of(old) in inside)
+        where += " and r.patient in (select unnest($here))"
+    found = _fetch(connection, where, parameters)
+    if elsewhere:
+        among = sorted({bucket_of(old) for old in elsewhere})
+        found += _fetch(
+            connection,
+            "list_contains($among, r.bucket) and r.patient in (select unnest($elsewhere))",
+            {"files": files, "among": among, "elsewhere": elsewhere},
+        )
+    grouped: dict[str, list[tuple[str, str, bytes]]] = {}
+    for patient, type_, id_, raw in found:
+        survivor = merged_into.get(patient, patient)
+        if bucket_of(survivor) in inside:
+            grouped.setdefault(survivor, []).append((type_, id_, raw))
+    del found
+    for survivor in sorted(grouped):
+        resources = grouped.pop(survivor)
+        resources.sort()
+        yield PatientResources(
+            survivor, tuple(sorted(old_of.get(survivor, ()))), [raw for _type, _id, raw in resources]
+        )
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection, where: str, parameters: dict[str, Any]
+) -> list[tuple[str, str, str, bytes]]:
+    return connection.execute(
+        f"""
+        select r.patient, r.type, r.id, r.raw from read_parquet($files) r anti join superseded using (seq)
+        where {where}
+        """,
+        parameters,
+    ).fetchall()

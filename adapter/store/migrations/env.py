@@ -1,0 +1,23 @@
+"""In: a connection handed over by the state. Out: the migrations run on it (Alembic's entry point)."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from adapter.store.models import Base
+
+
+def run() -> None:
+    """Run the migrations on the connection of the caller; there is no offline mode."""
+    connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        # SQLite cannot alter a column: Alembic then copies the table.
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()

@@ -1,0 +1,230 @@
+"""In: nothing. Out: the tables of the state database (SQLite by default, PostgreSQL by url), typed.
+
+The lake holds resources; these tables hold everything that changes: which segments are visible, how far a type was
+pulled, what was put aside, what was decided. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+__all__ = [
+    "AddedCandidateRow",
+    "AuditRow",
+    "Base",
+    "BookmarkRow",
+    "DecisionRow",
+    "PatientKeyRow",
+    "QuarantineRow",
+    "RunRow",
+    "SegmentRow",
+    "SiteLockRow",
+    "TombstoneRow",
+    "UtcDateTime",
+    "VerdictRow",
+]
+
+#: SQLite only auto-increments a column of exactly this type.
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time that is aware in Python and UTC in the database (SQLite forgets zones)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware time in, UTC out; a naive one is a defect."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """UTC out, whatever the database kept of the zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Root of the tables."""
+
+
+class RunRow(Base):
+    """One run over one site. Its segments are visible when ``state`` is ``committed``, all at once."""
+
+    __tablename__ = "run"
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    site: Mapped[str] = mapped_column(String(64), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    complete: Mapped[bool | None] = mapped_column(Boolean)
+    summary: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SiteLockRow(Base):
+    """Who works on a site now."""
+
+    __tablename__ = "site_lock"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int] = mapped_column(Integer)
+    process_start: Mapped[str] = mapped_column(String(32))
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SegmentRow(Base):
+    """One pair of Parquet files (raw and index) of a committed run."""
+
+    __tablename__ = "segment"
+    __table_args__ = (Index("ix_segment_site_type", "site", "type"),)
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    run: Mapped[int] = mapped_column(ForeignKey("run.number"), index=True)
+    site: Mapped[str] = mapped_column(String(64))
+    type: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(128))
+    rows: Mapped[int] = mapped_column(BigInteger)
+    raw_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class BookmarkRow(Base):
+    """The server's time up to which a type of a site was pulled whole."""
+
+    __tablename__ = "bookmark"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64), primary_key=True)
+    transaction_time: Mapped[str] = mapped_column(String(64))
+    set_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class QuarantineRow(Base):
+    """Bytes that could not be read, kept in the store's folder; the same bytes of a site are one item."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (UniqueConstraint("site", "key"),)
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64))
+    has_bytes: Mapped[bool] = mapped_column(Boolean)
+    origin: Mapped[str] = mapped_column(Text)
+    line: Mapped[int | None] = mapped_column(BigInteger)
+    reference: Mapped[str | None] = mapped_column(String(255))
+    reason: Mapped[str] = mapped_column(Text)
+    adapter_version: Mapped[str] = mapped_column(String(32))
+    first_run: Mapped[int] = mapped_column(BigInteger)
+    last_run: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TombstoneRow(Base):
+    """A deletion: versions ingested up to ``seq`` are no longer live, later ones are."""
+
+    __tablename__ = "tombstone"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    run: Mapped[int] = mapped_column(BigInteger)
+
+
+class VerdictRow(Base):
+    """One patient's verdicts of one stage at one date, as the contract's JSON."""
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        UniqueConstraint("site", "patient", "trial", "stage", "on_date", "input_hash"),
+        Index("ix_verdict_latest", "trial", "stage", "site", "patient", "screened_at"),
+    )
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    patient: Mapped[str] = mapped_column(String(128))
+    trial: Mapped[str] = mapped_column(String(64))
+    stage: Mapped[str] = mapped_column(String(32))
+    on_date: Mapped[date] = mapped_column(Date)
+    screened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    run: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+    input_hash: Mapped[str] = mapped_column(String(64))
+
+
+class PatientKeyRow(Base):
+    """A random key for a patient, so that no hospital id stands in an address."""
+
+    __tablename__ = "patient_key"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    site: Mapped[str] = mapped_column(String(64))
+    patient: Mapped[str] = mapped_column(String(128))
+    __table_args__ = (UniqueConstraint("site", "patient"),)
+
+
+class AddedCandidateRow(Base):
+    """A patient put on the list by hand."""
+
+    __tablename__ = "added_candidate"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    patient: Mapped[str] = mapped_column(String(128), primary_key=True)
+    trial: Mapped[str] = mapped_column(String(64), primary_key=True)
+    added_by: Mapped[str] = mapped_column(String(128))
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DecisionRow(Base):
+    """A person's decision on a patient; each one is a new version, none is overwritten."""
+
+    __tablename__ = "decision"
+    __table_args__ = (UniqueConstraint("site", "patient", "trial", "version"),)
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    patient: Mapped[str] = mapped_column(String(128))
+    trial: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(String(64))
+    decided_by: Mapped[str] = mapped_column(String(128))
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AuditRow(Base):
+    """Who did what to whom: ids only."""
+
+    __tablename__ = "audit"
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
+    detail: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,131 @@
+"""In: bytes that could not be read. Out: the same bytes, kept, each item once, with where it came from and why.
+
+The release that failed on an item is kept with it, so that a later one can try again.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import delete, select
+
+from adapter.store.models import QuarantineRow
+from adapter.store.runs import Run
+from adapter.store.segments import Origin
+from adapter.store.state import State, now, private_file, private_folder
+
+__all__ = ["Quarantine", "QuarantinedItem"]
+
+_FLUSH_EVERY = 500
+
+
+class QuarantinedItem(msgspec.Struct, frozen=True):
+    """One item put aside. ``key`` names it in the store; ``source`` is a file's name or an address without query."""
+
+    site: str
+    key: str
+    source: str
+    line: int | None
+    reference: str | None
+    reason: str
+    adapter_version: str
+    seen_at: datetime
+
+
+class Quarantine:
+    """The bytes in ``quarantine/<site>/<key>``, what is known of them in the state."""
+
+    def __init__(self, state: State, folder: Path) -> None:
+        self._state = state
+        self._folder = folder
+        self._waiting: dict[tuple[int, str], dict[str, object]] = {}
+
+    def add(self, run: Run, raw: bytes, *, origin: Origin, reason: str, reference: str | None = None) -> None:
+        """Put bytes aside; the same bytes again are the same item, seen again."""
+        key = sha256(raw or f"{origin.source}\n{origin.line}\n{reason}".encode()).hexdigest()
+        if raw:
+            self._keep(run.site, key, raw)
+        self._waiting[run.number, key] = {
+            "site": run.site,
+            "key": key,
+            "has_bytes": bool(raw),
+            "origin": origin.source,
+            "line": origin.line,
+            "reference": reference,
+            "reason": reason,
+            "adapter_version": _adapter_version(),
+            "first_run": run.number,
+            "last_run": run.number,
+            "seen_at": now(),
+        }
+        if len(self._waiting) >= _FLUSH_EVERY:
+            self.flush(run)
+
+    def flush(self, run: Run) -> None:
+        """List what this run has put aside so far."""
+        mine = [key for key in self._waiting if key[0] == run.number]
+        rows = [self._waiting[key] for key in mine]
+        with self._state.session() as session:
+            self._state.upsert(
+                session,
+                QuarantineRow,
+                rows,
+                keys=("site", "key"),
+                update=("origin", "line", "reference", "reason", "adapter_version", "last_run", "seen_at"),
+            )
+        for key in mine:
+            del self._waiting[key]
+
+    def items(self, site: str) -> list[QuarantinedItem]:
+        """All items of a site, oldest first."""
+        with self._state.session() as session:
+            rows = session.scalars(
+                select(QuarantineRow).where(QuarantineRow.site == site).order_by(QuarantineRow.number)
+            )
+            return [
+                QuarantinedItem(
+                    site=row.site,
+                    key=row.key,
+                    source=row.origin,
+                    line=row.line,
+                    reference=row.reference,
+                    reason=row.reason,
+                    adapter_version=row.adapter_version,
+                    seen_at=row.seen_at,
+                )
+                for row in rows
+            ]
+
+    def raw(self, item: QuarantinedItem) -> bytes:
+        """The bytes of an item; empty when nothing could be read at all."""
+        path = self._folder / item.site / item.key
+        return path.read_bytes() if path.exists() else b""
+
+    def release(self, item: QuarantinedItem) -> None:
+        """Forget an item that has been read since."""
+        with self._state.session() as session:
+            session.execute(delete(QuarantineRow).where(QuarantineRow.site == item.site, QuarantineRow.key == item.key))
+        (self._folder / item.site / item.key).unlink(missing_ok=True)
+
+    def _keep(self, site: str, key: str, raw: bytes) -> None:
+        path = private_folder(self._folder / site) / key
+        if path.exists():
+            return
+        temporary = path.with_name(f".{key}.tmp")
+        with open(temporary, "wb", opener=private_file) as out:
+            out.write(raw)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+
+
+def _adapter_version() -> str:
+    try:
+        return version("reluth-fhir-adapter")
+    except PackageNotFoundError:  # run from a source folder that was never installed
+        return "unknown"

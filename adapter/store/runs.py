@@ -1,0 +1,241 @@
+"""In: a site and a kind of work. Out: a run that holds the site alone, and becomes visible by its commit.
+
+The lock is a row that names its owner. It outlives a killed owner, so the next run takes it over when that process is
+gone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from adapter.errors import BusyError, UsageError
+from adapter.store.models import BookmarkRow, RunRow, SegmentRow, SiteLockRow
+from adapter.store.state import State, now
+
+__all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site"]
+
+_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: A run may read this many lines; sequence numbers of a later run are all above those of an earlier one.
+_SEQ_BITS = 32
+
+
+def check_site(site: str) -> str:
+    """A site's name is a folder's name too.
+
+    Raises:
+        UsageError: other signs than letters, digits, ``.``, ``_`` and ``-``.
+    """
+    if not _SITE.fullmatch(site):
+        raise UsageError(
+            "a site's name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit"
+        )
+    return site
+
+
+class RunInfo:
+    """What is known of a run: name, site, kind, state (open, committed, failed), complete, summary (JSON)."""
+
+    def __init__(self, row: RunRow) -> None:
+        self.name = row.name
+        self.site = row.site
+        self.kind = row.kind
+        self.state = row.state
+        self.complete = row.complete
+        self.summary = row.summary
+        self.started_at: datetime = row.started_at
+        self.ended_at: datetime | None = row.ended_at
+
+
+class SegmentInfo:
+    """A visible segment, or one about to be."""
+
+    def __init__(self, type_: str, name: str, *, rows: int, raw_bytes: int) -> None:
+        self.type = type_
+        self.name = name
+        self.rows = rows
+        self.raw_bytes = raw_bytes
+
+
+class Run:
+    """The right to change one site, until the end of the ``with`` block.
+
+    Leaving the block without `commit` makes the run failed; what it wrote stays unseen.
+    """
+
+    def __init__(self, state: State, row: RunRow, token: str) -> None:
+        self._state = state
+        self._token = token
+        self.number = row.number
+        self.name = row.name
+        self.site = row.site
+        self.kind = row.kind
+        self._seq = self.number << _SEQ_BITS
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def last_seq(self) -> int:
+        """The highest sequence number given so far."""
+        return self._seq
+
+    def next_seq(self) -> int:
+        """The next number of the order in which versions came in."""
+        self._seq += 1
+        return self._seq
+
+    def commit(
+        self, segments: list[SegmentInfo], *, bookmarks: Mapping[str, str] | None = None, complete: bool = True
+    ) -> None:
+        """Make the segments visible and move the bookmarks, in one transaction."""
+        at = now()
+        with self._state.session() as session:
+            session.add_all(
+                SegmentRow(
+                    run=self.number,
+                    site=self.site,
+                    type=segment.type,
+                    name=segment.name,
+                    rows=segment.rows,
+                    raw_bytes=segment.raw_bytes,
+                )
+                for segment in segments
+            )
+            self._state.upsert(
+                session,
+                BookmarkRow,
+                [
+                    {"site": self.site, "type": type_, "transaction_time": time, "set_at": at}
+                    for type_, time in (bookmarks or {}).items()
+                ],
+                keys=("site", "type"),
+                update=("transaction_time", "set_at"),
+            )
+            session.execute(
+                update(RunRow)
+                .where(RunRow.number == self.number)
+                .values(state="committed", complete=complete, ended_at=at)
+            )
+
+    def record(self, summary: str) -> None:
+        """Keep the run's closing summary (JSON)."""
+        with self._state.session() as session:
+            session.execute(update(RunRow).where(RunRow.number == self.number).values(summary=summary))
+
+    def close(self) -> None:
+        """Let the site go; a run that was not committed has failed."""
+        with self._state.session() as session:
+            session.execute(
+                update(RunRow)
+                .where(RunRow.number == self.number, RunRow.state == "open")
+                .values(state="failed", ended_at=now())
+            )
+            session.execute(delete(SiteLockRow).where(SiteLockRow.site == self.site, SiteLockRow.token == self._token))
+
+
+def begin_run(state: State, site: str, kind: str) -> Run:
+    """Lock the site and open a run.
+
+    Raises:
+        BusyError: another living process holds the site.
+        UsageError: the site's name cannot be a folder's name.
+    """
+    token = secrets.token_hex(16)
+    _take_lock(state, check_site(site), token)
+    try:
+        with state.session() as session:
+            # A run still open here belonged to the owner whose lock was taken over.
+            session.execute(
+                update(RunRow).where(RunRow.site == site, RunRow.state == "open").values(state="failed", ended_at=now())
+            )
+            row = RunRow(name=token, site=site, kind=kind, state="open", started_at=now())
+            session.add(row)
+            session.flush()
+            row.name = f"{row.started_at:%Y%m%dT%H%M%SZ}-{row.number:06d}"
+        return Run(state, row, token)
+    except BaseException:
+        with state.session() as session:
+            session.execute(delete(SiteLockRow).where(SiteLockRow.site == site, SiteLockRow.token == token))
+        raise
+
+
+def last_run(state: State, site: str, kind: str) -> RunInfo | None:
+    """The latest committed run of a kind over a site."""
+    with state.session() as session:
+        latest = (
+            select(func.max(RunRow.number))
+            .where(RunRow.site == site, RunRow.kind == kind, RunRow.state == "committed")
+            .scalar_subquery()
+        )
+        row = session.scalar(select(RunRow).where(RunRow.number == latest))
+        return None if row is None else RunInfo(row)
+
+
+def _take_lock(state: State, site: str, token: str) -> None:
+    mine = {
+        "token": token,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "process_start": _process_start(os.getpid()) or "",
+        "taken_at": now(),
+    }
+    with state.session() as session:
+        held = session.get(SiteLockRow, site)
+    if held is None:
+        try:
+            with state.session() as session:
+                session.add(SiteLockRow(site=site, **mine))
+        except IntegrityError:
+            raise BusyError(f"site {site}: another run has just begun") from None
+        return
+    if _is_alive(held):
+        minutes = int((now() - held.taken_at).total_seconds() // 60)
+        raise BusyError(f"site {site}: process {held.pid} on {held.host} has worked on it for {minutes} min")
+    with state.session() as session:
+        taken = session.execute(
+            update(SiteLockRow).where(SiteLockRow.site == site, SiteLockRow.token == held.token).values(**mine)
+        )
+        if taken.rowcount != 1:  # type: ignore[attr-defined]
+            raise BusyError(f"site {site}: another run has just begun")
+
+
+def _is_alive(held: SiteLockRow) -> bool:
+    if held.host != socket.gethostname():
+        # Another machine's processes cannot be seen from here.
+        return True
+    start = _process_start(held.pid)
+    if start is None:
+        return False
+    # The number of a dead process is given again; the time it started is not.
+    return held.process_start in ("", start)
+
+
+def _process_start(pid: int) -> str | None:
+    """When a living process started, "" where the system does not tell, None for one that is gone (or a zombie)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    try:
+        # proc(5): the command in brackets may hold spaces; state is the field after it, starttime the 22nd.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return None if fields[0] in "ZX" else fields[19]

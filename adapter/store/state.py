@@ -1,0 +1,161 @@
+"""In: a database url (or the store's folder). Out: sessions on a migrated state database.
+
+SQLite by default, in write-ahead mode so that the service reads while a pull writes; PostgreSQL by url. Migrations ship
+in the package and run on open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from adapter.errors import ConfigurationError
+
+__all__ = ["State", "now", "private_file", "private_folder"]
+
+_BUSY_MILLISECONDS = 30_000
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def now() -> datetime:
+    """The time of a state entry; nothing of a verdict depends on it."""
+    return datetime.now(UTC)
+
+
+class State:
+    """The state database: open, migrate, give sessions, close.
+
+    Args:
+        folder: the store's folder, already there.
+        url: SQLAlchemy url, or None for ``state.sqlite`` in the folder.
+    """
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self._folder = folder
+        self.url = url or f"sqlite:///{folder / 'state.sqlite'}"
+        self.engine = _engine(self.url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back on any exception."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def upsert(
+        self,
+        session: Session,
+        model: type[DeclarativeBase],
+        rows: Sequence[dict[str, Any]],
+        *,
+        keys: Iterable[str],
+        update: Iterable[str],
+    ) -> None:
+        """Insert rows, or set the ``update`` columns of those whose ``keys`` are there already."""
+        if not rows:
+            return
+        index_elements = list(keys)
+        columns = list(update)
+        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(model)
+        if columns:
+            statement = statement.on_conflict_do_update(
+                index_elements=index_elements, set_={column: statement.excluded[column] for column in columns}
+            )
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=index_elements)
+        session.execute(statement, list(rows))
+
+    def _migrate(self) -> None:
+        # Two first opens at once must not both create the tables.
+        with (self._folder / ".migrate.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                self._upgrade()
+            except OperationalError as error:
+                # The driver's text may hold the address with its password.
+                raise ConfigurationError("store.database", f"cannot be opened ({type(error.orig).__name__})") from None
+            except SQLAlchemyError as error:
+                raise ConfigurationError("store.database", f"cannot be migrated ({type(error).__name__})") from error
+
+    def _upgrade(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        with self.engine.begin() as connection:
+            at = MigrationContext.configure(connection).get_current_revision()
+            script = ScriptDirectory.from_config(config)
+            if at == script.get_current_head():
+                return
+            if at is not None and at not in {revision.revision for revision in script.walk_revisions()}:
+                raise ConfigurationError(
+                    "store.database", f"was written by a later release (revision {at}): upgrade this one"
+                )
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        problem = (
+            "is not a database url"
+            if isinstance(error, ArgumentError)
+            else f"needs the package {error.name} (extra `postgres`)"
+        )
+        raise ConfigurationError("store.database", problem) from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        engine.dispose()
+        raise ConfigurationError("store.database", "is neither sqlite nor postgresql")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # A committed run's segments are on disk before its row is: the row must not be lost either.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner may enter, and so those above it that are not there yet."""
+    if not path.is_dir():
+        # Path.mkdir gives its mode to the last folder only.
+        private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def private_file(path: str, flags: int) -> int:
+    """An opener for `open` that gives a new file to its owner only."""
+    return os.open(path, flags, 0o600)

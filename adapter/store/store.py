@@ -1,0 +1,182 @@
+"""In: the store's path (and database url). Out: the open store: lake, runs, bookmarks, quarantine, verdicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import select
+
+from adapter.errors import ConfigurationError
+from adapter.store.decisions import AuditEntry, Decision, Decisions
+from adapter.store.engine import SetEngine
+from adapter.store.lake import Lake
+from adapter.store.models import BookmarkRow
+from adapter.store.quarantine import Quarantine, QuarantinedItem
+from adapter.store.runs import Run, RunInfo, begin_run, last_run
+from adapter.store.segments import Origin
+from adapter.store.state import State, now, private_folder
+from adapter.store.verdicts import StoredVerdict, Verdicts
+
+__all__ = ["Store"]
+
+
+class Store:
+    """Everything that is kept, under one folder that only its owner may enter.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "var") as store:
+    ...     store.lake.sites()
+    []
+    """
+
+    def __init__(self, folder: Path, state: State) -> None:
+        self.folder = folder
+        self._state = state
+        self._engine = SetEngine(private_folder(folder / "tmp"))
+        self._decisions = Decisions(state)
+        self._quarantine = Quarantine(state, folder / "quarantine")
+        self._verdicts = Verdicts(state)
+        self.lake = Lake(folder, state, self._engine)
+
+    @classmethod
+    def open(cls, path: Path, database: str | None = None) -> Store:
+        """Open a store, making what is not there yet.
+
+        Args:
+            path: its folder, made with mode 0700.
+            database: SQLAlchemy url of the state, None for SQLite in the folder.
+
+        Raises:
+            ConfigurationError: the folder cannot be made or the database not opened.
+        """
+        try:
+            folder = private_folder(Path(path).absolute())
+            folder.chmod(0o700)
+            # SQLite gives its journal the mode of its database.
+            if database is None:
+                os.close(os.open(folder / "state.sqlite", os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise ConfigurationError("store.path", f"cannot be used ({error.strerror})") from None
+        return cls(folder, State(folder, database))
+
+    def close(self) -> None:
+        """Close the databases."""
+        self._engine.close()
+        self._state.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Runs, bookmarks, quarantine ----------------------------------------------------------------------------------
+
+    def begin_run(self, site: str, kind: str) -> Run:
+        """Take a site for one run (a context manager).
+
+        Raises:
+            BusyError: another living process holds it.
+        """
+        return begin_run(self._state, site, kind)
+
+    def last_run(self, site: str, kind: str) -> RunInfo | None:
+        """The latest committed run of a kind, e.g. to tell that the last pull was not complete."""
+        return last_run(self._state, site, kind)
+
+    def bookmark(self, site: str, type_: str) -> str | None:
+        """Server time up to which a type was pulled whole, as the server wrote it."""
+        with self._state.session() as session:
+            return session.scalar(
+                select(BookmarkRow.transaction_time).where(BookmarkRow.site == site, BookmarkRow.type == type_)
+            )
+
+    def set_bookmark(self, site: str, type_: str, transaction_time: str) -> None:
+        """Move a bookmark; a pull does it in the transaction of its commit instead."""
+        row = {"site": site, "type": type_, "transaction_time": transaction_time, "set_at": now()}
+        with self._state.session() as session:
+            self._state.upsert(
+                session, BookmarkRow, [row], keys=("site", "type"), update=("transaction_time", "set_at")
+            )
+
+    def quarantine(self, run: Run, raw: bytes, *, origin: Origin, reason: str, reference: str | None = None) -> None:
+        """Put bytes aside; they are listed at the latest by `flush_quarantine`."""
+        self._quarantine.add(run, raw, origin=origin, reason=reason, reference=reference)
+
+    def flush_quarantine(self, run: Run) -> None:
+        """List what the run has put aside."""
+        self._quarantine.flush(run)
+
+    def quarantined(self, site: str) -> list[QuarantinedItem]:
+        """What was put aside at a site, each item once."""
+        return self._quarantine.items(site)
+
+    def quarantined_raw(self, item: QuarantinedItem) -> bytes:
+        """The bytes of an item."""
+        return self._quarantine.raw(item)
+
+    def release_quarantined(self, item: QuarantinedItem) -> None:
+        """Forget an item that has been read since."""
+        self._quarantine.release(item)
+
+    # Verdicts -----------------------------------------------------------------------------------------------------
+
+    def save_verdicts(self, verdicts: Iterable[StoredVerdict]) -> int:
+        """Keep verdicts; see `Verdicts.save`."""
+        return self._verdicts.save(verdicts)
+
+    def latest_verdicts(self, trial: str, stage: str, *, site: str | None = None) -> Iterator[StoredVerdict]:
+        """The last verdict of every patient, ordered by site and patient."""
+        return self._verdicts.latest(trial, stage, site=site)
+
+    def verdict_of(
+        self, site: str, patient: str, *, trial: str, stage: str, on: date | None = None
+    ) -> StoredVerdict | None:
+        """The last verdict of one patient."""
+        return self._verdicts.of(site, patient, trial=trial, stage=stage, on=on)
+
+    # People -------------------------------------------------------------------------------------------------------
+
+    def patient_key(self, site: str, patient: str) -> str:
+        """The random key that stands for a patient in an address."""
+        return self._decisions.patient_key(site, patient)
+
+    def patient_by_key(self, key: str) -> tuple[str, str] | None:
+        """(site, patient) of a key, None for an unknown one."""
+        return self._decisions.patient_by_key(key)
+
+    def add_candidate(self, site: str, patient: str, *, trial: str, by: str) -> None:
+        """Put a patient on a trial's list by hand."""
+        self._decisions.add_candidate(site, patient, trial=trial, by=by)
+
+    def added_candidates(self, site: str, *, trial: str | None = None) -> set[str]:
+        """Patients of a site that were added by hand."""
+        return self._decisions.added_candidates(site, trial=trial)
+
+    def decide(  # noqa: PLR0913 - what a decision is made of, all by name
+        self, site: str, patient: str, *, trial: str, state: str, reason: str, by: str, expected: int | None = None
+    ) -> Decision:
+        """Record a person's decision; see `Decisions.decide`."""
+        return self._decisions.decide(site, patient, trial=trial, state=state, reason=reason, by=by, expected=expected)
+
+    def decisions(self, trial: str, *, site: str | None = None) -> dict[tuple[str, str], Decision]:
+        """The standing decision of each patient, by (site, patient)."""
+        return self._decisions.standing(trial, site=site)
+
+    def decision_history(self, trial: str, *, site: str | None = None) -> list[Decision]:
+        """All decisions of a trial, by site, patient and version."""
+        return self._decisions.history(trial, site=site)
+
+    def audit(self, actor: str, action: str, *, subject: str, detail: str = "") -> None:
+        """Add to the audit trail; ids only."""
+        self._decisions.record(actor, action, subject=subject, detail=detail)
+
+    def audit_trail(self) -> list[AuditEntry]:
+        """The audit trail, oldest first."""
+        return self._decisions.trail()

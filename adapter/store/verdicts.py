@@ -1,0 +1,124 @@
+"""In: verdicts of a screening, as the contract's JSON. Out: the latest of each patient, and those of one patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, select
+
+from adapter.store.models import VerdictRow
+from adapter.store.state import State
+
+__all__ = ["StoredVerdict", "Verdicts"]
+
+_BATCH = 500
+
+
+class StoredVerdict(msgspec.Struct, frozen=True):
+    """One patient's verdicts of one stage at one date.
+
+    ``content`` is the contract's JSON; ``input_hash`` names the resources and documents it was made from.
+    """
+
+    site: str
+    patient: str
+    trial: str
+    stage: str
+    on: date
+    screened_at: datetime
+    run: str
+    content: str
+    input_hash: str
+
+
+class Verdicts:
+    """Verdicts in the state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def save(self, verdicts: Iterable[StoredVerdict]) -> int:
+        """Keep verdicts; one from the same input at the same date takes the place of the earlier.
+
+        Returns:
+            how many were given.
+        """
+        total = 0
+        with self._state.session() as session:
+            rows: dict[tuple[str, ...], dict[str, Any]] = {}
+
+            def put() -> None:
+                self._state.upsert(
+                    session,
+                    VerdictRow,
+                    list(rows.values()),
+                    keys=("site", "patient", "trial", "stage", "on_date", "input_hash"),
+                    update=("screened_at", "run", "content"),
+                )
+                rows.clear()
+
+            for verdict in verdicts:
+                total += 1
+                row = msgspec.structs.asdict(verdict)
+                row["on_date"] = row.pop("on")
+                key = (verdict.site, verdict.patient, verdict.trial, verdict.stage, str(verdict.on), verdict.input_hash)
+                rows[key] = row
+                if len(rows) >= _BATCH:
+                    put()
+            put()
+        return total
+
+    def latest(self, trial: str, stage: str, *, site: str | None = None) -> Iterator[StoredVerdict]:
+        """The last verdict of every patient, ordered by site and patient."""
+        place = func.row_number().over(
+            partition_by=(VerdictRow.site, VerdictRow.patient),
+            order_by=(VerdictRow.screened_at.desc(), VerdictRow.number.desc()),
+        )
+        ranked = select(VerdictRow.number, place.label("place")).where(
+            VerdictRow.trial == trial, VerdictRow.stage == stage
+        )
+        if site is not None:
+            ranked = ranked.where(VerdictRow.site == site)
+        inner = ranked.subquery()
+        query = (
+            select(VerdictRow)
+            .join(inner, inner.c.number == VerdictRow.number)
+            .where(inner.c.place == 1)
+            .order_by(VerdictRow.site, VerdictRow.patient)
+            .execution_options(yield_per=_BATCH)
+        )
+        with self._state.session() as session:
+            for row in session.scalars(query):
+                yield _stored(row)
+
+    def of(self, site: str, patient: str, *, trial: str, stage: str, on: date | None = None) -> StoredVerdict | None:
+        """The last verdict of one patient, at one date if given."""
+        query = select(VerdictRow).where(
+            VerdictRow.site == site,
+            VerdictRow.patient == patient,
+            VerdictRow.trial == trial,
+            VerdictRow.stage == stage,
+        )
+        if on is not None:
+            query = query.where(VerdictRow.on_date == on)
+        query = query.order_by(VerdictRow.screened_at.desc(), VerdictRow.number.desc()).limit(1)
+        with self._state.session() as session:
+            row = session.scalar(query)
+            return None if row is None else _stored(row)
+
+
+def _stored(row: VerdictRow) -> StoredVerdict:
+    return StoredVerdict(
+        site=row.site,
+        patient=row.patient,
+        trial=row.trial,
+        stage=row.stage,
+        on=row.on_date,
+        screened_at=row.screened_at,
+        run=row.run,
+        content=row.content,
+        input_hash=row.input_hash,
+    )

@@ -1,0 +1,164 @@
+"""In: resource versions as they come. Out: segments of those that the store does not hold yet, visible at the commit.
+
+Memory is bounded: a type's batch goes to disk when it, or all of them together, are large enough. Which versions are
+new is found for a whole type at once, at the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import msgspec
+
+from adapter.fhir import Summary
+from adapter.store.engine import SetEngine
+from adapter.store.runs import Run, SegmentInfo
+from adapter.store.segments import Batch, Origin, keep_rows, write_pair
+from adapter.store.state import private_folder
+from adapter.store.versions import Tombstone, stage_added
+
+__all__ = ["LakeWriter", "TypeCounts"]
+
+_BATCH_BYTES = 24 * 2**20
+_ALL_BATCHES_BYTES = 40 * 2**20
+_BATCH_ROWS = 60_000
+
+
+class TypeCounts(msgspec.Struct, frozen=True):
+    """What a run brought of one type: versions read; of these, ids never seen, and further versions of known ids."""
+
+    read: int
+    new: int
+    changed: int
+
+
+class Shelf(Protocol):
+    """Where the writer puts files, and what is there already."""
+
+    engine: SetEngine
+
+    def raw_path(self, site: str, type_: str, name: str) -> Path:
+        """File of the raw bytes of a segment."""
+
+    def index_path(self, site: str, type_: str, name: str) -> Path:
+        """File of the index of a segment."""
+
+    def index_files(self, site: str, type_: str) -> list[str]:
+        """Index files of the visible segments of a type."""
+
+    def tombstones(self, site: str, type_: str | None = None) -> list[Tombstone]:
+        """Deletions of a type."""
+
+
+class LakeWriter:
+    """Takes the resource versions of one run."""
+
+    def __init__(self, shelf: Shelf, run: Run) -> None:
+        self._shelf = shelf
+        self._run = run
+        self._batches: dict[str, Batch] = {}
+        self._waiting_bytes = 0
+        self._staged: dict[str, list[SegmentInfo]] = {}
+        self._read: dict[str, int] = {}
+        self._files = 0
+
+    def add(self, summary: Summary, raw: bytes, origin: Origin) -> None:
+        """Take one version; whether it is new is told by `commit`."""
+        type_ = summary.type
+        batch = self._batches.get(type_)
+        if batch is None:
+            batch = self._batches[type_] = Batch(self._run.name)
+        batch.add(summary, raw, origin=origin, seq=self._run.next_seq())
+        self._read[type_] = self._read.get(type_, 0) + 1
+        self._waiting_bytes += len(raw)
+        if batch.raw_bytes >= _BATCH_BYTES or len(batch) >= _BATCH_ROWS:
+            self._flush(type_)
+        elif self._waiting_bytes >= _ALL_BATCHES_BYTES:
+            self._flush(max(self._batches, key=lambda name: self._batches[name].raw_bytes))
+
+    def commit(self, *, bookmarks: Mapping[str, str] | None = None, complete: bool = True) -> dict[str, TypeCounts]:
+        """Keep what is new, make it visible in one step, and move the bookmarks.
+
+        Args:
+            bookmarks: server time by type, for the types that were read whole.
+            complete: nothing was missing.
+
+        Returns:
+            what was read and added, by type.
+        """
+        for type_ in list(self._batches):
+            self._flush(type_)
+        kept: list[SegmentInfo] = []
+        dropped: list[SegmentInfo] = []
+        counts: dict[str, TypeCounts] = {}
+        with self._shelf.engine.connection() as connection:
+            for type_, staged in sorted(self._staged.items()):
+                added = stage_added(
+                    connection,
+                    staged=[self._index(segment) for segment in staged],
+                    existing=self._shelf.index_files(self._run.site, type_),
+                    tombstones=self._shelf.tombstones(self._run.site, type_),
+                )
+                counts[type_] = TypeCounts(self._read[type_], added.new, added.changed)
+                for segment in staged:
+                    final = self._thin_out(connection, segment)
+                    if final is not segment:
+                        dropped.append(segment)
+                    if final is not None:
+                        kept.append(final)
+        self._run.commit(kept, bookmarks=bookmarks, complete=complete)
+        self._delete(dropped)
+        self._staged.clear()
+        return counts
+
+    def _flush(self, type_: str) -> None:
+        batch = self._batches.pop(type_)
+        self._waiting_bytes -= batch.raw_bytes
+        raw, index = batch.tables()
+        segment = SegmentInfo(type_, self._next_name(), rows=len(batch), raw_bytes=batch.raw_bytes)
+        write_pair(raw, index, raw_path=self._raw(segment), index_path=self._index_path(segment))
+        self._staged.setdefault(type_, []).append(segment)
+
+    def _thin_out(self, connection: duckdb.DuckDBPyConnection, segment: SegmentInfo) -> SegmentInfo | None:
+        """The segment itself when all of it is new, a smaller one in its place, or none."""
+        found = connection.execute(
+            "select s.seq from read_parquet($files) s semi join added using (seq)", {"files": [self._index(segment)]}
+        ).fetchall()
+        if len(found) == segment.rows:
+            return segment
+        if not found:
+            return None
+        raw, index = keep_rows(self._raw(segment), self._index_path(segment), seqs=[row[0] for row in found])
+        smaller = SegmentInfo(
+            segment.type,
+            self._next_name(),
+            rows=raw.num_rows,
+            raw_bytes=sum(len(value) for value in raw["raw"].to_pylist()),
+        )
+        write_pair(raw, index, raw_path=self._raw(smaller), index_path=self._index_path(smaller))
+        return smaller
+
+    def _next_name(self) -> str:
+        self._files += 1
+        return f"{self._run.name}-{self._files}"
+
+    def _raw(self, segment: SegmentInfo) -> Path:
+        path = self._shelf.raw_path(self._run.site, segment.type, segment.name)
+        private_folder(path.parent)
+        return path
+
+    def _index_path(self, segment: SegmentInfo) -> Path:
+        path = self._shelf.index_path(self._run.site, segment.type, segment.name)
+        private_folder(path.parent)
+        return path
+
+    def _index(self, segment: SegmentInfo) -> str:
+        return str(self._index_path(segment))
+
+    def _delete(self, segments: Iterable[SegmentInfo]) -> None:
+        for segment in segments:
+            self._raw(segment).unlink(missing_ok=True)
+            self._index_path(segment).unlink(missing_ok=True)

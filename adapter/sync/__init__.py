@@ -1,0 +1,24 @@
+"""In: a hospital's server or a folder of files, and the store. Out: the store in step with it, and a summary."""
+
+from __future__ import annotations
+
+from adapter.sync.folder_source import FolderSource
+from adapter.sync.http_source import HttpSource, SearchClient
+from adapter.sync.pull import pull
+from adapter.sync.sources import Item, Missing, Problem, Progress, Source
+from adapter.sync.summary import PullSummary, PutAside, TypeSummary
+
+__all__ = [
+    "FolderSource",
+    "HttpSource",
+    "Item",
+    "Missing",
+    "Problem",
+    "Progress",
+    "PullSummary",
+    "PutAside",
+    "SearchClient",
+    "Source",
+    "TypeSummary",
+    "pull",
+]

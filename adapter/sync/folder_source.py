@@ -1,0 +1,93 @@
+"""In: a folder of ``<Type>.ndjson[.gz]``. Out: its lines as resources by type; what else is in it is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from adapter.errors import UsageError
+from adapter.fhir import RESOURCE_TYPES
+from adapter.store import Origin
+from adapter.sync.lines import read_lines
+from adapter.sync.sources import Item, Missing, Problem
+
+__all__ = ["FolderSource"]
+
+_NDJSON = re.compile(r"(?P<stem>.+)\.ndjson(?:\.gz)?", re.IGNORECASE)
+#: ``1.Observation.ndjson`` (SMART bulk-data-client), ``Observation.000.ndjson`` (smart-fetch), ``Observation_1``.
+_BETWEEN = re.compile(r"[._-]")
+
+
+class FolderSource:
+    """Resources handed over in files.
+
+    Args:
+        folder: with files named after resource types; folders in it are not entered.
+        types: read only these; None for all.
+
+    Raises:
+        UsageError: no such folder.
+    """
+
+    def __init__(self, folder: Path, types: Collection[str] | None = None) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"{folder.name}: no such folder")
+        self._wanted = None if types is None else frozenset(types)
+        self._files: dict[str, list[Path]] = {}
+        self._left_out: list[str] = []
+        for path in sorted(folder.iterdir(), key=_natural):
+            type_ = _type_of(path)
+            if type_ is None:
+                self._left_out.append(f"{path.name}: not read, its name is not <ResourceType>.ndjson or .ndjson.gz")
+            elif self._wanted is not None and type_ not in self._wanted:
+                self._left_out.append(f"{path.name}: not read, {type_} was not asked for")
+            else:
+                self._files.setdefault(type_, []).append(path)
+
+    def types(self) -> list[str]:
+        """The types that files are named after, sorted; Patient first."""
+        return sorted(self._files, key=lambda type_: (type_ != "Patient", type_))
+
+    def missing(self) -> list[Missing]:
+        """Nothing: whether a type without file is one without resources cannot be told from a folder."""
+        return []
+
+    def notices(self) -> list[str]:
+        """Files that are not read, and types asked for without a file."""
+        absent = sorted((self._wanted or frozenset()) - self._files.keys())
+        return self._left_out + [f"{type_}: no file in the folder" for type_ in absent]
+
+    def since(self, bookmark: str) -> str | None:
+        """Everything, always: a file has no time."""
+        return None
+
+    def fetch(self, type_: str, since: str | None) -> Iterator[Item | Problem]:
+        """The lines of a type's files, whatever type they turn out to hold."""
+        for path in self._files[type_]:
+            try:
+                for line in read_lines(path):
+                    origin = Origin(path.name, line.number)
+                    if line.trouble is None:
+                        yield Item(line.raw, origin, line.ended)
+                    else:
+                        yield Problem(line.raw, origin, line.trouble, incomplete=True)
+            except OSError as error:
+                yield Problem(b"", Origin(path.name), f"the file cannot be read ({error.strerror})", incomplete=True)
+
+    @property
+    def transaction_time(self) -> str | None:
+        """None: no server, no bookmark."""
+        return None
+
+
+def _type_of(path: Path) -> str | None:
+    named = _NDJSON.fullmatch(path.name)
+    if named is None or not path.is_file():
+        return None
+    found = {part for part in _BETWEEN.split(named["stem"]) if part in RESOURCE_TYPES}
+    return found.pop() if len(found) == 1 else None
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", path.name)]

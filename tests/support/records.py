@@ -1,0 +1,471 @@
+"""In: short-hand for a patient's resources (plain data, as written in YAML). Out: FHIR R4 resources as JSON bytes, decimals kept digit for digit.
+
+A scenario file's ``resources`` is a list. An entry that has ``resourceType`` is FHIR as it stands (``subject`` is filled in where it is missing); any
+other entry has exactly one key, the kind. Dates default to 2025-05-20, ids to ``<kind>-<n>`` with n counting that kind from 1, status to ``final``.
+
+====================  ==================================================================================================
+kind                  fields (all optional unless said)
+====================  ==================================================================================================
+``lab``               ``of`` (required: a name of `ANALYTES`, or ``system|code``), then ``value`` (number) or ``text``
+                      (valueString) or ``between: [low, high]`` (valueRange) or ``concept`` (valueCodeableConcept.text) or
+                      ``absent`` (dataAbsentReason); ``comparator``; ``unit`` (text alone) or ``ucum`` (unit, system and
+                      code); ``low``/``high`` (reference range in the same unit) or ``ranges: [{low, high, unit, ucum,
+                      sex, age: [from, to], text}]``; ``date`` (null: none) or ``period: [start, end]`` or ``instant``;
+                      ``status``, ``note``, ``focus`` (id of a Condition), ``issued``, ``id``, ``version``, ``updated``
+``ecog``              ``value`` (valueInteger), ``answer`` (LOINC LA code), ``sct``, ``text``, ``interpretation`` (LA code)
+``bp``                ``value: 172/98`` (or ``172/-``, ``-/98``), ``as: components`` (default) ``| separate``, ``panel`` (``system|code``), ``unit``/``ucum``
+``panel``             ``of``: entries of ``lab`` written as components of one Observation
+``infusion``          ``date``, ``status`` (completed), ``activity`` (MBq), ``batch`` (contained Medication), ``atc`` (V10XX04),
+                      ``code`` (``system|code`` instead), ``medication`` (reference), ``period``, ``id``, ``of`` (patient reference)
+``course``            infusions ``cycles`` (4) ``every`` (56) days, the last of them on ``last`` (or the first on ``first``); ``batch: true`` gives each its own
+``condition``         ``icd10`` (or ``code``: ``system|code``, or ``text``), ``system``, ``onset``, ``recorded``, ``abatement``, ``clinical`` (active), ``verification`` (confirmed), ``histology`` (ICD-O-3, mCODE extension)
+``morphology``        ``code`` (ICD-O-3) or ``sct``; ``loinc`` (31206-6), ``system``, ``focus``, ``status``, ``date``
+``grade``             ``value`` (G1 G2 G3), ``as: reluth | ncit``, ``form: code | text``, ``focus``, ``status``, ``date``
+``progress``          ``status`` (worsened, improved, stable, undetermined), ``date``, ``focus``, ``observation`` (the Observation's status)
+``recist``            ``value`` (CR PR SD PD NE), ``date``, ``focus``, ``observation``
+``attest``            linkIds with true or false; ``authored`` (2025-05-20), ``author`` (Practitioner/9), ``status``
+                      (completed), ``questionnaire``, ``nested`` (answers inside a group), ``answers: {linkId: [FHIR answers]}``
+``procedure``         ``term`` (urn:reluth:terms), ``date``, ``status`` (completed)
+``medication``        ``atc``, ``id``, ``batch``: a Medication (for ``shared``)
+====================  ==================================================================================================
+
+``set`` (a name) stands for a list of entries that the file defines under ``sets``.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import yaml
+
+__all__ = ["ANALYTES", "ChartWriter", "ScenarioLoader", "encode", "load_scenarios"]
+
+Entry = Mapping[str, Any]
+Resource = dict[str, Any]
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
+ATC = "http://www.whocc.no/atc"
+NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
+UCUM = "http://unitsofmeasure.org"
+TERMS = "urn:reluth:terms"
+DEFAULT_DAY = "2025-05-20"
+
+#: Names used in scenarios for the codes of the specification's ``labs`` section.
+ANALYTES = {
+    "hb": "718-7",
+    "neutrophils": "26499-4",
+    "neutrophils-automated": "751-8",
+    "platelets": "777-3",
+    "leukocytes": "6690-2",
+    "lymphocytes": "26474-7",
+    "creatinine": "14682-9",
+    "creatinine-mass": "2160-0",
+    "mdrd": "77147-7",
+    "ckd-epi": "62238-1",
+    "cockcroft-gault": "35591-7",
+    "alt": "1742-6",
+    "alt-p5p": "1743-4",
+    "ast": "1920-8",
+    "ast-p5p": "30239-8",
+    "bilirubin": "14631-6",
+    "bilirubin-mass": "1975-2",
+    "albumin": "1751-7",
+    "tp": "5894-1",
+    "inr": "6301-6",
+    "prothrombin-seconds": "5902-2",
+    "glucose-fasting": "14771-0",
+    "glucose-fasting-mass": "1558-6",
+    "glucose": "14749-6",
+    "glucose-pre-meal": "40193-5",
+    "hcg": "21198-7",
+    "pregnancy-test": "2118-8",
+    "ki67": "29593-1",
+}
+DISEASE_STATUS = {
+    "improved": "268910001",
+    "stable": "359746009",
+    "worsened": "271299001",
+    "undetermined": "709137006",
+}
+MCODE_HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
+ATTESTATION = "urn:reluth:attestation:nct04954820"
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class ScenarioLoader(yaml.SafeLoader):
+    """YAML as scenarios need it: decimals exact, dates as they are typed, ``on`` and ``no`` are words."""
+
+
+# YAML 1.1 reads `on` and `no` as booleans and 2025-05-20 as a date; a scenario means what stands there.
+ScenarioLoader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int"}
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _resolve(tag: str, pattern: str, first: str) -> None:
+    ScenarioLoader.add_implicit_resolver(tag, re.compile(pattern), list(first))  # type: ignore[no-untyped-call]
+
+
+_resolve("tag:yaml.org,2002:bool", r"^(?:true|false)$", "tf")
+_resolve("tag:yaml.org,2002:int", r"^-?(?:0|[1-9][0-9]*)$", "-0123456789")  # no octal, no sexagesimal: 120:80 is text
+ScenarioLoader.add_constructor(
+    "tag:yaml.org,2002:float", lambda loader, node: Decimal(loader.construct_scalar(node))  # type: ignore[no-untyped-call]
+)
+
+
+def load_scenarios(text: str) -> dict[str, Any]:
+    """Read one scenario file.
+
+    Args:
+        text: the YAML.
+
+    Returns:
+        the file's object; numbers with a point are `Decimal`, dates are text.
+    """
+    found = yaml.load(text, Loader=ScenarioLoader)  # noqa: S506 - a SafeLoader
+    if not isinstance(found, dict):
+        raise TypeError("a scenario file holds one object")
+    return found
+
+
+def encode(resource: Resource) -> bytes:
+    """One resource as JSON bytes; a `Decimal` is written as the number it is, digit for digit."""
+    return _ENCODER.encode(resource)
+
+
+class ChartWriter:
+    """Writes one patient's entries as FHIR resources, numbering the ids of each kind from 1."""
+
+    def __init__(self, patient: str = "Patient/1", *, sets: Mapping[str, list[Entry]] | None = None) -> None:
+        self._patient = patient
+        self._sets = sets or {}
+        self._counts: Counter[str] = Counter()
+        self._kinds: dict[str, Callable[[Entry], list[Resource]]] = {
+            "lab": self._lab,
+            "ecog": self._ecog,
+            "bp": self._pressure,
+            "panel": self._panel,
+            "infusion": self._infusion,
+            "course": self._course,
+            "condition": self._condition,
+            "morphology": self._morphology,
+            "grade": self._grade,
+            "progress": self._progress,
+            "recist": self._recist,
+            "attest": self._attest,
+            "procedure": self._procedure,
+            "medication": self._medication,
+        }
+
+    def person(self, fields: Entry) -> Resource:
+        """The Patient resource; ``fields`` are FHIR's own."""
+        return {"resourceType": "Patient", "id": self._patient.removeprefix("Patient/"), **fields}
+
+    def write(self, entries: Iterable[Entry]) -> list[Resource]:
+        """All resources of ``entries``, in their order.
+
+        Args:
+            entries: short-hand or FHIR.
+
+        Returns:
+            FHIR R4 resources.
+
+        Raises:
+            ValueError: an entry has no kind, or one that does not exist.
+        """
+        found: list[Resource] = []
+        for entry in entries:
+            if "resourceType" in entry:
+                found.append(self._raw(entry))
+                continue
+            if len(entry) != 1:
+                raise ValueError(f"an entry has exactly one kind: {sorted(entry)}")
+            ((kind, fields),) = entry.items()
+            if kind == "set":
+                found.extend(self.write(self._sets[fields]))
+            elif kind in self._kinds:
+                found.extend(self._kinds[kind](fields))
+            else:
+                raise ValueError(f"no kind {kind}")
+        return found
+
+    def _raw(self, entry: Entry) -> Resource:
+        resource = copy.deepcopy(dict(entry))
+        resource.setdefault("id", self._id(resource["resourceType"].lower()))
+        if resource["resourceType"] not in {"Patient", "Medication", "ResearchStudy", "Practitioner"}:
+            resource.setdefault("subject", {"reference": self._patient})
+        return resource
+
+    def _id(self, kind: str, given: str | None = None) -> str:
+        if given is not None:
+            return given
+        self._counts[kind] += 1
+        return f"{kind}-{self._counts[kind]}"
+
+    def _head(self, resource_type: str, kind: str, fields: Entry) -> Resource:
+        resource: Resource = {"resourceType": resource_type, "id": self._id(kind, fields.get("id"))}
+        meta = {}
+        if "version" in fields:
+            meta["versionId"] = str(fields["version"])
+        if "updated" in fields:
+            meta["lastUpdated"] = fields["updated"]
+        if meta:
+            resource["meta"] = meta
+        resource["subject"] = {"reference": fields.get("patient", self._patient)}
+        return resource
+
+    def _observation(self, kind: str, fields: Entry, code: Resource) -> Resource:
+        resource = self._head("Observation", kind, fields)
+        resource["status"] = fields.get("status", "final")
+        resource["code"] = code
+        if "period" in fields:
+            start, end = fields["period"]
+            resource["effectivePeriod"] = {
+                key: value for key, value in (("start", start), ("end", end)) if value is not None
+            }
+        elif "instant" in fields:
+            resource["effectiveInstant"] = fields["instant"]
+        elif fields.get("date", DEFAULT_DAY) is not None:
+            resource["effectiveDateTime"] = str(fields.get("date", DEFAULT_DAY))
+        if "issued" in fields:
+            resource["issued"] = fields["issued"]
+        if "focus" in fields:
+            resource["focus"] = [{"reference": f"Condition/{fields['focus']}"}]
+        if "note" in fields:
+            resource["note"] = [{"text": fields["note"]}]
+        return resource
+
+    def _lab(self, fields: Entry) -> list[Resource]:
+        resource = self._observation("lab", fields, _concept(_analyte(fields["of"])))
+        resource["category"] = [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}
+        ]
+        resource.update(_result(fields))
+        return [resource]
+
+    def _panel(self, fields: Entry) -> list[Resource]:
+        resource = self._observation("panel", fields, {"text": fields.get("text", "panel")})
+        resource["component"] = [
+            {"code": _concept(_analyte(item["of"])), **_result(item)} for item in fields["of"]
+        ]
+        return [resource]
+
+    def _ecog(self, fields: Entry) -> list[Resource]:
+        resource = self._observation("ecog", fields, _concept(fields.get("code", f"{LOINC}|89247-1")))
+        if "value" in fields:
+            resource["valueInteger"] = fields["value"]
+        if "answer" in fields:
+            resource["valueCodeableConcept"] = _concept(f"{LOINC}|{fields['answer']}")
+        if "sct" in fields:
+            resource["valueCodeableConcept"] = _concept(f"{SNOMED}|{fields['sct']}")
+        if "text" in fields:
+            resource["valueString"] = fields["text"]
+        if "interpretation" in fields:
+            resource["interpretation"] = [_concept(f"{LOINC}|{fields['interpretation']}")]
+        return [resource]
+
+    def _pressure(self, fields: Entry) -> list[Resource]:
+        sides = dict(zip(("8480-6", "8462-4"), str(fields["value"]).split("/"), strict=True))
+        unit = {key: fields[key] for key in ("unit", "ucum") if key in fields}
+        if not unit and not fields.get("without_unit"):
+            unit = {"ucum": "mm[Hg]"}
+        values = [
+            {"code": _concept(f"{LOINC}|{code}"), **_result({"value": Decimal(value), **unit})}
+            for code, value in sides.items()
+            if value != "-"
+        ]
+        if fields.get("as") == "separate":
+            single = {key: value for key, value in fields.items() if key != "id"}
+            return [{**self._observation("bp", single, {}), **value} for value in values]
+        resource = self._observation("bp", fields, _concept(fields.get("panel", f"{LOINC}|85354-9")))
+        resource["component"] = values
+        return [resource]
+
+    def _infusion(self, fields: Entry) -> list[Resource]:
+        resource = self._head("MedicationAdministration", "infusion", fields)
+        resource["status"] = fields.get("status", "completed")
+        code = _concept(fields.get("code", f"{ATC}|{fields.get('atc', 'V10XX04')}"))
+        if "medication" in fields:
+            resource["medicationReference"] = {"reference": fields["medication"]}
+        elif "batch" in fields:
+            lot = {"lotNumber": fields["batch"]}
+            resource["contained"] = [{"resourceType": "Medication", "id": "m", "code": code, "batch": lot}]
+            resource["medicationReference"] = {"reference": "#m"}
+        else:
+            resource["medicationCodeableConcept"] = code
+        if "period" in fields:
+            start, end = fields["period"]
+            resource["effectivePeriod"] = {"start": start, "end": end}
+        else:
+            resource["effectiveDateTime"] = str(fields.get("date", DEFAULT_DAY))
+        activity = fields.get("activity", 7400)
+        resource["dosage"] = {"dose": {"value": activity, "unit": "MBq", "system": UCUM, "code": "MBq"}}
+        return [resource]
+
+    def _course(self, fields: Entry) -> list[Resource]:
+        cycles, every = fields.get("cycles", 4), timedelta(days=fields.get("every", 56))
+        if "first" in fields:
+            first = date.fromisoformat(fields["first"])
+        else:
+            first = date.fromisoformat(fields["last"]) - every * (cycles - 1)
+        days = [first + every * number for number in range(cycles)]
+        return [
+            resource
+            for day in days
+            for resource in self._infusion({"date": str(day), **({"batch": f"L{day:%y%m%d}"} if fields.get("batch") else {})})
+        ]
+
+    def _condition(self, fields: Entry) -> list[Resource]:
+        resource = self._head("Condition", "condition", fields)
+        if "icd10" in fields:
+            resource["code"] = _concept(f"{fields.get('system', ICD10)}|{fields['icd10']}")
+        elif "code" in fields:
+            resource["code"] = _concept(fields["code"])
+        else:
+            resource["code"] = {"text": fields["text"]}
+        for name, element in (("clinical", "clinical"), ("verification", "ver-status")):
+            value = fields.get(name, {"clinical": "active", "verification": "confirmed"}[name])
+            if value is not None:
+                system = f"http://terminology.hl7.org/CodeSystem/condition-{element}"
+                resource[f"{name}Status"] = {"coding": [{"system": system, "code": value}]}
+        for name, element in (("onset", "onsetDateTime"), ("abatement", "abatementDateTime"), ("recorded", "recordedDate")):
+            if name in fields:
+                resource[element] = fields[name]
+        if "histology" in fields:
+            behaviour = _concept(f"{ICDO3}|{fields['histology']}")
+            resource["extension"] = [{"url": MCODE_HISTOLOGY, "valueCodeableConcept": behaviour}]
+        return [resource]
+
+    def _morphology(self, fields: Entry) -> list[Resource]:
+        resource = self._observation(
+            "morphology", {"date": "2021-03-01", **fields}, _concept(f"{LOINC}|{fields.get('loinc', '31206-6')}")
+        )
+        system, code = (SNOMED, fields["sct"]) if "sct" in fields else (ICDO3, fields["code"])
+        resource["valueCodeableConcept"] = _concept(f"{fields.get('system', system)}|{code}")
+        return [resource]
+
+    def _grade(self, fields: Entry) -> list[Resource]:
+        system, code = (NCIT, "C18000") if fields.get("as") == "ncit" else (TERMS, "grade")
+        resource = self._observation("grade", {"date": "2021-03-01", **fields}, _concept(f"{system}|{code}"))
+        if fields.get("form") == "text":
+            resource["valueString"] = fields["value"]
+        else:
+            resource["valueCodeableConcept"] = _concept(f"{TERMS}|{fields['value']}")
+        return [resource]
+
+    def _progress(self, fields: Entry) -> list[Resource]:
+        plain = {**fields, "status": fields.get("observation", "final")}
+        resource = self._observation("progress", plain, _concept(f"{LOINC}|97509-4"))
+        resource["valueCodeableConcept"] = _concept(f"{SNOMED}|{DISEASE_STATUS[fields.get('status', 'worsened')]}")
+        return [resource]
+
+    def _recist(self, fields: Entry) -> list[Resource]:
+        plain = {**fields, "status": fields.get("observation", "final")}
+        resource = self._observation("recist", plain, _concept(f"{TERMS}|recist-response"))
+        resource["valueCodeableConcept"] = _concept(f"{TERMS}|{fields['value']}")
+        return [resource]
+
+    def _attest(self, fields: Entry) -> list[Resource]:
+        resource = self._head("QuestionnaireResponse", "attestation", fields)
+        resource["status"] = fields.get("status", "completed")
+        resource["questionnaire"] = fields.get("questionnaire", ATTESTATION)
+        if fields.get("authored", DEFAULT_DAY) is not None:
+            resource["authored"] = str(fields.get("authored", DEFAULT_DAY))
+        if fields.get("author", "Practitioner/9") is not None:
+            resource["author"] = {"reference": fields.get("author", "Practitioner/9")}
+        items: list[Resource] = [
+            {"linkId": link, "answer": [{"valueBoolean": truth}]}
+            for link, truth in fields.items()
+            if link[:1] in "IE" and link[1:3].isdigit()
+        ]
+        items += [{"linkId": link, "answer": answers} for link, answers in fields.get("answers", {}).items()]
+        resource["item"] = [{"linkId": "group", "item": items}] if fields.get("nested") else items
+        return [resource]
+
+    def _procedure(self, fields: Entry) -> list[Resource]:
+        resource = self._head("Procedure", "procedure", fields)
+        resource["status"] = fields.get("status", "completed")
+        resource["code"] = _concept(f"{TERMS}|{fields['term']}")
+        resource["performedDateTime"] = str(fields.get("date", DEFAULT_DAY))
+        return [resource]
+
+    def _medication(self, fields: Entry) -> list[Resource]:
+        resource: Resource = {"resourceType": "Medication", "id": self._id("medication", fields.get("id"))}
+        resource["code"] = _concept(f"{ATC}|{fields.get('atc', 'V10XX04')}")
+        if "batch" in fields:
+            resource["batch"] = {"lotNumber": fields["batch"]}
+        return [resource]
+
+
+def _analyte(name: str) -> str:
+    return name if "|" in name else f"{LOINC}|{ANALYTES[name]}"
+
+
+def _concept(coding: str) -> Resource:
+    system, _, code = coding.partition("|")
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def _quantity(value: Any, fields: Entry) -> Resource:
+    quantity: Resource = {"value": value}
+    if "comparator" in fields:
+        quantity["comparator"] = fields["comparator"]
+    if "ucum" in fields:
+        quantity |= {"unit": fields["ucum"], "system": UCUM, "code": fields["ucum"]}
+    elif "unit" in fields:
+        quantity["unit"] = fields["unit"]
+    return quantity
+
+
+def _result(fields: Entry) -> Resource:
+    found: Resource = {}
+    unit = {key: fields[key] for key in ("unit", "ucum") if key in fields}
+    if "value" in fields:
+        found["valueQuantity"] = _quantity(fields["value"], fields)
+    elif "text" in fields:
+        found["valueString"] = fields["text"]
+    elif "between" in fields:
+        low, high = fields["between"]
+        found["valueRange"] = {"low": _quantity(low, unit), "high": _quantity(high, unit)}
+    elif "concept" in fields:
+        found["valueCodeableConcept"] = {"text": fields["concept"]}
+    elif "absent" in fields:
+        system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+        found["dataAbsentReason"] = {"coding": [{"system": system, "code": fields["absent"]}]}
+    ranges = list(fields.get("ranges", ()))
+    if "low" in fields or "high" in fields:
+        ranges.append({key: fields[key] for key in ("low", "high") if key in fields})
+    if ranges:
+        found["referenceRange"] = [_range(item, unit) for item in ranges]
+    return found
+
+
+def _range(item: Entry, unit: Entry) -> Resource:
+    own = {key: item[key] for key in ("unit", "ucum") if key in item} or unit
+    found: Resource = {key: _quantity(item[key], own) for key in ("low", "high") if key in item}
+    if "text" in item:
+        found["text"] = item["text"]
+    if "sex" in item:
+        found["appliesTo"] = [_concept(f"http://hl7.org/fhir/administrative-gender|{item['sex']}")]
+    if "age" in item:
+        bounds = zip(("low", "high"), item["age"], strict=True)
+        found["age"] = {
+            end: {"value": value, "unit": "a", "system": UCUM, "code": "a"} for end, value in bounds if value is not None
+        }
+    return found

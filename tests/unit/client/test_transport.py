@@ -1,0 +1,151 @@
+"""In: addresses and sockets. Out: proof of which addresses are taken, and that a cut body is never taken for whole."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import respx
+
+import adapter.client as door
+from adapter.client import BasicAuth, Clock, RetryPolicy, SiteAddress, SiteClient, Unavailable, tls_context
+from adapter.client.transport import Transport, without_query
+from adapter.errors import ConfigurationError
+
+SEARCHSET = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Basic","id":"1"}}]}'
+STATEMENT = b'{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}'
+
+
+def test_door_is_sorted_and_whole() -> None:
+    assert door.__all__ == sorted(door.__all__)
+    assert all(hasattr(door, name) for name in door.__all__)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "",
+        "fhir.example.org/r4",
+        "ftp://h/r4",
+        "https:///r4",
+        "https://h/r4?x=1",
+        "https://h/r4?",
+        "https://u:p@h/r4",
+        "https://h:port/r4",
+    ],
+)
+def test_address_that_is_none_is_refused(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url"):
+        SiteAddress(base_url)
+
+
+@pytest.mark.parametrize("host", ["https://h", "h/path", "h?x", "u@h", "", "h:port"])
+def test_host_that_is_none_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="hosts"):
+        SiteAddress("https://fhir.example.org/r4", hosts=(host,))
+
+
+def test_allowed_are_the_base_and_the_hosts_by_its_scheme() -> None:
+    address = SiteAddress("HTTPS://Fhir.example.org:443/r4/", hosts=("a.example.org", "b.example.org:8443", "[::1]:9"))
+
+    assert address.allowed() == {
+        "https://fhir.example.org",
+        "https://a.example.org",
+        "https://b.example.org:8443",
+        "https://[::1]:9",
+    }
+    assert address.root == "HTTPS://Fhir.example.org:443/r4"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://u:p@h:8443/r4/Patient?name=Dupont#x", "GET https://h:8443/r4/Patient"),
+        ("http://[::1]:80/r4", "GET http://[::1]/r4"),
+        ("https://h:nonsense/r4?name=Dupont", "GET an unreadable address"),
+    ],
+)
+def test_address_in_messages_has_no_query_and_no_password(url: str, expected: str) -> None:
+    assert without_query(url) == expected
+
+
+def test_basic_authentication_is_sent() -> None:
+    address = SiteAddress("https://fhir.example.org/r4", auth=BasicAuth("reluth", "word"))
+    with respx.mock() as server, SiteClient(address) as client:
+        route = server.get("https://fhir.example.org/r4/Patient/1").mock(return_value=httpx.Response(200, json={}))
+        client.read("Patient", "1")
+
+    assert route.calls[0].request.headers["Authorization"] == "Basic cmVsdXRoOndvcmQ="
+
+
+def test_proxy_of_the_environment_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with answering([STATEMENT]) as url, SiteClient(SiteAddress(url), policy=RetryPolicy(attempts=1)) as client:
+        capability = client.capability()
+
+    assert capability.fhir_version == "4.0.1"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authorities_that_cannot_be_read_are_refused(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(ConfigurationError, match="ca_file"):
+        tls_context(str(file))
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [b"Content-Length: 2000\r\n", b"Transfer-Encoding: chunked\r\n", b""],
+    ids=["length", "chunks", "neither"],
+)
+def test_connection_cut_mid_body_is_asked_again(announced: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + announced + b"\r\n"
+    cut = head + (b"60\r\n" if b"chunked" in announced else b"") + SEARCHSET[:60]
+    answers = [STATEMENT, cut, cut, SEARCHSET]
+
+    with answering(answers) as url, SiteClient(SiteAddress(url), clock=Clock(sleep=lambda _: None)) as client:
+        pages = list(client.search("Basic"))
+
+    assert [entry.raw for page in pages for entry in page.entries] == [b'{"resourceType":"Basic","id":"1"}']
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = SiteAddress(f"http://127.0.0.1:{free.getsockname()[1]}/fhir")
+        policy = RetryPolicy(attempts=2)
+        clock = Clock(sleep=lambda _: None)
+        said = pytest.raises(Unavailable, match=r"no answer \(ConnectError\), after 2 attempts")
+        with Transport(address, policy=policy, clock=clock) as transport, said:
+            transport.get(address.base_url, lambda answer: answer)
+
+
+@contextmanager
+def answering(answers: list[bytes]) -> Iterator[str]:
+    """A server that gives each connection the next answer (a bare body gets a head) and then hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(answer)
+                    connection.sendall(answer if answer.startswith(b"HTTP/") else head + answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/fhir"
+        finally:
+            thread.join(30)

@@ -1,0 +1,95 @@
+"""Promises of runs: one at a time for each site, none kept out by a dead one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from adapter.errors import BusyError
+from adapter.store import Store
+from adapter.store.models import SiteLockRow
+
+
+def test_site_is_held_by_one_run(store: Store) -> None:
+    with store.begin_run("icm", "pull"):
+        with pytest.raises(BusyError, match=f"process {os.getpid()} on .* for 0 min"):
+            store.begin_run("icm", "pull")
+        store.begin_run("igr", "pull").close()
+    store.begin_run("icm", "pull").close()
+
+
+def test_site_is_free_after_an_error(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.begin_run("icm", "pull"):
+        raise RuntimeError
+    store.begin_run("icm", "pull").close()
+
+    assert store.last_run("icm", "pull") is None
+
+
+def test_lock_of_a_dead_process_is_taken_over(store: Store) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path; from adapter.store import Store\n"
+        "store = Store.open(Path(sys.argv[1])); store.begin_run('icm', 'pull'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(store.folder)], check=False)
+    assert done.returncode == -9
+
+    with store.begin_run("icm", "pull") as run:
+        assert run.number == 2
+
+
+def _claim(store: Store, **values: object) -> None:
+    with store._state.session() as session:
+        session.execute(update(SiteLockRow).values(**values))
+
+
+def test_lock_of_a_process_number_given_again_is_taken_over(store: Store) -> None:
+    first = store.begin_run("icm", "pull")
+    _claim(store, process_start="1")
+
+    store.begin_run("icm", "pull").close()
+    first.close()
+
+
+def test_lock_of_another_machine_is_respected(store: Store) -> None:
+    with store.begin_run("icm", "pull"):
+        _claim(store, host="elsewhere.example.org", pid=2**22 + 1)
+        with pytest.raises(BusyError, match=r"elsewhere\.example\.org"):
+            store.begin_run("icm", "pull")
+
+
+def test_run_that_lost_its_lock_does_not_free_the_new_owner(store: Store) -> None:
+    lost = store.begin_run("icm", "pull")
+    _claim(store, process_start="1")
+    with store.begin_run("icm", "pull"):
+        lost.close()
+        with pytest.raises(BusyError):
+            store.begin_run("icm", "pull")
+
+
+def test_last_run_tells_whether_it_was_complete(store: Store) -> None:
+    for complete in (True, False):
+        with store.begin_run("icm", "pull") as run:
+            run.commit([], complete=complete)
+            run.record('{"site":"icm"}')
+    with store.begin_run("icm", "pull"):
+        found = store.last_run("icm", "pull")
+
+    assert found is not None
+    assert (found.complete, found.state, found.summary) == (False, "committed", '{"site":"icm"}')
+    assert found.ended_at is not None
+    assert found.ended_at >= found.started_at
+    assert store.last_run("icm", "push") is None
+
+
+def test_run_numbers_versions_above_every_earlier_run(store: Store, tmp_path: Path) -> None:
+    with store.begin_run("icm", "pull") as run:
+        first = [run.next_seq() for _ in range(3)]
+    with store.begin_run("icm", "pull") as run:
+        assert run.next_seq() > max(first)
+    assert first == sorted(set(first))

@@ -1,0 +1,70 @@
+"""Promises of the state database: migrated, shared, refused when it is not ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from adapter.errors import ConfigurationError
+from adapter.store import Store
+from adapter.store.models import Base
+from tests.unit.store.making import fill, patient
+
+
+def test_migrations_make_the_tables_of_the_models(store: Store) -> None:
+    with store._state.engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+
+    assert differences == []
+
+
+def test_state_is_there_after_closing(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "var") as store:
+        fill(store, [patient("1")])
+        store.set_bookmark("icm", "Patient", "2025-01-01T00:00:00Z")
+    with Store.open(tmp_path / "var") as store:
+        assert store.bookmark("icm", "Patient") == "2025-01-01T00:00:00Z"
+        assert store.bookmark("icm", "Observation") is None
+        assert list(store.lake.patients("icm")) == ["Patient/1"]
+
+
+def test_state_can_be_read_while_another_writes(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "var") as writing, Store.open(tmp_path / "var") as reading:
+        fill(writing, [patient("1")])
+        with writing._state.session() as session:
+            session.execute(text("delete from bookmark"))
+            assert list(reading.lake.patients("icm")) == ["Patient/1"]
+
+
+def test_state_of_a_later_release_is_refused(tmp_path: Path) -> None:
+    Store.open(tmp_path / "var").close()
+    connection = sqlite3.connect(tmp_path / "var" / "state.sqlite")
+    connection.execute("update alembic_version set version_num = '9999'")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(ConfigurationError, match=r"store\.database: was written by a later release"):
+        Store.open(tmp_path / "var")
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://user:secret@host/x", "sqlite:////nowhere/at/all/state.sqlite", "nosuchbase://x"]
+)
+def test_state_that_cannot_be_opened_is_a_setting_to_mend(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Store.open(tmp_path / "var", url)
+
+    assert raised.value.setting == "store.database"
+    assert "secret" not in str(raised.value)
+
+
+def test_store_path_that_is_a_file_is_a_setting_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("")
+
+    with pytest.raises(ConfigurationError, match=r"store\.path"):
+        Store.open(tmp_path / "var")

@@ -1,0 +1,89 @@
+"""Promises of a folder handed over: every file read or named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapter.errors import UsageError
+from adapter.sync import FolderSource
+from tests.unit.store.making import patient, write_folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Patient.ndjson",
+        "Patient.ndjson.gz",
+        "Patient.1.ndjson",
+        "Patient_000.ndjson",
+        "Patient-2.ndjson.gz",
+        "1.Patient.ndjson",
+        "export_3.Patient.NDJSON",
+    ],
+)
+def test_folder_reads_files_named_after_a_type(tmp_path: Path, name: str) -> None:
+    source = FolderSource(write_folder(tmp_path / "in", {name: patient("1") + b"\n"}))
+
+    assert source.types() == ["Patient"]
+    assert [item.raw for item in source.fetch("Patient", None)] == [patient("1")]
+    assert source.notices() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "truth.ndjson",
+        "log.ndjson",
+        "manifest.json",
+        "Patient.json",
+        "patient.ndjson",
+        "Patient.Observation.ndjson",
+        "Patient.ndjson.part",
+    ],
+)
+def test_folder_names_what_it_does_not_read(tmp_path: Path, name: str) -> None:
+    source = FolderSource(write_folder(tmp_path / "in", {name: b"{}\n", "Medication.ndjson": b""}))
+
+    assert source.types() == ["Medication"]
+    assert [notice.partition(":")[0] for notice in source.notices()] == [name]
+
+
+def test_folder_reads_parts_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = ["Patient.10.ndjson", "Patient.9.ndjson", "Patient.ndjson"]
+    source = FolderSource(write_folder(tmp_path / "in", {name: name.encode() + b"\n" for name in names}))
+
+    read = [item.origin.source for item in source.fetch("Patient", None)]
+    assert read == ["Patient.9.ndjson", "Patient.10.ndjson", "Patient.ndjson"]
+
+
+def test_folder_reads_only_the_types_asked_for_and_says_so(tmp_path: Path) -> None:
+    files = {"Patient.ndjson": b"", "Condition.ndjson": b"", "Claim.ndjson": b""}
+    source = FolderSource(write_folder(tmp_path / "in", files), ["Patient", "Condition", "Medication"])
+
+    assert source.types() == ["Patient", "Condition"]
+    assert source.notices() == ["Claim.ndjson: not read, Claim was not asked for", "Medication: no file in the folder"]
+    assert source.missing() == []
+
+
+def test_folder_has_no_time(tmp_path: Path) -> None:
+    source = FolderSource(write_folder(tmp_path / "in", {}))
+
+    assert source.transaction_time is None
+    assert source.since("2025-01-01T00:00:00Z") is None
+
+
+def test_folder_that_is_none_is_refused_without_its_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="^nothing: no such folder"):
+        FolderSource(tmp_path / "nothing")
+
+
+def test_file_that_cannot_be_read_is_a_problem_and_not_the_end(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", {"Patient.1.ndjson": b"", "Patient.2.ndjson": patient("1")})
+    source = FolderSource(folder)
+    (folder / "Patient.1.ndjson").unlink()
+
+    first, second = source.fetch("Patient", None)
+    assert (first.origin.source, getattr(first, "incomplete", None)) == ("Patient.1.ndjson", True)
+    assert second.raw == patient("1")
