@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from adapter.cli import verbs
 from adapter.cli.options import Options, hoist
+from adapter.cli.output import say
 from adapter.errors import ReluthError
 from adapter.observe import configure
 
@@ -97,18 +98,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=given, prog_name="reluth", standalone_mode=False)
     except ReluthError as error:
-        _say(str(error))
+        say(f"reluth: {error}")
         _trace(debug)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else _DEFECT
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last stop: whatever it is, its text must not get out
         if isinstance(error, _UsageProblem):
             return _usage(error)
         # The exception's text may hold patient content: only its kind is told.
-        _say(f"a defect of ours ({type(error).__name__}); {_DEBUG}=1 shows where")
+        say(f"reluth: a defect of ours ({type(error).__name__}); {_DEBUG}=1 shows where")
         _trace(debug)
         return _DEFECT
     return code if isinstance(code, int) else 0
@@ -117,15 +118,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
-        print(context.get_help(), file=sys.stderr)
+        say(context.get_help())
     else:
         path = context.command_path if context is not None else "reluth"
-        _say(f"{error.format_message()} Try `{path} --help`.")
+        say(f"reluth: {error.format_message()} Try `{path} --help`.")
     return int(error.exit_code)
-
-
-def _say(sentence: str) -> None:
-    print(f"reluth: {sentence}", file=sys.stderr)
 
 
 def _trace(debug: bool) -> None:

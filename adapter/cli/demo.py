@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -30,10 +32,11 @@ __all__ = ["demo"]
 _SITE = "demo"
 _FOLDER = Path("demo")
 _DONE = "simulated"
+_ROWS_SHOWN = 8
 _HINTS_FROM = ("ready", "information", "not-now", "never")
 
 
-def demo(  # noqa: PLR0913, PLR0917 - an argument an option
+def demo(
     ctx: typer.Context,
     patients: Annotated[int, typer.Option(min=1, help="Size of the simulated centre.")] = 300,
     seed: Annotated[int, typer.Option(help="Same seed, same centre.")] = 7,
@@ -59,7 +62,7 @@ def demo(  # noqa: PLR0913, PLR0917 - an argument an option
     if options.json:
         data({"trial": document.id, "stage": asked.stage.value, "rows": [row.to_json() for row in rows]})
     else:
-        print_worklist(rows, document, tongue)
+        print_worklist(rows, document, tongue, at_most=_ROWS_SHOWN)
         _hints(rows, document, base / "store")
     if not once:
         serve_pages(settings, host="127.0.0.1", port=port)
@@ -115,10 +118,11 @@ def _pull(room: Opened, feed: Path, *, options: Options) -> None:
     from adapter.client import SiteAddress
     from adapter.service.hospital import serve_hospital
 
+    types = [name for name in needed_types(room) if (feed / f"{name}.ndjson").is_file()]
     with serve_hospital(feed) as address:
         note(options, f"2/4 pulling from its FHIR server, {address}")
         summary = pull_over_http(
-            room, SiteAddress(address), site=_SITE, types=needed_types(room), options=options, fhir_version="4.0.1"
+            room, SiteAddress(address), site=_SITE, types=types, options=options, fhir_version="4.0.1"
         )
     tell(summary, Options(quiet=options.quiet))
     note(options, "3/4 screening")
@@ -133,11 +137,19 @@ def _hints(rows: list[WorklistRow], trial: Trial, store: Path) -> None:
     out.print("[bold]How to go on[/bold]")
     for row in named:
         who = f"{row.site}/{row.patient.removeprefix('Patient/')}"
-        out.print(f"  reluth --store {store} why {who}", markup=False)
-    out.print(f"  reluth --store {store} funnel", markup=False)
-    out.print(f"  reluth --store {store} log --csv", markup=False)
+        out.print(f"  {_program()} --store {store} why {who}", markup=False)
+    out.print(f"  {_program()} --store {store} funnel", markup=False)
+    out.print(f"  {_program()} --store {store} log --csv", markup=False)
     out.print(
         f"  The patients are invented. {len(trial.open_questions)} readings of the protocol await the coordinating"
         " centre; `reluth why` marks them as defaults to confirm.",
         style="dim",
     )
+
+
+def _program() -> str:
+    """How to call this program from here: it need not be on the PATH."""
+    called = sys.argv[0]
+    if shutil.which("reluth") or Path(called).name != "reluth":
+        return "reluth"
+    return os.path.relpath(called)

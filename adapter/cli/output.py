@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["console", "data", "note", "progress_bars", "say_unreadable"]
+__all__ = ["console", "data", "line", "note", "progress_bars", "say", "say_unreadable"]
 
 #: Where stdout is no terminal, lines are not to be folded at 80 columns.
-_PIPE_WIDTH = 160
+_PIPE_WIDTH = 140
 _SHOWN = 20
 
 
@@ -28,18 +28,29 @@ def data(found: Any) -> None:
     sys.stdout.write("\n")
 
 
+def line(text: str) -> None:
+    """One line of stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def say(sentence: str) -> None:
+    """Tell a person something that is no data, on stderr, quiet or not."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
 def note(options: Options, sentence: str) -> None:
     """Tell a person something that is no data, on stderr, unless they asked for quiet."""
     if not options.quiet:
-        print(sentence, file=sys.stderr)
+        say(sentence)
 
 
 def say_unreadable(references: tuple[str, ...]) -> None:
     """Name the resources that could not be read, quiet or not: they are why the exit code is not 0."""
     for reference in references[:_SHOWN]:
-        print(f"reluth: {reference}: could not be read, and is left out", file=sys.stderr)
+        say(f"reluth: {reference}: could not be read, and is left out")
     if len(references) > _SHOWN:
-        print(f"reluth: and {len(references) - _SHOWN} more", file=sys.stderr)
+        say(f"reluth: and {len(references) - _SHOWN} more")
 
 
 def console() -> Console:

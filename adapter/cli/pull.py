@@ -68,7 +68,7 @@ def _from_site(options: Options, site: str, *, full: bool) -> PullSummary:
         )
 
 
-def pull_over_http(  # noqa: PLR0913 - what a pull is made of, keyword-only
+def pull_over_http(
     room: Opened,
     address: SiteAddress,
     *,

@@ -11,7 +11,7 @@ import typer
 
 from adapter.cli.opening import Opened, a_day, opened, stage_of, today
 from adapter.cli.options import Options
-from adapter.cli.output import data, note, progress_bars, say_unreadable
+from adapter.cli.output import data, line, note, progress_bars, say_unreadable
 from adapter.cli.patients import find_person
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _IN_PART = 5
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
 
-def screen(  # noqa: PLR0913, PLR0917 - an argument an option
+def screen(
     ctx: typer.Context,
     trial: Annotated[str | None, typer.Option(help="Trial; else those of the settings.")] = None,
     site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
@@ -56,7 +56,7 @@ def screen(  # noqa: PLR0913, PLR0917 - an argument an option
         raise typer.Exit(_IN_PART)
 
 
-def run_screening(  # noqa: PLR0913 - what a screening is made of, keyword-only
+def run_screening(
     room: Opened,
     trial: Trial,
     site: str,
@@ -89,7 +89,7 @@ def run_screening(  # noqa: PLR0913 - what a screening is made of, keyword-only
             if show and options.json:
                 data(verdict.to_json())
             elif show:
-                print(_line(verdict, trial))
+                line(_line(verdict, trial))
     note(options, _summary(screening, trial, outcomes))
     return screening.unreadable
 

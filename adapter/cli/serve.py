@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapter.cli.opening import settings_of
 from adapter.cli.options import Options
+from adapter.cli.output import say
 from adapter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
             raise UsageError(f"--port {port}: cannot be used ({error.strerror})") from None
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        print(f"open {address}/login?token={token} (works once; Ctrl-C ends)", file=sys.stderr, flush=True)
+        say(f"open {address}/login?token={token} (works once; Ctrl-C ends)")
         # No access log: it would tell who looked at whom, by address.
         config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        # Ctrl-C is how serving ends, not how it fails.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])

@@ -11,7 +11,7 @@ import typer
 
 from adapter.cli.opening import opened
 from adapter.cli.options import Options
-from adapter.cli.output import console, data, note
+from adapter.cli.output import console, data, line, note
 
 if TYPE_CHECKING:
     from adapter.store import Store
@@ -65,7 +65,7 @@ def check(ctx: typer.Context) -> None:
                 options, f"site {site}: {counts['versions']} versions read, {counts['quarantined']} items in quarantine"
             )
         for problem in problems:
-            print(problem)
+            line(problem)
         note(options, "all is whole" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(_IN_PART)

@@ -28,7 +28,7 @@ _STYLES = {True: "green", False: "bold red", None: "yellow"}
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
 
-def why(  # noqa: PLR0913, PLR0917 - an argument an option
+def why(
     ctx: typer.Context,
     patient: Annotated[str, typer.Argument(help="SITE/ID, or the bare id where only one site has it.")],
     trial: Annotated[str | None, typer.Option(help="Trial; else the first of the settings.")] = None,
@@ -90,7 +90,7 @@ def _print(explanation: Explanation, words: Words) -> None:
         out.print(Text(sentence))
     if explanation.decision:
         out.print(Text(explanation.decision))
-    if not explanation.listed and not explanation.failing:
+    if not explanation.listed:
         return
     out.print(Text(explanation.counts))
     groups = (("failing", explanation.failing), ("opening", explanation.open), ("passing", explanation.passing))

@@ -13,7 +13,6 @@ from adapter.cli.options import Options
 from adapter.cli.output import console, data, note
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -59,44 +58,53 @@ def worklist(
     print_worklist(rows, document, tongue)
 
 
-def print_worklist(rows: Sequence[WorklistRow], trial: Trial, words: Words) -> None:
-    """Print rows grouped by what to do next; cuts short the groups where nothing is to be done."""
+def print_worklist(rows: Sequence[WorklistRow], trial: Trial, words: Words, *, at_most: int | None = None) -> None:
+    """Print rows grouped by what to do next.
+
+    Args:
+        rows: in worklist order.
+        at_most: rows of a group shown; groups in which nothing is to be done are cut short anyway.
+    """
     from rich.text import Text
 
     out = console()
     days = sorted({row.on for row in rows})
     title = Text(f"{trial.acronym} · {words.of('stages', rows[0].stage)} · ", style="bold")
-    title.append(words.phrase("as-of", day=" - ".join(words.day(day) for day in dict.fromkeys([days[0], days[-1]]))))
+    title.append(words.phrase("as-of", day=" - ".join(dict.fromkeys(words.day(day) for day in (days[0], days[-1])))))
     out.print(title)
+    # One width for all groups: columns that stand below one another can be compared.
+    width = max(len(_name(row)) for row in rows)
     for group, members in groupby(rows, key=lambda row: row.bin):
         found = list(members)
-        limit = _SHOWN.get(group, len(found))
+        limit = min(_SHOWN.get(group, len(found)), len(found) if at_most is None else at_most)
         out.print()
         heading = Text(f"{words.of('bins', group)} ({len(found)})", style=_STYLES[group])
         heading.append(f"  {words.of('bin_notes', group)}", style="dim")
         out.print(heading)
-        out.print(_table(found[:limit], trial, words, out=out))
+        out.print(_table(found[:limit], trial, words, width=width))
         if len(found) > limit:
             out.print(Text(f"  … +{len(found) - limit}", style="dim"))
 
 
-def _table(rows: Sequence[WorklistRow], trial: Trial, words: Words, *, out: Console) -> Table:
+def _table(rows: Sequence[WorklistRow], trial: Trial, words: Words, *, width: int) -> Table:
     from rich import box
     from rich.table import Table
 
     from adapter.screening import next_step, standing
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, expand=False, show_edge=False)
-    for heading, ratio in zip(words.listing_of("columns"), (None, None, 3, 2), strict=True):
-        table.add_column(heading, ratio=ratio, overflow="fold", no_wrap=ratio is None)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, expand=True, show_edge=False)
+    patient, criteria, what, then = words.listing_of("columns")
+    table.add_column(patient, width=width, no_wrap=True)
+    table.add_column(criteria, width=14, no_wrap=True)
+    table.add_column(what, ratio=3, overflow="fold")
+    table.add_column(then, ratio=2, overflow="fold")
     for row in rows:
-        table.add_row(
-            f"{row.site}/{row.patient.removeprefix('Patient/')}",
-            _marks(row),
-            standing(row, trial, words),
-            next_step(row, trial, words),
-        )
+        table.add_row(_name(row), _marks(row), standing(row, trial, words), next_step(row, trial, words))
     return table
+
+
+def _name(row: WorklistRow) -> str:
+    return f"{row.site}/{row.patient.removeprefix('Patient/')}"
 
 
 def _marks(row: WorklistRow) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import assert_never
@@ -266,7 +265,7 @@ def evaluate(
         on: the reference date; later data does not count.
         added: a person put the patient on the list.
     """
-    scene = Scene(trial, record, site, on)
+    scene = Scene(trial, record.until(on), site, on)
     criteria = [criterion for criterion in trial.criteria if stage in criterion.stages]
     found = _judge(criteria, scene)
     dead = deceased(scene)
@@ -291,18 +290,22 @@ def evaluate(
     )
 
 
-def _judge(criteria: Iterable[Criterion], scene: Scene) -> _Found:
+def _judge(criteria: list[Criterion], scene: Scene) -> _Found:
     answers = {criterion.id: answer_criterion(criterion, scene) for criterion in criteria}
-    chosen = [scene.trial.criterion(identity) for identity in answers]
-    failed = [item for item in chosen if item.passes(answers[item.id].truth) is False]
-    open_ = [answers[item.id] for item in chosen if answers[item.id].truth is Truth.U]
+    return _Found(answers, *_outcome(criteria, answers, scene))
+
+
+def _outcome(criteria: list[Criterion], answers: dict[str, Answer], scene: Scene) -> tuple[Outcome, bool]:
+    """What the answers come to (clarifications.md 8), and whether a failure is permanent."""
+    failed = [item for item in criteria if item.passes(answers[item.id].truth) is False]
+    open_ = [answers[item.id] for item in criteria if answers[item.id].truth is Truth.U]
     if failed:
-        return _Found(answers, Outcome.INELIGIBLE, any(_is_permanent(item, answers[item.id]) for item in failed))
+        return Outcome.INELIGIBLE, any(_is_permanent(item, answers[item.id]) for item in failed)
     if open_:
         ready = all(item.attestable for item in open_)
-        return _Found(answers, Outcome.READY_FOR_INVESTIGATOR if ready else Outcome.NEEDS_INFORMATION, False)
-    signed = all(item.automation == "auto" or _is_signed(item, scene) for item in chosen)
-    return _Found(answers, Outcome.ELIGIBLE if signed else Outcome.READY_FOR_INVESTIGATOR, False)
+        return (Outcome.READY_FOR_INVESTIGATOR if ready else Outcome.NEEDS_INFORMATION), False
+    signed = all(item.automation == "auto" or _is_signed(item, scene) for item in criteria)
+    return (Outcome.ELIGIBLE if signed else Outcome.READY_FOR_INVESTIGATOR), False
 
 
 def _is_permanent(criterion: Criterion, found: Answer) -> bool:
@@ -325,14 +328,10 @@ def _is_signed(criterion: Criterion, scene: Scene) -> bool:
     )
 
 
-def _at(scene: Scene, day: date) -> Scene:
-    return Scene(scene.trial, scene.record, scene.site, day)
-
-
 def _flips_on(criterion: Criterion, found: Answer, scene: Scene) -> date | None:
     """First later day on which the criterion's truth is another one, nothing new being recorded."""
     for day in sorted(item for item in found.changes if item > scene.on):
-        if answer_criterion(criterion, _at(scene, day)).truth is not found.truth:
+        if answer_criterion(criterion, scene.at(day)).truth is not found.truth:
             return day
     return None
 
@@ -342,9 +341,17 @@ def _outcome_flips(
 ) -> date | None:
     """First later day on which the outcome is another one by time alone."""
     for day in sorted({day for day in flips.values() if day is not None}):
-        if _judge(criteria, _at(scene, day)).outcome is not found.outcome:
+        later = {item.id: _answer_on(item, found.answers[item.id], scene, day) for item in criteria}
+        if _outcome(criteria, later, scene.at(day))[0] is not found.outcome:
             return day
     return None
+
+
+def _answer_on(criterion: Criterion, found: Answer, scene: Scene, day: date) -> Answer:
+    """The answer on a later day; without a day of change in between it is the same."""
+    if not any(scene.on < change <= day for change in found.changes):
+        return found
+    return answer_criterion(criterion, scene.at(day))
 
 
 def _to_order(

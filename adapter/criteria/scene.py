@@ -44,6 +44,7 @@ class Scene:
     Attributes:
         on: the reference date; data of later days does not count.
         memo: answers already found, by node.
+        days: the same record on other days.
     """
 
     trial: Trial
@@ -51,10 +52,19 @@ class Scene:
     site: Site
     on: date
     memo: dict[object, Answer] = field(default_factory=dict)
+    days: dict[date, Scene] = field(default_factory=dict)
+
+    def at(self, day: date) -> Scene:
+        """The same record on another day; what does not depend on the day is not read again."""
+        if day not in self.days:
+            other = replace(self, on=day, memo={})
+            other.__dict__["readings"] = self.readings
+            self.days[day] = other
+        return self.days[day]
 
     def since(self, moment: When) -> Scene:
         """The same with only what is surely later than ``moment``; attestations of that time are left out too."""
-        return replace(self, record=self.record.since(moment), memo={})
+        return replace(self, record=self.record.since(moment), memo={}, days={})
 
     @cached_property
     def units(self) -> Units:

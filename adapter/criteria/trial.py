@@ -162,8 +162,12 @@ class Trial:
 
     def attestation_validity(self, link: str) -> int | None:
         """Days that an attestation under this linkId holds, None for good; the longest matching entry decides."""
-        keys = [key for key in self.attestation_days if link == key or link.startswith(f"{key}.")]
-        return self.attestation_days[max(keys, key=len)] if keys else self.default_attestation_days
+        key = link
+        while key:
+            if key in self.attestation_days:
+                return self.attestation_days[key]
+            key = key.rpartition(".")[0]
+        return self.default_attestation_days
 
     def wanted_label(self, what: str, language: str) -> str:
         """The name of what an open verdict wants: an analyte, a concept, or an attestation."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar, cast
 
 import msgspec
@@ -218,13 +219,28 @@ class PatientRecord:
         found = self.shared.get(normalise_reference(literal) or "") if literal else None
         return found if isinstance(found, ResearchStudy) else None
 
+    def until(self, day: date) -> PatientRecord:
+        """The same person without what is surely later than a day in Paris (clarifications.md 27)."""
+        return self._only(lambda item: not _surely_after(item, day))
+
     def since(self, moment: When) -> PatientRecord:
         """The same person with only what is surely later than ``moment`` (clarifications.md 32)."""
-        later = {
-            name: items if name == "Patient" else tuple(item for item in items if when_of(item).surely_after(moment))
+        return self._only(lambda item: when_of(item).surely_after(moment))
+
+    def _only(self, keep: Callable[[Resource], bool]) -> PatientRecord:
+        kept = {
+            name: items if name == "Patient" else tuple(item for item in items if keep(item))
             for name, items in self.resources.items()
         }
-        return PatientRecord(self.patient, self.merged, self.unreadable, later, self.shared)
+        return PatientRecord(self.patient, self.merged, self.unreadable, kept, self.shared)
+
+
+def _surely_after(resource: Resource, day: date) -> bool:
+    if isinstance(resource, Condition) and resource.onset_date_time is None and resource.onset_period is None:
+        # Without an onset a Condition counts from its recordedDate, although it may be older.
+        recorded = parse_when(resource.recorded_date)
+        return recorded is not None and recorded.earliest > day
+    return when_of(resource).earliest > day
 
 
 def _name(raw: bytes) -> str:

@@ -35,7 +35,8 @@ _encode = msgspec.msgpack.Encoder().encode
 class Progress(Protocol):
     """Told how many of how many records have been evaluated (None: not known beforehand)."""
 
-    def __call__(self, done: int, total: int | None) -> None: ...
+    def __call__(self, done: int, total: int | None) -> None:
+        """So many of so many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 __all__ = ["Spool"]
 
@@ -28,7 +28,7 @@ class Spool:
         # Unlinked as soon as it is made (POSIX): nothing stays behind, whatever happens to this process.
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         """The spool itself."""
         return self
 

@@ -100,19 +100,24 @@ def explain(
     """
     lines = [_criterion(item, verdict, trial, words) for item in verdict["criteria"]]
     groups = {passes: tuple(line for line in lines if line.passes is passes) for passes in (True, False, None)}
-    patient = f"{verdict['site']}/{verdict['patient']}"
+    outcome = words.outcome(verdict["outcome"], verdict["outcome_reason"])
+    counts = words.phrase("counts", passed=len(groups[True]), failed=len(groups[False]), open=len(groups[None]))
+    because = _because(verdict, trial, words, resources=resources)
+    if not verdict["candidate"]:
+        because.append(words.phrase("evaluated-anyway", outcome=outcome, counts=counts))
+        outcome = outcome if verdict["outcome_reason"] else words.phrase("no-candidate")
     return Explanation(
         headline=words.phrase(
             "headline",
-            patient=patient,
+            patient=_name(verdict),
             trial=trial.acronym,
             stage=words.of("stages", verdict["stage"]),
             day=words.phrase("as-of", day=words.day(verdict["on"])),
-            outcome=words.outcome(verdict["outcome"], verdict["outcome_reason"]),
+            outcome=outcome,
         ),
         listed=bool(verdict["candidate"]),
-        because=tuple(_because(verdict, trial, words, resources=resources)),
-        counts=words.phrase("counts", passed=len(groups[True]), failed=len(groups[False]), open=len(groups[None])),
+        because=tuple(because),
+        counts=counts,
         decision=None if decision is None else _decision(decision, trial, words),
         to_order=tuple(
             words.phrase(
@@ -129,8 +134,11 @@ def explain(
     )
 
 
+def _name(verdict: Mapping[str, Any]) -> str:
+    return f"{verdict['site']}/{verdict['patient'].removeprefix('Patient/')}"
+
+
 def _because(verdict: Mapping[str, Any], trial: Trial, words: Words, *, resources: int) -> list[str]:
-    patient = f"{verdict['site']}/{verdict['patient']}"
     found = []
     if verdict["merged"]:
         found.append(words.phrase("merged", patients=words.listing(verdict["merged"])))
@@ -139,19 +147,20 @@ def _because(verdict: Mapping[str, Any], trial: Trial, words: Words, *, resource
             words.phrase("signal-added") if signal == "added" else signal for signal in verdict["candidate_because"]
         )
         return [*found, words.phrase("listed-because", signals=words.listing(signals))]
-    found.append(words.phrase("not-listed", patient=patient, trial=trial.acronym))
+    found.append(words.phrase("not-listed", patient=_name(verdict), trial=trial.acronym))
     if verdict["outcome_reason"] == "deceased":
         return [*found, words.phrase("not-listed-deceased")]
     found.append(words.phrase("not-listed-no-signal", resources=resources))
     for signal in trial.signals:
         codes = [coding.rpartition("|")[2] for coding in signal.codes]
         codes += [f"{coding.rpartition('|')[2]}*" for coding in signal.prefixes]
+        codes += signal.study
         line = words.phrase(
             "signal-codes", signal=signal.id, codes=words.listing(codes), types=words.listing(signal.resource_types)
         )
         text = f" {words.phrase('signal-text', pattern=signal.text)}" if signal.text else ""
         found.append(f"  {line}{text}")
-    return [*found, words.phrase("add-hint", patient=patient)]
+    return [*found, words.phrase("add-hint", patient=_name(verdict))]
 
 
 def _criterion(item: Mapping[str, Any], verdict: Mapping[str, Any], trial: Trial, words: Words) -> CriterionLine:

@@ -32,6 +32,7 @@ _OF_OUTCOME = {
     Outcome.READY_FOR_INVESTIGATOR: Bin.READY,
     Outcome.NEEDS_INFORMATION: Bin.INFORMATION,
 }
+_PERSONS_WORD = frozenset({"needs-attestation", "asks"})
 _ORDER = {group: place for place, group in enumerate(Bin)}
 
 
@@ -42,8 +43,10 @@ class WorklistRow:
     Attributes:
         bin: the group, by what to do next.
         failed: criteria that fail; ``passed`` those that pass, by number.
-        missing: open criteria to settle now; ``at_visit`` open ones that the screening visit itself settles.
+        missing: open criteria to settle now, those that lack data before those that lack a person's word; ``at_visit``
+            open ones that the screening visit itself settles.
         to_order: as in the contract: what, by, for.
+        to_attest: those of ``missing`` that only a person's word is missing for.
         flips_on: first day on which time alone changes a verdict.
     """
 
@@ -65,6 +68,7 @@ class WorklistRow:
     at_visit: tuple[str, ...]
     to_order: tuple[dict[str, Any], ...]
     flips_on: date | None
+    to_attest: tuple[str, ...] = ()
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -89,6 +93,7 @@ class WorklistRow:
             "counts": {"passed": self.passed, "failed": len(self.failed), "open": len(self.open)},
             "failed": list(self.failed),
             "missing": list(self.missing),
+            "to_attest": list(self.to_attest),
             "at_screening_visit": list(self.at_visit),
             "to_order": list(self.to_order),
             "flips_on": None if self.flips_on is None else str(self.flips_on),
@@ -114,7 +119,7 @@ def next_step(row: WorklistRow, trial: Trial, words: Words) -> str:
     """What to do next about a row, in words."""
     match row.bin:
         case Bin.READY:
-            return words.of("steps", "ready", what=words.listing(row.missing or row.at_visit))
+            return words.of("steps", "ready", what=words.listing(row.missing or row.at_visit, limit=6))
         case Bin.INFORMATION:
             return _information_step(row, trial, words)
         case Bin.NOT_NOW if row.flips_on is not None:
@@ -127,15 +132,29 @@ def next_step(row: WorklistRow, trial: Trial, words: Words) -> str:
 
 def standing(row: WorklistRow, trial: Trial, words: Words) -> str:
     """What stands out about a row: what fails, else what is missing, else what the visit will settle."""
-    shown = row.failed or row.missing or row.at_visit
     if row.outcome_reason:
         return words.of("outcome_reasons", row.outcome_reason)
-    return words.listing((f"{name} {trial.criterion(name).label[words.lang]}" for name in shown), limit=3)
+    if row.failed:
+        return _labels(row.failed, trial, words)
+    if row.bin in (Bin.READY, Bin.ELIGIBLE):
+        return words.phrase("all-data-in", count=len(row.missing))
+    text = _labels(_lacking(row), trial, words)
+    behind = bool(row.to_attest) and _lacking(row) != row.to_attest
+    return f"{text}; {words.phrase('and-to-attest', count=len(row.to_attest))}" if behind else text
+
+
+def _lacking(row: WorklistRow) -> tuple[str, ...]:
+    """The open criteria to name: those that lack data, else those that lack a word, else those of the visit."""
+    return tuple(name for name in row.missing if name not in row.to_attest) or row.to_attest or row.at_visit
+
+
+def _labels(names: tuple[str, ...], trial: Trial, words: Words) -> str:
+    return words.listing((f"{name} {trial.criterion(name).label[words.lang]}" for name in names), limit=2)
 
 
 def _information_step(row: WorklistRow, trial: Trial, words: Words) -> str:
     if not row.to_order:
-        return words.of("steps", "information-ask", what=words.listing(row.missing, limit=6))
+        return words.of("steps", "information-ask", what=words.listing(_lacking(row), limit=6))
     what = [trial.wanted_label(str(item["what"]), words.lang) for item in row.to_order]
     by = min(str(item["by"]) for item in row.to_order)
     return words.of("steps", "information-order", what=words.listing(what, limit=3), day=words.day(by))
@@ -144,6 +163,8 @@ def _information_step(row: WorklistRow, trial: Trial, words: Words) -> str:
 def _row(store: Store, trial: Trial, person: Listed) -> WorklistRow:
     verdict = person.verdict
     visit = tuple(name for name in person.open if trial.criterion(name).at_screening_visit)
+    spoken = {item["id"] for item in verdict["criteria"] if item["reason"] in _PERSONS_WORD}
+    missing = sorted((name for name in person.open if name not in visit), key=spoken.__contains__)
     return WorklistRow(
         site=person.site,
         patient=person.patient,
@@ -159,10 +180,11 @@ def _row(store: Store, trial: Trial, person: Listed) -> WorklistRow:
         because=tuple(verdict["candidate_because"]),
         passed=len(person.passed),
         failed=person.failed,
-        missing=tuple(name for name in person.open if name not in visit),
+        missing=tuple(missing),
         at_visit=visit,
         to_order=tuple(verdict["to_order"]),
         flips_on=None if verdict["flips_on"] is None else date.fromisoformat(verdict["flips_on"]),
+        to_attest=tuple(name for name in missing if name in spoken),
     )
 
 

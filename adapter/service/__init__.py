@@ -1,4 +1,4 @@
-"""In: the store, over HTTP from a browser or a program. Out: pages and JSON; and, apart from it, a simulated hospital's FHIR server.
+"""In: the store. Out: pages and JSON over HTTP; and, as an app of its own, a simulated hospital's FHIR server.
 
 The two apps are loaded when asked for: the command line wants one without waiting for the other.
 """

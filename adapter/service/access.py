@@ -1,7 +1,7 @@
 """In: a one-time token offered at /login, or a session cookie. Out: a new session, or whether the session still holds.
 
-Without accounts, whoever reads the terminal that started the service may enter, once: the token is exchanged for a random
-session that lives on the server only. Neither the token nor a session is ever kept or compared in the clear.
+Without accounts, whoever reads the terminal that started the service may enter, once: the token is exchanged for a
+random session that lives on the server only. Neither the token nor a session is ever kept or compared in the clear.
 """
 
 from __future__ import annotations

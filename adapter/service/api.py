@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from adapter.service.desk import Desk
 from adapter.criteria import Stage
+from adapter.service.desk import Desk
 from adapter.service.shapes import FunnelCounts, Health, PatientFile, Problem, Runs, TrialTexts, Worklist
 
 __all__ = ["KEY_PATTERN", "api_router", "desk_of", "health_router", "problem"]

@@ -1,4 +1,4 @@
-"""In: settings and a one-time token. Out: the service as an ASGI app: pages, JSON API, health; and its OpenAPI document."""
+"""In: settings and a one-time token. Out: the service as an ASGI app (pages, API, health); its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _http_refusal(request: Request, error: Exception) -> Response:
 
 
 def _invalid(request: Request, _error: Exception) -> Response:
-    # The library's own answer quotes the input. On a page an address that cannot be a patient's key is one that is not there.
+    # The library's own answer quotes the input. For a reader, an address that cannot be a patient's key is not there.
     return refuse(request, 422 if request.url.path.startswith(_PROBLEM_PATHS) else 404)
 
 

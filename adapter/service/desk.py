@@ -1,5 +1,6 @@
-"""In: the store and the trial's document. Out: worklist, patient, funnel, runs and trial, for pages (as they are) and API (as its objects).
+"""In: the store and the trial's document. Out: worklist, patient, funnel, runs and trial.
 
+Pages take them as the screening room gives them, the API as its own objects (``..._shape``).
 The only module of the service that reads data.
 """
 

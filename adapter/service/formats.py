@@ -1,4 +1,4 @@
-"""In: dates with a record's own precision, and UCUM units. Out: the same as a French or English reader writes them; nothing is rounded."""
+"""In: dates with a record's own precision, UCUM units. Out: the same as a French or English reader writes them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPELLINGS = {"umol/L": "µmol/L", "ug/L": "µg/L", "/uL": "/µL", "mm[Hg]": "mmHg"}
 _INDEXED = "mL/min/{1.73_m2}"
 _YEARS: dict[Language, str] = {"fr": "ans", "en": "years"}
+_INTERNATIONAL: dict[Language, str] = {"fr": "UI", "en": "IU"}
 
 
 def moment(value: datetime, language: Language) -> str:
@@ -40,7 +41,7 @@ def effective(value: str, language: Language) -> str:
     if (time := _ISO_TIME.fullmatch(value)) is not None:
         zone = {None: "", "Z": " UTC"}.get(time[3], f" ({time[3]})")
         return f"{say.day(time[1])}, {time[2]}{zone}"
-    if (month := _ISO_MONTH.fullmatch(value)) is not None:
+    if _ISO_MONTH.fullmatch(value):
         # The second day has no ordinal in either language; dropping its number leaves month and year.
         return say.day(f"{value}-02").partition(" ")[2]
     return value
@@ -56,5 +57,6 @@ def unit(code: str, language: Language) -> str:
         return f"mL/min/{words(language).number('1.73')}{_NBSP}m²"
     if code == "a":
         return _YEARS[language]
-    text = _ANNOTATION.sub(lambda found: found[1], _SPELLINGS.get(code, code))
+    text = _SPELLINGS.get(code, code).replace("[iU]", _INTERNATIONAL[language])
+    text = _ANNOTATION.sub(lambda found: found[1], text)
     return _EXPONENT.sub(lambda found: "10" + found[1].translate(_SUPERSCRIPTS), text)

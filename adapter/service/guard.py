@@ -1,5 +1,6 @@
-"""In: every request. Out: the app's answer with security headers, or a refusal (400 wrong Host, 401 no session, 500 a defect of ours).
+"""In: every request. Out: the app's answer with security headers, or a refusal.
 
+Refused are a wrong Host (400), a missing session (401) and a defect of ours (500).
 It stands around the whole app, so that no route, static file or error page can be reached, or sent, without it.
 """
 
@@ -79,7 +80,7 @@ class Guard:
         try:
             await (self._refusal(request) or self._app)(scope, receive, send_guarded)
         except Exception as error:
-            # The message of an exception, and the values in its frames, may quote a resource; its class and place never do.
+            # Its message, and the values in its frames, may quote a resource; its class and place never do.
             logger("service").error("request failed", error=type(error).__name__, place=_place(error))
             if not started:
                 await self._last_word(request)(scope, receive, send_guarded)

@@ -84,7 +84,7 @@ def preferred_language(header: str) -> Language:
         language = tag.strip().lower().split("-")[0]
         weight = _weight(parameters)
         if language in LANGUAGES and weight > best[0]:
-            best = (weight, cast(Language, language))
+            best = (weight, language)
     return best[1]
 
 
@@ -104,11 +104,12 @@ def _is_one(number: int, language: Language) -> bool:
 
 
 def _flatten(node: Any, path: tuple[str, ...]) -> list[tuple[str, dict[Language, str | dict[str, str]]]]:
-    if not isinstance(node, dict):
+    # YAML reads a bare `on` or `yes` as true: a key that is no text is a slip.
+    if not isinstance(node, dict) or not node or not all(isinstance(name, str) for name in node):
         raise DocumentError(_DOCUMENT, "/" + "/".join(path), "is not a sentence with fr and en")
     if set(node) == set(LANGUAGES):
         for text in node.values():
             if not isinstance(text, str) and not (isinstance(text, dict) and set(text) == _FORMS):
                 raise DocumentError(_DOCUMENT, "/" + "/".join(path), "is neither a text nor its forms one and other")
         return [(".".join(path), node)]
-    return [pair for name, child in node.items() for pair in _flatten(child, (*path, str(name)))]
+    return [pair for name, child in node.items() for pair in _flatten(child, (*path, name))]

@@ -1,4 +1,4 @@
-"""In: worklist rows and a language. Out: what the worklist page shows, section by section; order and next steps are the screening room's."""
+"""In: worklist rows and a language. Out: what the page shows; order and next steps are the screening room's."""
 
 from __future__ import annotations
 

@@ -104,20 +104,24 @@ def refusal_page(request: Request, status: int) -> Response:
 
 def _page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     language = choose_language(request)
-    html = _environment().get_template(template).render(
-        {
-            "language": language,
-            "other_languages": [(name, _with(request, lang=name)) for name in LANGUAGES],
-            "path": request.url.path,
-            "say": words(language),
-            "t": partial(_say, language),
-            "stages": [(stage, _with(request, stage=stage)) for stage in Stage],
-            "moment": lambda value: moment(value, language),
-            "status": status,
-            "style": _style_version(),
-            "trial": None,
-            **values,
-        }
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            {
+                "language": language,
+                "other_languages": [(name, _with(request, lang=name)) for name in LANGUAGES],
+                "path": request.url.path,
+                "say": words(language),
+                "t": partial(_say, language),
+                "stages": [(stage, _with(request, stage=stage)) for stage in Stage],
+                "moment": lambda value: moment(value, language),
+                "status": status,
+                "style": _style_version(),
+                "trial": None,
+                **values,
+            }
+        )
     )
     response = HTMLResponse(html, status_code=status)
     response.headers["Content-Language"] = language

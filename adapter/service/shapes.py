@@ -166,7 +166,7 @@ class Counts(Shape):
 
 
 class WorklistRow(Shape):
-    """One candidate, as `reluth worklist --json` prints it. ``key`` is random and stands for the patient in addresses."""
+    """One candidate, as `reluth worklist --json` prints it; the random ``key`` stands for the patient in addresses."""
 
     site: str
     patient: str

@@ -1,4 +1,4 @@
-"""In: one patient's verdict and the trial's words. Out: what the patient page shows, criterion by criterion, in one language."""
+"""In: one patient's verdict and the trial's words. Out: what the patient page shows, criterion by criterion."""
 
 from __future__ import annotations
 

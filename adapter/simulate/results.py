@@ -23,9 +23,7 @@ SPACES = (" ", "\u00a0", "\u202f")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the record supports for one quantity: `span` is None when nothing can be concluded; `there` tells a
-    result exists at all.
-    """
+    """What the record supports for one quantity; `span` is None when nothing can be concluded."""
 
     span: Span | None = None
     limit: Decimal | None = None
@@ -206,7 +204,7 @@ def emit(
         printed: figure, unit and comparator.
         when: its time, id and version.
         options: `status`, `value` (a value element instead of the printed one), `local_only`, `form`, `ranges`,
-            `component`.
+            `component`, `fixed` (a reference range as it stands).
 
     Returns:
         what this result supports if it is the one that decides.
@@ -220,13 +218,12 @@ def emit(
             body["referenceRange"] = ranges
     elif "fixed" in wanted:
         body["referenceRange"] = [wanted["fixed"]]
-    if chart.chance(0.4):
-        body["performer"] = [{"reference": "Organization/org-labo"}]
     code = code_of(chart, analyte, printed.spelling, local_only=bool(wanted.get("local_only")))
     if wanted.get("component"):
         panel = {"coding": [coding(LOCAL_LAB, "FORM", "Formule sanguine")], "text": "Formule sanguine"}
         body = {"component": [{"code": code, **body}]}
-        chart.observe(panel, body, when=when, status=wanted.get("status", "final"))
-    else:
-        chart.observe(code, body, when=when, status=wanted.get("status", "final"))
+        code = panel
+    if chart.chance(0.4):
+        body["performer"] = [{"reference": "Organization/org-labo"}]
+    chart.observe(code, body, when=when, status=wanted.get("status", "final"))
     return Result(span_of(printed), limit, when.day)

@@ -55,7 +55,7 @@ class Decisions:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def decide(  # noqa: PLR0913 - what a decision is made of, all by name
+    def decide(
         self, site: str, patient: str, *, trial: str, state: str, reason: str, by: str, expected: int | None = None
     ) -> Decision:
         """Record a decision.

@@ -5,6 +5,9 @@ Never a DuckDB database file: a writer would lock out even readers.
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +15,13 @@ from pathlib import Path
 
 import duckdb
 
-__all__ = ["SetEngine"]
+from adapter.store.processes import start_of
+from adapter.store.state import private_folder
+
+__all__ = ["SEGMENTS", "SetEngine"]
+
+#: What a query reads; without looking for columns in the names of the folders above (``type=x``).
+SEGMENTS = "read_parquet($files, hive_partitioning = false)"
 
 _MEMORY_LIMIT = "300MB"
 _THREADS = 2
@@ -22,11 +31,12 @@ class SetEngine:
     """One embedded DuckDB; each user of it gets a connection with temporary tables of its own.
 
     Args:
-        spill: folder where a query larger than memory writes, inside the store since it then holds personal data.
+        spill: folder where queries larger than memory write, inside the store since that is personal data.
     """
 
     def __init__(self, spill: Path) -> None:
         self._spill = spill
+        self._own: Path | None = None
         self._root: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
 
@@ -48,17 +58,30 @@ class SetEngine:
             if self._root is not None:
                 self._root.close()
                 self._root = None
+            if self._own is not None:
+                shutil.rmtree(self._own, ignore_errors=True)
+                self._own = None
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        self._clear_leftovers()
+        # Two processes must not share one: DuckDB gives its files the same names in each.
+        self._own = private_folder(self._spill / f"{os.getpid()}-{secrets.token_hex(4)}")
         return duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": _MEMORY_LIMIT,
                 "threads": _THREADS,
-                "temp_directory": str(self._spill),
+                "temp_directory": str(self._own),
                 "preserve_insertion_order": False,
                 # Nothing is downloaded at run time: json, parquet and icu are in the wheel.
                 "autoinstall_known_extensions": False,
                 "parquet_metadata_cache": True,
             },
         )
+
+    def _clear_leftovers(self) -> None:
+        """Remove what killed processes spilled."""
+        for folder in self._spill.glob("*-*"):
+            owner = folder.name.partition("-")[0]
+            if owner.isdecimal() and start_of(int(owner)) is None:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
+from adapter.store.engine import SEGMENTS
+
 __all__ = ["TEXT", "CodeSearch", "find_codes"]
 
 #: Stands for a code where a text matched.
@@ -33,9 +35,9 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
     _register(connection, "wanted_type", sorted(search.types))
     # Distinct codes first: a lake holds few thousand of them, in millions of resources.
     connection.execute(
-        """
+        f"""
         create or replace temp table matching as
-        with vocabulary as (select distinct unnest(codes) as code from read_parquet($files)),
+        with vocabulary as (select distinct unnest(codes) as code from {SEGMENTS}),
         normal as (
             select code, split_part(code, '|', 1) || '|'
                 || lower(replace(substr(code, length(split_part(code, '|', 1)) + 2), '.', '')) as folded
@@ -61,7 +63,7 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
         f"""
         create or replace temp table hit as
         with current_row as (
-            select patient, type, id, codes, texts from read_parquet($files) r anti join superseded using (seq)
+            select patient, type, id, codes, texts from {SEGMENTS} r anti join superseded using (seq)
         )
         select patient, type, id, code from (select patient, type, id, unnest(codes) as code from current_row)
         where code in (select code from matching)
@@ -76,7 +78,7 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
         union
         select r.patient, h.code from (
             select patient, type, unnest("references") as target
-            from read_parquet($files) anti join superseded using (seq)
+            from {SEGMENTS} anti join superseded using (seq)
             where patient is not null
         ) r join hit h on h.patient is null and h.type || '/' || h.id = r.target
         where {only}

@@ -114,13 +114,12 @@ class Quarantine:
 
     def _keep(self, site: str, key: str, raw: bytes) -> None:
         path = private_folder(self._folder / site) / key
-        if path.exists():
+        if path.exists() and path.stat().st_size == len(raw):
             return
         temporary = path.with_name(f".{key}.tmp")
         with open(temporary, "wb", opener=private_file) as out:
+            # Not synced one by one, a broken feed has many thousands: what a power cut takes, a rerun writes again.
             out.write(raw)
-            out.flush()
-            os.fsync(out.fileno())
         os.replace(temporary, path)
 
 

@@ -12,7 +12,6 @@ import secrets
 import socket
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy import delete, func, select, update
@@ -20,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapter.errors import BusyError, UsageError
 from adapter.store.models import BookmarkRow, RunRow, SegmentRow, SiteLockRow
+from adapter.store.processes import start_of
 from adapter.store.state import State, now
 
 __all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site"]
@@ -191,7 +191,7 @@ def _take_lock(state: State, site: str, token: str) -> None:
         "token": token,
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "process_start": _process_start(os.getpid()) or "",
+        "process_start": start_of(os.getpid()) or "",
         "taken_at": now(),
     }
     with state.session() as session:
@@ -218,24 +218,8 @@ def _is_alive(held: SiteLockRow) -> bool:
     if held.host != socket.gethostname():
         # Another machine's processes cannot be seen from here.
         return True
-    start = _process_start(held.pid)
+    start = start_of(held.pid)
     if start is None:
         return False
     # The number of a dead process is given again; the time it started is not.
     return held.process_start in ("", start)
-
-
-def _process_start(pid: int) -> str | None:
-    """When a living process started, "" where the system does not tell, None for one that is gone (or a zombie)."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    try:
-        # proc(5): the command in brackets may hold spaces; state is the field after it, starttime the 22nd.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return None if fields[0] in "ZX" else fields[19]

@@ -106,6 +106,9 @@ class State:
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         with self.engine.begin() as connection:
+            if self.engine.dialect.name == "sqlite":
+                # The driver would commit each CREATE TABLE alone, and a kill between two leave half of them.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             at = MigrationContext.configure(connection).get_current_revision()
             script = ScriptDirectory.from_config(config)
             if at == script.get_current_head():

@@ -159,7 +159,7 @@ class Store:
         """Patients of a site that were added by hand."""
         return self._decisions.added_candidates(site, trial=trial)
 
-    def decide(  # noqa: PLR0913 - what a decision is made of, all by name
+    def decide(
         self, site: str, patient: str, *, trial: str, state: str, reason: str, by: str, expected: int | None = None
     ) -> Decision:
         """Record a person's decision; see `Decisions.decide`."""

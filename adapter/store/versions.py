@@ -14,6 +14,8 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
+from adapter.store.engine import SEGMENTS
+
 __all__ = ["Added", "Tombstone", "mark_superseded", "stage_added"]
 
 #: Orders the rows of one id, the current one first; needs the columns of `_TIERS`.
@@ -62,7 +64,7 @@ def mark_superseded(
         f"""
         create or replace temp table superseded as
         with version as (
-            select type, id, seq, version_number, updated from read_parquet($files)
+            select type, id, seq, version_number, updated from {SEGMENTS}
         ), alive as (
             select v.* from version v left join buried b on b.type = v.type and b.id = v.id
             where b.seq is null or v.seq > b.seq
@@ -93,15 +95,15 @@ def stage_added(
     content came back (the hospital undid a change, on a server without version ids), it is added again.
     """
     connection.execute(
-        """
+        f"""
         create or replace temp table arrived as
         select id, sha256, max(seq) as seq, any_value(version_number) as version_number, any_value(updated) as updated
-        from read_parquet($files) group by id, sha256
+        from {SEGMENTS} group by id, sha256
         """,
         {"files": list(staged)},
     )
     _load_tombstones(connection, tombstones)
-    source = "read_parquet($files)" if existing else "arrived"
+    source = f"{SEGMENTS}" if existing else "arrived"
     connection.execute(
         f"""
         create or replace temp table held as

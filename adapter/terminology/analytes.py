@@ -68,12 +68,16 @@ class Units:
         known = {unit for part in written if (unit := self._unit(analyte, part)) is not None}
         if not known:
             raise UnitProblem("unknown-unit")
-        if len(known) > 1:
+        if known & analyte.ambiguous_units:
             raise UnitProblem("ambiguous-unit")
-        unit = known.pop()
-        if unit in analyte.factors:
-            return analyte.factors[unit]
-        raise UnitProblem("ambiguous-unit" if unit in analyte.ambiguous_units else "unknown-unit")
+        factors = {analyte.factors.get(unit) for unit in known}
+        # `UI/L` beside the code `[iU]/L` says the same thing twice; `g/L` beside `g/dL` does not.
+        if len(factors) > 1:
+            raise UnitProblem("ambiguous-unit")
+        factor = factors.pop()
+        if factor is None:
+            raise UnitProblem("unknown-unit")
+        return factor
 
     def _unit(self, analyte: Analyte, written: str) -> str | None:
         spelling = _normal(written)

@@ -88,7 +88,7 @@ def clinic() -> Iterator[Resource]:
     yield {
         "resourceType": "ResearchSubject",
         "id": "rs",
-        "status": "candidate",
+        "status": "on-study",
         "study": {"reference": "ResearchStudy/reluth"},
         "individual": {"reference": "Patient/subject"},
         "period": {"start": "2025-03-10"},

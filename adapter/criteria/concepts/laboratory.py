@@ -257,13 +257,14 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
     results = [item for item in readings if item.is_result and item.observation.status in USABLE]
     placed = [(item, within(item.when, start, scene.on)) for item in results]
     inside: list[tuple[Reading, Truth]] = [(item, truth) for item, truth in placed if truth is not Truth.F]
-    future = frozenset(item.when.earliest for item in results if item.when.earliest > scene.on)
+    # A partial date that reaches past the reference date is decided once it is past.
+    open_dates = frozenset(item.when.latest for item in results if item.when.earliest <= scene.on < item.when.latest)
     if not inside:
-        return replace(_nothing(list(readings), start, scene, what), changes=future)
+        return replace(_nothing(list(readings), start, scene, what), changes=open_dates)
     rivals = _possibly_latest(inside)
     answers = [judge(item) for item, _ in rivals]
-    # The window closes behind the last sure one; whichever rival it is, the answer may change that day.
-    changes = future | _closing(inside, window_days)
+    # The window closes behind each of them; older ones do not matter, they were not the latest before either.
+    changes = open_dates | _closing(rivals, window_days)
     evidence = tuple(dict.fromkeys(item for answer in answers for item in answer.evidence))
     sure = any(truth is Truth.T for _, truth in rivals)
     if sure and len({answer.truth for answer in answers}) == 1:

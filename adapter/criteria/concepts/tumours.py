@@ -87,7 +87,7 @@ class Tumours:
         """References of the Conditions that may be the study tumour.
 
         Those to which a NET histology is tied, with the other codes of the same site; else the intestinal ones; else
-        the only malignancy there is.
+        the only malignancy there is, when a neuroendocrine histology is on record.
         """
         value_sets = self._scene.trial.value_sets
         intestinal, uncertain = value_sets["intestinal_primary"], value_sets["intestinal_uncertain"]
@@ -100,9 +100,25 @@ class Tumours:
         found = set(of_net).union(*groups)
         if not found:
             found = {item.reference for item in self.conditions if self._scene.has(intestinal, item.code)}
-        if not found and len(self._groups) == 1:
+        if not found and len(self._groups) == 1 and self._is_neuroendocrine:
             found = {item.reference for group in self._groups.values() for item in group}
         return frozenset(found | {item.reference for item in self.conditions if self._scene.has(uncertain, item.code)})
+
+    @cached_property
+    def _was_withdrawn(self) -> bool:
+        """A malignancy was recorded and refuted: a finding that nobody tied to a tumour may have been that one's."""
+        malignancy = self._scene.trial.value_sets["malignancy"]
+        return any(
+            bool(_verification(item) & _DROPPED) and self._scene.has(malignancy, item.code)
+            for item in self._scene.record.conditions
+        )
+
+    @cached_property
+    def _is_neuroendocrine(self) -> bool:
+        """A neuroendocrine histology of any kind is on record, whatever tumour it is of."""
+        names = ("net_morphology", "net_any", "nec_morphology", "nec_review")
+        value_sets = [self._scene.trial.value_sets[name] for name in names]
+        return any(value_set.has(*code) for finding in self._findings for code in finding.codes for value_set in value_sets)
 
     @cached_property
     def _with_net_histology(self) -> frozenset[str]:
@@ -153,11 +169,14 @@ class Tumours:
                     found.setdefault(target, set()).update(tied)
         return found
 
-    def belongs(self, observation: Observation, of: ValueSet | None = None) -> Truth:
+    def belongs(self, observation: Observation, of: ValueSet | None = None, *, is_histology: bool = False) -> Truth:
         """Whether an Observation is about the study tumour, or about a tumour coded in ``of``.
 
+        A histology is about the only malignancy on record, and makes it the study tumour when it is neuroendocrine; any
+        other finding is about the study tumour only when that is the only malignancy.
+
         Returns:
-            T when it is tied to it or that is the only malignancy, F when it is tied to another one, else U.
+            T when it is tied to it or that is the only malignancy, F when it is about another one, else U.
         """
         mine = self._study if of is None else self._coded(of)
         tied = self._directly(observation)
@@ -171,10 +190,10 @@ class Tumours:
                 return Truth.T if groups & mine else Truth.F
         if observation.encounter and observation.encounter.reference in self._scene.courses.encounters and of is None:
             return Truth.T
-        if len(self._groups) > 1:
+        if len(self._groups) > 1 or (not self._groups and self._was_withdrawn):
             return Truth.U
         only = {condition.reference for group in self._groups.values() for condition in group}
-        return Truth.T if not only or only <= mine or of is None else Truth.F
+        return Truth.T if not only or only & mine or (is_histology and of is None) else Truth.F
 
     def _coded(self, value_set: ValueSet) -> frozenset[str]:
         return frozenset(item.reference for item in self.conditions if self._scene.has(value_set, item.code))
@@ -194,7 +213,7 @@ class Tumours:
                     (open_ if is_unconfirmed(finding.condition) else sure).append(finding.evidence)
                 continue
             assert isinstance(finding.source, Observation)  # noqa: S101 - the only other source
-            match self.belongs(finding.source, of):
+            match self.belongs(finding.source, of, is_histology=True):
                 case Truth.T:
                     sure.append(finding.evidence)
                 case Truth.U:

@@ -41,7 +41,18 @@ def test_funnel_tells_what_alone_keeps_somebody_out(store: Store, trial: Trial) 
 def test_funnel_has_only_the_criteria_of_its_stage(store: Store, trial: Trial) -> None:
     found = read_funnel(store, trial, Stage.RANDOMISATION)
 
-    assert [counts.id for counts in found.criteria] == "I07 I11 I12 E02 E03 E07 E08 E09 E11 E13".split()
+    assert [counts.id for counts in found.criteria] == [
+        "I07",
+        "I11",
+        "I12",
+        "E02",
+        "E03",
+        "E07",
+        "E08",
+        "E09",
+        "E11",
+        "E13",
+    ]
     assert found.candidates == 0
 
 

@@ -89,7 +89,7 @@ def test_log_tells_failed_criteria_and_pending_ones_apart(screened: Store, trial
         ("contacted", "to-contact", "pending", None),
     ],
 )
-def test_log_tells_what_a_person_decided(  # noqa: PLR0913, PLR0917 - one row of the table an argument
+def test_log_tells_what_a_person_decided(
     screened: Store, trial: Trial, state: str, reason: str, eligible: str, told: str | None
 ) -> None:
     _decide(screened, trial, "intestinal", state=state, reason=reason)

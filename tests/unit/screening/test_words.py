@@ -77,7 +77,7 @@ def test_words_refuse_another_language() -> None:
 
 
 def test_words_name_the_place_of_a_missing_entry() -> None:
-    with pytest.raises(DocumentError, match="words/screening.yaml#/reasons: has no entry nonsense"):
+    with pytest.raises(DocumentError, match=r"words/screening\.yaml#/reasons: has no entry nonsense"):
         words("en").reason("nonsense")
     with pytest.raises(DocumentError, match="#/reasons/x: has no fr text"):
         Words("fr", {"reasons": {"x": {"en": "only"}}}).reason("x")

@@ -145,6 +145,7 @@ def test_worklist_json_is_of_json_types(trial: Trial) -> None:
         (replace(ROW, bin=Bin.READY, missing=("I06", "I08")), "review, then attest: I06, I08"),
         (replace(ROW, bin=Bin.READY, missing=()), "review, then attest: I14"),
         (replace(ROW, to_order=()), "find out: I11, E07"),
+        (replace(ROW, to_order=(), to_attest=("E07",)), "find out: I11"),
         (replace(ROW, bin=Bin.NOT_NOW, flips_on=date(2025, 7, 1)), "look again on 1 July 2025"),
         (replace(ROW, bin=Bin.NOT_NOW), "look again when a new result is in"),
         (replace(ROW, bin=Bin.NEVER), "record the decision: reluth decide"),
@@ -158,7 +159,7 @@ def test_next_step_says_what_to_do(row: WorklistRow, expected: str, trial: Trial
 def test_next_step_names_what_to_order_and_by_when(trial: Trial) -> None:
     step = next_step(ROW, trial, words("fr"))
 
-    assert step == f"prescrire {trial.wanted_label('alt', 'fr')} avant le 10 juin 2025"
+    assert step == f"obtenir {trial.wanted_label('alt', 'fr')} avant le 10 juin 2025"
 
 
 def test_standing_shows_what_fails_before_what_is_missing(trial: Trial) -> None:
@@ -166,4 +167,6 @@ def test_standing_shows_what_fails_before_what_is_missing(trial: Trial) -> None:
 
     assert standing(failing, trial, words("en")).startswith("E04 ")
     assert standing(ROW, trial, words("en")).startswith("I11 ")
+    assert standing(replace(ROW, to_attest=("E07",)), trial, words("en")).endswith("; and 1 to attest")
+    assert "2 statements await" in standing(replace(ROW, bin=Bin.READY), trial, words("en"))
     assert standing(replace(ROW, outcome_reason="deceased"), trial, words("en")) == "recorded as deceased"

@@ -63,9 +63,7 @@ def test_simulate_gives_the_same_bytes_for_the_same_arguments(
     }
 
 
-def test_simulate_gives_another_centre_for_another_seed(
-    centre: tuple[Path, SimulationSummary], tmp_path: Path
-) -> None:
+def test_simulate_gives_another_centre_for_another_seed(centre: tuple[Path, SimulationSummary], tmp_path: Path) -> None:
     simulate(tmp_path, patients=100, seed=SEED + 1)
 
     assert (tmp_path / "Patient.ndjson").read_bytes() != (centre[0] / "Patient.ndjson").read_bytes()
@@ -160,11 +158,7 @@ def test_truth_answers_the_agreed_criteria_only(centre: tuple[Path, SimulationSu
 
 def test_truth_shows_every_answer_of_every_criterion(tmp_path: Path) -> None:
     simulate(tmp_path, patients=1500, seed=SEED)
-    seen = {
-        (name, truth)
-        for line in _lines(tmp_path / "truth.ndjson")
-        for name, truth in line["registration"].items()
-    }
+    seen = {(name, truth) for line in _lines(tmp_path / "truth.ndjson") for name, truth in line["registration"].items()}
 
     assert seen == {(name, truth) for name in REGISTRATION for truth in "TFU"}
 
@@ -253,6 +247,6 @@ def test_simulate_memory_does_not_grow_with_the_centre(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
 
-    peak(200)  # fills the caches that every centre fills
+    peak(100)  # fills the caches that every centre fills
 
-    assert peak(2000) < peak(200) + 1_000_000
+    assert peak(1000) < peak(200) + 1_000_000  # eight hundred patients held in memory would take some twenty times that

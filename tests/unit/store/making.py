@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 
 from adapter.fhir import summarise
 from adapter.store import Origin, Store, TypeCounts
@@ -16,7 +17,7 @@ LOINC = "http://loinc.org"
 
 def line(type_: str, id_: str, *, version: object = None, updated: str | None = None, **elements: Any) -> bytes:
     """One resource on one line."""
-    meta = {}
+    meta: dict[str, str] = {}
     if version is not None:
         meta["versionId"] = str(version)
     if updated is not None:
@@ -26,8 +27,8 @@ def line(type_: str, id_: str, *, version: object = None, updated: str | None = 
 
 def patient(id_: str, *, links: Iterable[tuple[str, str]] = (), **elements: Any) -> bytes:
     """A Patient, with merge links as pairs of kind and id."""
-    link = [{"other": {"reference": f"Patient/{other}"}, "type": kind} for kind, other in links]
-    return line("Patient", id_, **({"link": link} if link else {}), **elements)
+    link: Any = [{"other": {"reference": f"Patient/{other}"}, "type": kind} for kind, other in links]
+    return line("Patient", id_, **(elements | {"link": link} if link else elements))
 
 
 def observation(id_: str, of: str, *, code: str = "718-7", **elements: Any) -> bytes:
@@ -58,8 +59,6 @@ def live(store: Store, site: str = "icm") -> dict[str, list[bytes]]:
 
 def everything(store: Store, site: str = "icm") -> list[tuple[str, str, bytes]]:
     """Every version that the visible segments hold: type, id, bytes; sorted."""
-    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
-
     found = []
     for file in store.lake.index_files(site):
         table = pq.read_table(file.replace(f"{store.folder}/index/", f"{store.folder}/lake/"), partitioning=None)

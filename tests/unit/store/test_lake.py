@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,11 +59,8 @@ def test_lake_keeps_no_file_of_a_run_that_adds_nothing(store: Store) -> None:
     assert sorted(store.folder.glob("*/icm/*/*")) == before
 
 
-def _versions(*metas: dict[str, str]) -> list[bytes]:
-    return [
-        observation("a", "1", valueInteger=place, **{"version": None, "updated": None, **meta})
-        for place, meta in enumerate(metas)
-    ]
+def _versions(*metas: dict[str, Any]) -> list[bytes]:
+    return [observation("a", "1", valueInteger=place, **meta) for place, meta in enumerate(metas)]
 
 
 EARLY, LATE = "2025-01-01T10:00:00+01:00", "2025-01-01T09:30:00Z"
@@ -84,7 +82,7 @@ EARLY, LATE = "2025-01-01T10:00:00+01:00", "2025-01-01T09:30:00Z"
 )
 @pytest.mark.parametrize("runs", [1, 2])
 def test_current_version_follows_version_then_time_then_arrival(
-    store: Store, metas: list[dict[str, str]], current: int, runs: int
+    store: Store, metas: list[dict[str, Any]], current: int, runs: int
 ) -> None:
     lines = _versions(*metas)
     for part in [lines] if runs == 1 else [[each] for each in lines]:
@@ -240,7 +238,7 @@ ICD = "http://hl7.org/fhir/sid/icd-10"
 ATC = "http://www.whocc.no/atc"
 
 
-def _condition(id_: str, of: str, code: str, **more: object) -> bytes:
+def _condition(id_: str, of: str, code: str, **more: Any) -> bytes:
     concept = {"coding": [{"system": ICD, "code": code, "display": "Tumeur"}]}
     return line("Condition", id_, code=concept, subject={"reference": f"Patient/{of}"}, **more)
 
@@ -275,7 +273,7 @@ def test_with_codes_finds_texts_without_case(store: Store) -> None:
 
 def test_with_codes_follows_references_to_shared_resources(store: Store) -> None:
     lutathera = {"coding": [{"system": ATC, "code": "V10XX04"}], "text": "Lutathera"}
-    given = {"status": "completed", "medicationReference": {"reference": "Medication/lot1"}}
+    given: dict[str, Any] = {"status": "completed", "medicationReference": {"reference": "Medication/lot1"}}
     fill(
         store,
         [

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from adapter.errors import BusyError
-from adapter.store import Store
+from adapter.store import Run, Store
 from adapter.store.models import SiteLockRow
 
 
@@ -61,6 +63,29 @@ def test_lock_of_another_machine_is_respected(store: Store) -> None:
         _claim(store, host="elsewhere.example.org", pid=2**22 + 1)
         with pytest.raises(BusyError, match=r"elsewhere\.example\.org"):
             store.begin_run("icm", "pull")
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_site_is_given_to_one_of_many_at_once(store: Store, stale: bool) -> None:
+    if stale:
+        store.begin_run("icm", "pull")
+        _claim(store, process_start="1")
+    gate = threading.Barrier(4)
+
+    def begin() -> Run | None:
+        gate.wait()
+        try:
+            return store.begin_run("icm", "pull")
+        except BusyError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = [future.result() for future in [pool.submit(begin) for _ in range(4)]]
+
+    assert [run is None for run in runs].count(False) == 1
+    for run in runs:
+        if run is not None:
+            run.close()
 
 
 def test_run_that_lost_its_lock_does_not_free_the_new_owner(store: Store) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.ddl.sqlite import SQLiteImpl
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from adapter.errors import ConfigurationError
 from adapter.store import Store
 from adapter.store.models import Base
-from tests.unit.store.making import fill, patient
+from tests.unit.store.making import fill, live, patient
 
 
 def test_migrations_make_the_tables_of_the_models(store: Store) -> None:
@@ -31,6 +34,46 @@ def test_state_is_there_after_closing(tmp_path: Path) -> None:
         assert store.bookmark("icm", "Patient") == "2025-01-01T00:00:00Z"
         assert store.bookmark("icm", "Observation") is None
         assert list(store.lake.patients("icm")) == ["Patient/1"]
+
+
+def test_migration_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = SQLiteImpl.create_table
+    made: list[str] = []
+
+    def create_table(self: SQLiteImpl, table: Any, **options: Any) -> None:
+        made.append(table.name)
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        real(self, table, **options)
+
+    monkeypatch.setattr(SQLiteImpl, "create_table", create_table)
+    with pytest.raises(KeyboardInterrupt):
+        Store.open(tmp_path / "var")
+    monkeypatch.undo()
+
+    with Store.open(tmp_path / "var") as store:
+        assert store.lake.sites() == []
+
+
+def test_what_a_killed_process_spilled_is_removed(tmp_path: Path) -> None:
+    left, used = tmp_path / "var/tmp/4194304-ab", tmp_path / f"var/tmp/{os.getpid()}-ab"
+    for folder in (left, used):
+        folder.mkdir(parents=True)
+        (folder / "spilled.tmp").write_bytes(b"x")
+    with Store.open(tmp_path / "var") as store:
+        fill(store, [patient("1")])
+        assert not left.exists()
+        assert used.exists()
+        assert len(list((tmp_path / "var/tmp").iterdir())) == 2
+    assert list((tmp_path / "var/tmp").iterdir()) == [used]
+
+
+def test_store_path_may_hold_signs_that_mean_something_to_others(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "[a]*" / "type=x%20?" / "var") as store:
+        fill(store, [patient("1"), patient("2")])
+
+        assert live(store).keys() == {"Patient/1", "Patient/2"}
+        assert store.lake.stats()["sites"]["icm"] == {"Patient": {"live": 2, "versions": 2}}
 
 
 def test_state_can_be_read_while_another_writes(tmp_path: Path) -> None:

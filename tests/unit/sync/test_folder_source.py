@@ -75,7 +75,7 @@ def test_folder_has_no_time(tmp_path: Path) -> None:
 
 
 def test_folder_that_is_none_is_refused_without_its_path(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="^nothing: no such folder"):
+    with pytest.raises(UsageError, match=r"^nothing: no such folder"):
         FolderSource(tmp_path / "nothing")
 
 

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("trial", sa.String(length=64), nullable=False),
         sa.Column("added_by", sa.String(length=128), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("site", "patient", "trial"),
+        sa.PrimaryKeyConstraint("site", "patient", "trial", name=op.f("pk_added_candidate")),
     )
     op.create_table(
         "audit",
@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("number"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit")),
     )
     op.create_table(
         "bookmark",
@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=64), nullable=False),
         sa.Column("transaction_time", sa.String(length=64), nullable=False),
         sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("site", "type"),
+        sa.PrimaryKeyConstraint("site", "type", name=op.f("pk_bookmark")),
     )
     op.create_table(
         "decision",
@@ -53,16 +53,16 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.Column("decided_by", sa.String(length=128), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("site", "patient", "trial", "version"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_decision")),
+        sa.UniqueConstraint("site", "patient", "trial", "version", name=op.f("uq_decision_site_patient_trial_version")),
     )
     op.create_table(
         "patient_key",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("site", sa.String(length=64), nullable=False),
         sa.Column("patient", sa.String(length=128), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
-        sa.UniqueConstraint("site", "patient"),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_patient_key")),
+        sa.UniqueConstraint("site", "patient", name=op.f("uq_patient_key_site_patient")),
     )
     op.create_table(
         "quarantine",
@@ -78,8 +78,8 @@ def upgrade() -> None:
         sa.Column("first_run", sa.BigInteger(), nullable=False),
         sa.Column("last_run", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("site", "key"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_quarantine")),
+        sa.UniqueConstraint("site", "key", name=op.f("uq_quarantine_site_key")),
     )
     op.create_table(
         "run",
@@ -92,8 +92,8 @@ def upgrade() -> None:
         sa.Column("summary", sa.Text(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("name"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_run")),
+        sa.UniqueConstraint("name", name=op.f("uq_run_name")),
     )
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_run_site"), ["site"], unique=False)
@@ -106,7 +106,7 @@ def upgrade() -> None:
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("process_start", sa.String(length=32), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("site"),
+        sa.PrimaryKeyConstraint("site", name=op.f("pk_site_lock")),
     )
     op.create_table(
         "tombstone",
@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("run", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("site", "type", "id"),
+        sa.PrimaryKeyConstraint("site", "type", "id", name=op.f("pk_tombstone")),
     )
     op.create_table(
         "verdict",
@@ -129,8 +129,16 @@ def upgrade() -> None:
         sa.Column("run", sa.String(length=64), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("input_hash", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("site", "patient", "trial", "stage", "on_date", "input_hash"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_verdict")),
+        sa.UniqueConstraint(
+            "site",
+            "patient",
+            "trial",
+            "stage",
+            "on_date",
+            "input_hash",
+            name=op.f("uq_verdict_site_patient_trial_stage_on_date_input_hash"),
+        ),
     )
     with op.batch_alter_table("verdict", schema=None) as batch_op:
         batch_op.create_index("ix_verdict_latest", ["trial", "stage", "site", "patient", "screened_at"], unique=False)
@@ -144,11 +152,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("raw_bytes", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["run"],
-            ["run.number"],
-        ),
-        sa.PrimaryKeyConstraint("number"),
+        sa.ForeignKeyConstraint(["run"], ["run.number"], name=op.f("fk_segment_run_run")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_segment")),
     )
     with op.batch_alter_table("segment", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_segment_run"), ["run"], unique=False)

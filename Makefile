@@ -1,0 +1,62 @@
+# Two commands do everything on a fresh machine with python3 (3.11 or later), make and a package index:
+#   make demo   set-up and the main job: a simulated hospital, pulled over FHIR and screened to a worklist
+#   make test   set-up and the tests
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: help setup demo desk test check format prove bench openapi clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.setup: pyproject.toml constraints.txt $(VENV)/.made
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.setup ## the virtual environment with the product
+
+demo: setup ## set-up, then the main job end to end: simulate, pull over HTTP, screen, print the worklist
+	$(BIN)/reluth demo --once
+
+desk: setup ## the same, then the worklist page until Ctrl-C
+	$(BIN)/reluth demo
+
+test: $(VENV)/.setup-dev ## set-up, then the tests that CI runs
+	$(BIN)/python -m pytest -m 'not prove' --cov --cov-report=term:skip-covered --cov-report=json:.cache/coverage.json $(ARGS)
+	$(BIN)/python tests/support/coverage_floor.py .cache/coverage.json
+
+check: $(VENV)/.setup-dev ## the gates: format, lint, types, layers, dependencies, spelling, OpenAPI
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/codespell
+
+format: $(VENV)/.setup-dev ## format and fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+prove: $(VENV)/.setup-dev ## the large samples and all kill points; keep the output in docs/proofs
+	$(BIN)/python -m pytest -m prove -p no:randomly --timeout 3600 $(ARGS)
+
+bench: $(VENV)/.setup-dev ## measure: ratios in one run
+	$(BIN)/python benchmarks/pull_and_screen.py
+
+openapi: $(VENV)/.setup ## write openapi/adapter.json
+	$(BIN)/reluth openapi > openapi/adapter.json
+
+clean: ## remove what make made
+	rm -rf $(VENV) .cache demo
