@@ -91,10 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         the exit code of the contract.
     """
-    os.umask(0o077)
+    # Whatever is written holds personal data, or may.
+    mask = os.umask(0o077)
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        os.umask(mask)
+
+
+def _run(given: list[str]) -> int:
     # Taken out of the environment: `RELUTH_*` are settings, and this is none.
     debug = bool(os.environ.pop(_DEBUG, ""))
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(args=given, prog_name="reluth", standalone_mode=False)
     except ReluthError as error:

@@ -54,6 +54,8 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            # From here on a browser waits instead of being refused.
+            listener.listen()
         except OSError as error:
             raise UsageError(f"--port {port}: cannot be used ({error.strerror})") from None
         shown = f"[{host}]" if ":" in host else host

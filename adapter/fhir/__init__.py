@@ -6,11 +6,13 @@ from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_wh
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.quantities import NumberInterval, is_no_result, plain, read_printed_number
 from adapter.fhir.record import PatientRecord, needed_references, when_of
+from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, summarise
 
 __all__ = [
     "ALWAYS",
     "PARIS",
+    "READ_TYPES",
     "RESOURCE_TYPES",
     "NumberInterval",
     "PatientRecord",

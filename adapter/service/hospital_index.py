@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from adapter.errors import ConfigurationError
+from adapter.fhir import READ_TYPES
 
 __all__ = ["FeedIndex", "TypeIndex", "index_feed", "instant_of", "micros"]
 
@@ -32,6 +33,7 @@ _FEED_FILE = re.compile(r"([A-Z][A-Za-z]+)\.ndjson(\.gz)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNVERSIONED = -1
+_NO_FILE = -1
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _BOM = b"\xef\xbb\xbf"
 _UNZIP_CHUNK = 1 << 20
@@ -152,6 +154,8 @@ def index_feed(directory: Path) -> FeedIndex:
         status = path.stat()
         stamp.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
         types[resource_type] = _index_file(resource_type, path, file_time=status.st_mtime_ns // 1000)
+    # A server offers a type of which it holds nothing yet: an empty answer is not a missing type.
+    types |= {name: TypeIndex(resource_type=name, descriptor=_NO_FILE) for name in READ_TYPES - types.keys()}
     return FeedIndex(types=types, fingerprint=stamp.hexdigest()[:16])
 
 

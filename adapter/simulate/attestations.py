@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.simulate.chart import Chart
-from adapter.simulate.kleene import Truth
+from adapter.simulate.kleene import Truth, settle
 from adapter.simulate.moments import written
 from adapter.simulate.terms import ATTESTATION
 
@@ -85,6 +85,16 @@ def attest(chart: Chart, link: str, how: str) -> Truth:
         form="urn:reluth:questionnaire:other" if base == "other-form" else ATTESTATION,
     )
     return "U"
+
+
+def weigh(chart: Chart, link: str, how: str, *, coded: Truth) -> Truth:
+    """Attest a sentence that coded data speak of too, and give the truth of both together.
+
+    Two attestations of one instant that contradict each other leave it open even where the codes decide: one of the
+    two contradicts them (clarifications 26 and 32).
+    """
+    attested = attest(chart, link, how)
+    return "U" if how == "clash" else settle(coded, attested)
 
 
 _DOCTOR = "Practitioner/prat-01"

@@ -4,9 +4,9 @@ and E12 that they support.
 
 from __future__ import annotations
 
-from adapter.simulate.attestations import attest
+from adapter.simulate.attestations import attest, weigh
 from adapter.simulate.chart import Chart
-from adapter.simulate.kleene import Truth, settle
+from adapter.simulate.kleene import Truth
 from adapter.simulate.terms import CLINICAL, ICD10, VERIFICATION, concept
 
 NEPHROTIC = (
@@ -51,7 +51,7 @@ def nephrotic(chart: Chart, kind: str, attested: str) -> Truth:
         _condition(chart, "N04", clinical=kind)
     elif kind == "refuted":
         _condition(chart, "N04", verification="refuted")
-    return settle(coded, attest(chart, "E07.b", attested))
+    return weigh(chart, "E07.b", attested, coded=coded)
 
 
 _ITEMS = ("E12.treated", "E12.stable-24-weeks", "E12.imaging-documented")

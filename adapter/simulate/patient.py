@@ -22,9 +22,9 @@ from adapter.simulate import (
     tumours,
     vitals,
 )
-from adapter.simulate.attestations import attest, file_answers, way
+from adapter.simulate.attestations import attest, file_answers, way, weigh
 from adapter.simulate.chart import Chart, Resource
-from adapter.simulate.kleene import Truth, every, settle, some
+from adapter.simulate.kleene import Truth, every, some
 from adapter.simulate.moments import leap_anchor
 from adapter.simulate.stories import STORIES, Story, story_at
 
@@ -132,7 +132,7 @@ def _organs(chart: Chart, wishes: Mapping[str, str], *, near: bool) -> Truth:
     due = attest(chart, "E07.due-to-malignancy", cause)
     slow, raised, jaundiced = bloodwork.liver_and_kidney(chart, wishes, due=due)
     coded = some(slow, nephrotic, raised, jaundiced)
-    return settle(coded, attest(chart, "E07", wishes.get("E07", "none")))
+    return weigh(chart, "E07", wishes.get("E07", "none"), coded=coded)
 
 
 def _brain(chart: Chart, *, near: bool) -> str:

@@ -18,10 +18,7 @@ import duckdb
 from adapter.store.processes import start_of
 from adapter.store.state import private_folder
 
-__all__ = ["SEGMENTS", "SetEngine"]
-
-#: What a query reads; without looking for columns in the names of the folders above (``type=x``).
-SEGMENTS = "read_parquet($files, hive_partitioning = false)"
+__all__ = ["SetEngine"]
 
 _MEMORY_LIMIT = "300MB"
 _THREADS = 2

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
-from adapter.store.engine import SEGMENTS
-
 __all__ = ["TEXT", "CodeSearch", "find_codes"]
 
 #: Stands for a code where a text matched.
@@ -35,9 +33,9 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
     _register(connection, "wanted_type", sorted(search.types))
     # Distinct codes first: a lake holds few thousand of them, in millions of resources.
     connection.execute(
-        f"""
+        """
         create or replace temp table matching as
-        with vocabulary as (select distinct unnest(codes) as code from {SEGMENTS}),
+        with vocabulary as (select distinct unnest(codes) as code from read_parquet($files, hive_partitioning = false)),
         normal as (
             select code, split_part(code, '|', 1) || '|'
                 || lower(replace(substr(code, length(split_part(code, '|', 1)) + 2), '.', '')) as folded
@@ -57,18 +55,19 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
             select patient, type, id, '{TEXT}' from
                 (select patient, type, id, unnest(texts) as written from current_row)
             where regexp_matches(written, $pattern, 'i')
-        """
+        """  # noqa: S608 - only texts of this file are put in; values are parameters
         parameters["pattern"] = search.text_pattern
     connection.execute(
         f"""
         create or replace temp table hit as
         with current_row as (
-            select patient, type, id, codes, texts from {SEGMENTS} r anti join superseded using (seq)
+            select patient, type, id, codes, texts
+            from read_parquet($files, hive_partitioning = false) r anti join superseded using (seq)
         )
         select patient, type, id, code from (select patient, type, id, unnest(codes) as code from current_row)
         where code in (select code from matching)
         {text}
-        """,
+        """,  # noqa: S608 - only texts of this file are put in; values are parameters
         parameters,
     )
     only = "(select count(*) from wanted_type) = 0 or r.type in (select value from wanted_type)"
@@ -78,11 +77,11 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
         union
         select r.patient, h.code from (
             select patient, type, unnest("references") as target
-            from {SEGMENTS} anti join superseded using (seq)
+            from read_parquet($files, hive_partitioning = false) anti join superseded using (seq)
             where patient is not null
         ) r join hit h on h.patient is null and h.type || '/' || h.id = r.target
         where {only}
-        """,
+        """,  # noqa: S608 - only texts of this file are put in; values are parameters
         {"files": files},
     ).fetchall()
     found: dict[str, set[str]] = {}
@@ -99,5 +98,5 @@ def _normal(prefix: str) -> str:
 def _register(connection: duckdb.DuckDBPyConnection, name: str, values: Iterable[str]) -> None:
     table = pa.table({"value": pa.array(list(values), pa.string())})
     connection.register(f"{name}_rows", table)
-    connection.execute(f"create or replace temp table {name} as select value from {name}_rows")
+    connection.execute(f"create or replace temp table {name} as select value from {name}_rows")  # noqa: S608 - only texts of this file are put in; values are parameters
     connection.unregister(f"{name}_rows")

@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 from sqlalchemy import func, select
 
-from adapter.store.engine import SEGMENTS, SetEngine
+from adapter.store.engine import SetEngine
 from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
 from adapter.store.models import SegmentRow, TombstoneRow
@@ -107,8 +107,9 @@ class Lake:
         with self.engine.connection() as connection:
             mark_superseded(connection, files, self.tombstones(site, "Patient"))
             links = connection.execute(
-                f"""
-                select patient, unnest(links) from {SEGMENTS} p anti join superseded using (seq)
+                """
+                select patient, unnest(links)
+                from read_parquet($files, hive_partitioning = false) p anti join superseded using (seq)
                 where len(links) > 0
                 """,
                 {"files": files},
@@ -126,8 +127,9 @@ class Lake:
         with self.engine.connection() as connection:
             mark_superseded(connection, files, self.tombstones(site))
             found = connection.execute(
-                f"""
-                select distinct patient from {SEGMENTS} p anti join superseded using (seq)
+                """
+                select distinct patient
+                from read_parquet($files, hive_partitioning = false) p anti join superseded using (seq)
                 where patient is not null
                 """,
                 {"files": files},
@@ -171,8 +173,9 @@ class Lake:
                 self.tombstones(site),
             )
             found = connection.execute(
-                f"""
-                select r.type || '/' || r.id, r.raw from {SEGMENTS} r anti join superseded using (seq)
+                """
+                select r.type || '/' || r.id, r.raw
+                from read_parquet($files, hive_partitioning = false) r anti join superseded using (seq)
                 where r.bucket = $bucket and r.id in (select unnest($ids))
                     and r.type || '/' || r.id in (select unnest($wanted))
                 """,
@@ -230,9 +233,10 @@ class Lake:
         with self.engine.connection() as connection:
             mark_superseded(connection, files, self.tombstones(site))
             rows = connection.execute(
-                f"""
+                """
                 select type, count(*) - count(s.seq), count(*)
-                from {SEGMENTS} v left join superseded s on s.seq = v.seq group by type order by type
+                from read_parquet($files, hive_partitioning = false) v
+                left join superseded s on s.seq = v.seq group by type order by type
                 """,
                 {"files": files},
             ).fetchall()
@@ -304,8 +308,9 @@ def _fetch(
 ) -> list[tuple[str, str, str, bytes]]:
     return connection.execute(
         f"""
-        select r.patient, r.type, r.id, r.raw from {SEGMENTS} r anti join superseded using (seq)
+        select r.patient, r.type, r.id, r.raw
+        from read_parquet($files, hive_partitioning = false) r anti join superseded using (seq)
         where {where}
-        """,
+        """,  # noqa: S608 - only texts of this file are put in; values are parameters
         parameters,
     ).fetchall()

@@ -5,7 +5,6 @@ The release that failed on an item is kept with it, so that a later one can try 
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -120,7 +119,7 @@ class Quarantine:
         with open(temporary, "wb", opener=private_file) as out:
             # Not synced one by one, a broken feed has many thousands: what a power cut takes, a rerun writes again.
             out.write(raw)
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def _adapter_version() -> str:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
+from typing import Self
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -81,7 +82,7 @@ class Run:
         self.kind = row.kind
         self._seq = self.number << _SEQ_BITS
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -237,7 +237,7 @@ def _write(table: pa.Table, path: Path, **options: Any) -> None:
         pq.write_table(table, out, compression="zstd", compression_level=3, **options)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
     sync_folder(path.parent)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from sqlalchemy import select
 
@@ -68,7 +69,7 @@ class Store:
         self._engine.close()
         self._state.close()
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from adapter.fhir import Summary
-from adapter.store.engine import SEGMENTS, SetEngine
+from adapter.store.engine import SetEngine
 from adapter.store.runs import Run, SegmentInfo
 from adapter.store.segments import Batch, Origin, keep_rows, write_pair
 from adapter.store.state import private_folder
@@ -125,7 +125,7 @@ class LakeWriter:
     def _thin_out(self, connection: duckdb.DuckDBPyConnection, segment: SegmentInfo) -> SegmentInfo | None:
         """The segment itself when all of it is new, a smaller one in its place, or none."""
         found = connection.execute(
-            f"select s.seq from {SEGMENTS} s semi join added using (seq)",
+            "select s.seq from read_parquet($files, hive_partitioning = false) s semi join added using (seq)",
             {"files": [self._index(segment)]},
         ).fetchall()
         if len(found) == segment.rows:

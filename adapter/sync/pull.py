@@ -18,7 +18,7 @@ __all__ = ["pull"]
 _ADVANCE_EVERY = 500
 
 
-def pull(  # noqa: PLR0913 - the contract's options of one command, keyword-only
+def pull(
     store: Store,
     source: Source,
     *,

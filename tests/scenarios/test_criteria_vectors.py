@@ -5,7 +5,7 @@ A case is ``{name, source, on, stage, patient, merged, shared, added, overlay, r
 ``overlay`` holds ``completeness`` (the document), ``site`` (site.yaml), ``units`` (units.yaml) and ``conceptmap: {from, to, codes}``, or the
 name of one of the file's ``overlays``. ``each`` repeats a case for the ids of the file's ``groups``.
 
-``expect`` for the criterion: ``truth``, ``reason``, ``presumed``, ``flips_on``, ``evidence`` (references that it or a part must show),
+``expect`` for the criterion: ``truth`` (or ``truth_in``, where the specification only rules answers out), ``reason``, ``presumed``, ``flips_on``, ``evidence`` (references that it or a part must show),
 ``evidence_not``, ``sent`` and ``converted`` by reference, ``parts`` by id; ``absent`` when the stage must not show it. ``also`` expects of other criteria the same.
 ``patient`` expects of the whole verdict: its keys in the contract, and ``to_order_has``, ``to_order_unique``, ``candidate_because_has``, ``outcome_reason_not``.
 """
@@ -27,8 +27,10 @@ import yaml
 
 from adapter.criteria import Stage, Trial, evaluate
 from adapter.documents import load_site, load_trial
+from adapter.errors import DocumentError
 from adapter.fhir import PatientRecord
-from tests.support.records import ChartWriter, encode, load_scenarios
+from tests.support.records import ChartWriter, encode
+from tests.support.scenario_yaml import load_scenarios
 
 FOLDER = Path(__file__).parent / "criteria"
 #: Criteria whose vectors this version answers from coded data; each has a file of its own.
@@ -37,7 +39,7 @@ CASE_KEYS = {
     "name", "source", "criterion", "on", "stage", "patient", "merged", "shared", "added", "overlay", "resources", "expect", "each",
 }  # fmt: skip
 CRITERION_KEYS = {
-    "truth", "reason", "presumed", "flips_on", "evidence", "evidence_not", "sent", "converted", "parts", "also", "patient", "absent",
+    "truth", "truth_in", "reason", "presumed", "flips_on", "evidence", "evidence_not", "sent", "converted", "parts", "also", "patient", "absent",
 }  # fmt: skip
 
 
@@ -153,6 +155,7 @@ def _check_criterion(found: Mapping[str, Any], expected: Any) -> None:
     seen = {item["reference"]: item for node in (*found["parts"], found) for item in node["evidence"]}
     plain = {key: found[key] for key in ("truth", "reason", "presumed", "flips_on") if key in wanted}
     assert plain == {key: wanted[key] for key in plain}, (found["reason"], found["parts"])
+    assert found["truth"] in wanted.get("truth_in", "TFU")
     assert set(wanted.get("evidence", ())) <= set(seen)
     assert not set(wanted.get("evidence_not", ())) & set(seen)
     for reference, value in wanted.get("sent", {}).items():
@@ -229,3 +232,27 @@ def test_criterion_vectors_cover_every_coded_criterion_and_name_their_source() -
     assert [scenario for scenario, count in ids.items() if count > 1] == []
     assert all(scenario.case["source"] and scenario.case["expect"] for scenario in SCENARIOS)
     assert len(SCENARIOS) >= 250
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "place"),
+    [
+        ("completeness", [{"domain": "biology", "from": "2020-01-01", "to": "2025-01-01", "declared_by": "x", "on": "2025-01-01"}], "/0/domain"),
+        ("completeness", [{"domain": "condition", "from": "2025-01-01", "to": "2020-01-01", "declared_by": "x", "on": "2025-01-01"}], "/0/to"),
+        ("completeness", [{"domain": "condition", "from": "2020-01-01", "to": "2025-01-01", "on": "2025-01-01"}], "/0"),
+        ("completeness", [{"domain": "condition", "from": "2020", "to": "2025-01-01", "declared_by": "x", "on": "2025-01-01"}], "/0/from"),
+        ("site", {"icd10_system": ["urn:oid:1.2.250.1.999.1.2"]}, "/icd10_system"),
+        ("site", {"fasting_codes": ["14749-6"]}, "/fasting_codes/0"),
+    ],
+)  # fmt: skip
+def test_site_overlay_that_is_wrong_is_refused_with_its_place(
+    kind: str, content: Any, place: str, tmp_path: Path
+) -> None:
+    _overlay({kind: content}, tmp_path)
+
+    with pytest.raises(DocumentError) as refused:
+        load_site("test", tmp_path)
+
+    assert refused.value.file.endswith(f"{kind}.yaml")
+    assert refused.value.pointer == place
+    assert refused.value.exit_code == 3

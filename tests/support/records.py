@@ -35,7 +35,6 @@ kind                  fields (all optional unless said)
 from __future__ import annotations
 
 import copy
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
@@ -43,9 +42,8 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-import yaml
 
-__all__ = ["ANALYTES", "ChartWriter", "ScenarioLoader", "encode", "load_scenarios"]
+__all__ = ["ANALYTES", "ChartWriter", "encode"]
 
 Entry = Mapping[str, Any]
 Resource = dict[str, Any]
@@ -101,47 +99,6 @@ MCODE_HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histol
 ATTESTATION = "urn:reluth:attestation:nct04954820"
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-
-
-class ScenarioLoader(yaml.SafeLoader):
-    """YAML as scenarios need it: decimals exact, dates as they are typed, ``on`` and ``no`` are words."""
-
-
-# YAML 1.1 reads `on` and `no` as booleans and 2025-05-20 as a date; a scenario means what stands there.
-ScenarioLoader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int"}
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _resolve(tag: str, pattern: str, first: str) -> None:
-    ScenarioLoader.add_implicit_resolver(tag, re.compile(pattern), list(first))  # type: ignore[no-untyped-call]
-
-
-_resolve("tag:yaml.org,2002:bool", r"^(?:true|false)$", "tf")
-_resolve("tag:yaml.org,2002:int", r"^-?(?:0|[1-9][0-9]*)$", "-0123456789")  # no octal, no sexagesimal: 120:80 is text
-ScenarioLoader.add_constructor(
-    "tag:yaml.org,2002:float", lambda loader, node: Decimal(loader.construct_scalar(node))  # type: ignore[no-untyped-call]
-)
-
-
-def load_scenarios(text: str) -> dict[str, Any]:
-    """Read one scenario file.
-
-    Args:
-        text: the YAML.
-
-    Returns:
-        the file's object; numbers with a point are `Decimal`, dates are text.
-    """
-    found = yaml.load(text, Loader=ScenarioLoader)  # noqa: S506 - a SafeLoader
-    if not isinstance(found, dict):
-        raise TypeError("a scenario file holds one object")
-    return found
 
 
 def encode(resource: Resource) -> bytes:
@@ -261,9 +218,7 @@ class ChartWriter:
 
     def _panel(self, fields: Entry) -> list[Resource]:
         resource = self._observation("panel", fields, {"text": fields.get("text", "panel")})
-        resource["component"] = [
-            {"code": _concept(_analyte(item["of"])), **_result(item)} for item in fields["of"]
-        ]
+        resource["component"] = [{"code": _concept(_analyte(item["of"])), **_result(item)} for item in fields["of"]]
         return [resource]
 
     def _ecog(self, fields: Entry) -> list[Resource]:
@@ -328,7 +283,9 @@ class ChartWriter:
         return [
             resource
             for day in days
-            for resource in self._infusion({"date": str(day), **({"batch": f"L{day:%y%m%d}"} if fields.get("batch") else {})})
+            for resource in self._infusion(
+                {"date": str(day), **({"batch": f"L{day:%y%m%d}"} if fields.get("batch") else {})}
+            )
         ]
 
     def _condition(self, fields: Entry) -> list[Resource]:
@@ -344,7 +301,11 @@ class ChartWriter:
             if value is not None:
                 system = f"http://terminology.hl7.org/CodeSystem/condition-{element}"
                 resource[f"{name}Status"] = {"coding": [{"system": system, "code": value}]}
-        for name, element in (("onset", "onsetDateTime"), ("abatement", "abatementDateTime"), ("recorded", "recordedDate")):
+        for name, element in (
+            ("onset", "onsetDateTime"),
+            ("abatement", "abatementDateTime"),
+            ("recorded", "recordedDate"),
+        ):
             if name in fields:
                 resource[element] = fields[name]
         if "histology" in fields:
@@ -466,6 +427,8 @@ def _range(item: Entry, unit: Entry) -> Resource:
     if "age" in item:
         bounds = zip(("low", "high"), item["age"], strict=True)
         found["age"] = {
-            end: {"value": value, "unit": "a", "system": UCUM, "code": "a"} for end, value in bounds if value is not None
+            end: {"value": value, "unit": "a", "system": UCUM, "code": "a"}
+            for end, value in bounds
+            if value is not None
         }
     return found

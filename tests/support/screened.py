@@ -1,4 +1,4 @@
-"""In: a folder. Out: a store in it with seven screened patients, one in each place of the worklist, and a pull that put one line aside.
+"""In: a folder. Out: a store in it: seven screened patients, one in each place of the worklist, and one line put aside.
 
 Verdicts are written by hand, so that the pages' promises do not hang on what the evaluator finds.
 """
@@ -28,7 +28,9 @@ HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 Json = dict[str, Any]
 
 
-def evidence(reference: str, value: str | None = None, *, converted: tuple[str, str] | None = None, **more: Any) -> Json:
+def evidence(
+    reference: str, value: str | None = None, *, converted: tuple[str, str] | None = None, **more: Any
+) -> Json:
     """One piece of evidence."""
     shown = None if converted is None else {"value": converted[0], "unit": converted[1]}
     plain = {"reference": reference, "version": "1", "effective": "2025-05-20", "value": value, "converted": shown}

@@ -100,7 +100,9 @@ def test_host_of_another_name_is_refused(host: str) -> None:
     assert not host_allowed(host)
 
 
-@pytest.mark.parametrize(("host", "extra"), [("desk.chu.example:443", "desk.chu.example"), ("[2001:db8::1]", "2001:db8::1")])
+@pytest.mark.parametrize(
+    ("host", "extra"), [("desk.chu.example:443", "desk.chu.example"), ("[2001:db8::1]", "2001:db8::1")]
+)
 def test_host_that_is_configured_is_allowed(host: str, extra: str) -> None:
     assert host_allowed(host, extra=[extra])
     assert not host_allowed(host)

@@ -1,4 +1,4 @@
-"""In: requests from outside. Out: only what a session may see, with headers that keep it in, and logs that hold nothing."""
+"""In: requests from outside. Out: what a session may see, with headers that keep it in; logs that hold nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from adapter.service.guard import SECURITY_HEADERS
 from tests.unit.service.conftest import HOME, TOKEN
 
 CLOSED_PAGES = ["/", "/patients/abc", "/funnel", "/runs", "/nothing-here", "/docs"]
-CLOSED_API = ["/api/worklist", "/api/patients/abc", "/api/funnel", "/api/runs", "/api/trials/nct04954820", "/api/openapi.json"]
+CLOSED_API = [
+    "/api/worklist",
+    "/api/patients/abc",
+    "/api/funnel",
+    "/api/runs",
+    "/api/trials/nct04954820",
+    "/api/openapi.json",
+]
 
 
 @pytest.mark.parametrize("path", CLOSED_PAGES)
@@ -104,7 +111,9 @@ def test_host_that_is_configured_gets_in(settings: Settings) -> None:
         assert client.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/funnel", "/runs", "/nothing", "/api/worklist", "/api/nothing", "/healthz", "/login"])
+@pytest.mark.parametrize(
+    "path", ["/", "/funnel", "/runs", "/nothing", "/api/worklist", "/api/nothing", "/healthz", "/login"]
+)
 def test_answers_carry_the_security_headers(client: TestClient, path: str) -> None:
     answer = client.get(path)
 

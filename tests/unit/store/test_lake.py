@@ -13,6 +13,7 @@ from adapter.fhir import summarise
 from adapter.store import Origin, Store, TypeCounts
 from adapter.store import lake as lake_module
 from adapter.store import writer as writer_module
+from adapter.store.segments import bucket_of
 from tests.unit.store.making import LOINC, everything, fill, line, live, observation, patient
 
 ODD = (
@@ -141,6 +142,16 @@ def test_deleted_resource_is_not_live_until_it_comes_back(store: Store) -> None:
     assert live(store) == {"Patient/1": [observation("a", "1", version=1), patient("1")]}
 
 
+def test_what_was_deleted_does_not_outrank_what_came_later(store: Store) -> None:
+    fill(store, [observation("a", "1", version=9)])
+    with store.begin_run("icm", "pull") as run:
+        store.lake.bury(run, [("Observation", "a")])
+        store.lake.writer(run).commit()
+    fill(store, [observation("a", "1", version=1)])
+
+    assert live(store) == {"Patient/1": [observation("a", "1", version=1)]}
+
+
 def test_uncommitted_run_is_not_seen_and_is_cleared_away_by_the_next(store: Store) -> None:
     with store.begin_run("icm", "pull") as run:
         writer = store.lake.writer(run)
@@ -176,6 +187,14 @@ def test_records_bring_merged_people_together(store: Store) -> None:
     assert len(found["Patient/3"].resources) == 6
     assert list(store.lake.records("icm", ["Patient/1"])) == [found["Patient/3"]]
     assert list(store.lake.records("icm", ["Patient/4", "Patient/none"])) == [found["Patient/4"]]
+
+
+def test_merged_person_in_the_bucket_of_the_survivor_is_found_by_name(store: Store) -> None:
+    old = next(str(n) for n in range(1, 10_000) if bucket_of(f"Patient/{n}") == bucket_of("Patient/0"))
+    fill(store, [patient(old, links=[("replaced-by", "0")]), patient("0"), observation("a", old)])
+
+    (found,) = store.lake.records("icm", ["Patient/0"])
+    assert len(found.resources) == 3
 
 
 def test_merge_that_was_undone_no_longer_holds(store: Store) -> None:

@@ -69,7 +69,7 @@ def test_verdicts_by_the_thousand(store: Store) -> None:
 
 def test_time_without_zone_is_refused(store: Store) -> None:
     with pytest.raises(Exception, match="a time without zone"):
-        store.save_verdicts([_verdict(screened_at=datetime(2025, 6, 1))])
+        store.save_verdicts([_verdict(screened_at=AT.replace(tzinfo=None))])
 
 
 def test_patient_key_is_random_and_stays(store: Store) -> None:

@@ -1,0 +1,141 @@
+"""In: whatever happens in a verb. Out: the exit code of the contract, one sentence on stderr, nothing of a patient in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import adapter.config
+from adapter.errors import (
+    BusyError,
+    ConfigurationError,
+    DefectError,
+    DocumentError,
+    QuarantinedError,
+    RemoteError,
+    TransientError,
+    UsageError,
+)
+from tests.support.cli import reluth, reluth_process
+
+VERBS = ["demo", "simulate", "pull", "screen", "why", "worklist", "log", "funnel", "add", "decide", "store", "serve", "openapi"]
+HEAVY = ("duckdb", "pyarrow", "fastapi", "sqlalchemy", "httpx", "pydantic", "yaml")
+
+
+def _raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_args: object, **_more: object) -> None:
+        raise error
+
+    monkeypatch.setattr(adapter.config, "load_settings", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (DefectError("a sentence"), 1),
+        (UsageError("a sentence"), 2),
+        (ConfigurationError("sites.icm.base_url", "a sentence"), 2),
+        (DocumentError("criteria.yaml", "/criteria/3", "a sentence"), 3),
+        (RemoteError("a sentence"), 4),
+        (QuarantinedError("Observation/9", "a sentence"), 5),
+        (TransientError("a sentence"), 75),
+        (BusyError("a sentence"), 75),
+    ],
+)
+def test_main_returns_the_exit_code_of_the_error_and_says_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    _raising(monkeypatch, error)
+
+    ran = reluth("store", "stats")
+
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err == f"reluth: {error}\n"
+
+
+def test_main_calls_anything_else_a_defect_and_keeps_its_text_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    _raising(monkeypatch, RuntimeError("Mme Durand, 12,1 g/dL"))
+
+    ran = reluth("store", "stats")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "RuntimeError" in ran.err
+    assert "Durand" not in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_main_shows_the_traceback_of_a_defect_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    _raising(monkeypatch, RuntimeError("anything"))
+    monkeypatch.setenv("RELUTH_DEBUG", "1")
+
+    ran = reluth("store", "stats")
+
+    assert ran.code == 1
+    assert "Traceback" in ran.err
+
+
+def test_main_returns_130_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    _raising(monkeypatch, KeyboardInterrupt())
+
+    ran = reluth("store", "stats")
+
+    assert (ran.code, ran.out) == (130, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["screen", "--nonsense"], ["why"], ["simulate", "x", "--patients", "many", "--seed", "1"]],
+)
+def test_main_returns_2_for_what_makes_no_sense_and_names_the_help(arguments: list[str]) -> None:
+    ran = reluth(*arguments)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("reluth: ")
+    assert "--help" in ran.err
+
+
+def test_main_help_names_every_verb() -> None:
+    ran = reluth("--help")
+
+    assert ran.code == 0
+    assert [verb for verb in VERBS if f"\n  {verb} " not in ran.out] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_main_help_of_each_verb_tells_of_the_global_options(verb: str) -> None:
+    ran = reluth(verb, "--help")
+
+    assert ran.code == 0
+    assert "--config, --store, --json, --quiet" in ran.out
+
+
+def test_main_help_loads_nothing_heavy() -> None:
+    program = f"import sys, adapter.cli; print([name for name in {HEAVY} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == "[]\n"
+
+
+def test_main_says_nothing_when_nobody_reads_on() -> None:
+    program = "import sys; from adapter.cli import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "openapi"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        said = running.stderr.read()
+
+    assert said == b""
+    assert running.returncode == 0
+
+
+def test_main_runs_as_a_process_with_a_clean_stdout(tmp_path: Path) -> None:
+    ran = reluth_process("store", "stats", "--json", "--store", tmp_path / "none")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "no store at" in ran.err

@@ -1,0 +1,99 @@
+"""In: a session. Out: the same as on the pages, as JSON; refusals as problem details."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.support.screened import row_of, verdicts
+
+
+def test_worklist_is_ordered_by_what_to_do(client: TestClient) -> None:
+    answer = client.get("/api/worklist").json()
+
+    assert [row["bin"] for row in answer["rows"]] == [
+        "ready",
+        "information",
+        "information",
+        "not-now",
+        "never",
+        "never",
+        "settled",
+    ]
+    assert (answer["trial"], answer["stage"]) == ("nct04954820", "registration")
+    assert row_of(answer["rows"], "low")["failed"] == ["I11"]
+
+
+def test_patient_holds_the_verdict_of_the_contract_key_for_key(client: TestClient) -> None:
+    rows = client.get("/api/worklist").json()["rows"]
+
+    shown = {row["patient"]: client.get(f"/api/patients/{row['key']}").json()["verdict"] for row in rows}
+    assert shown == {item["patient"]: item for item in verdicts()}
+
+
+def test_patient_tells_the_standing_decision(client: TestClient) -> None:
+    rows = client.get("/api/worklist").json()["rows"]
+    declined = client.get(f"/api/patients/{row_of(rows, 'declined')['key']}").json()
+    ready = client.get(f"/api/patients/{row_of(rows, 'ready')['key']}").json()
+
+    assert (declined["state"], declined["decision"]["reason"]) == ("declined", "patient-declined")
+    assert (ready["state"], ready["decision"]) == ("new", None)
+
+
+def test_keys_are_random_and_stay_the_same(client: TestClient) -> None:
+    first = {row["patient"]: row["key"] for row in client.get("/api/worklist").json()["rows"]}
+    second = {row["patient"]: row["key"] for row in client.get("/api/worklist").json()["rows"]}
+
+    assert first == second
+    assert len(set(first.values())) == len(first)
+    assert all(len(key) >= 20 and patient.split("/")[1] not in key for patient, key in first.items())
+
+
+def test_funnel_counts_each_candidate_once_per_criterion(client: TestClient) -> None:
+    funnel = client.get("/api/funnel").json()
+
+    assert (funnel["patients"], funnel["candidates"]) == (7, 7)
+    assert {line["passed"] + line["failed"] + line["open"] for line in funnel["criteria"]} == {7}
+    assert sum(funnel["outcomes"].values()) == 7
+
+
+def test_runs_tell_counts_and_quarantine(client: TestClient) -> None:
+    runs = client.get("/api/runs").json()
+
+    assert runs["runs"][0]["types"]["Patient"] == {"read": 8, "new": 7, "changed": 0, "deleted": 0, "quarantined": 1}
+    assert [(item["source"], item["line"]) for item in runs["quarantine"]] == [("Patient.ndjson", 8)]
+
+
+def test_trial_holds_every_criterion_in_both_languages(client: TestClient) -> None:
+    trial = client.get("/api/trials/nct04954820").json()
+
+    assert len(trial["criteria"]) == 34
+    assert all(set(criterion["label"]) == {"fr", "en"} for criterion in trial["criteria"])
+    assert trial["open_questions"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/patients/unknown", 404),
+        ("/api/patients/not%20a%20key", 422),
+        ("/api/trials/nct00000000", 404),
+        ("/api/worklist?stage=other", 422),
+        ("/api/nothing", 404),
+    ],
+)
+def test_refusal_is_a_problem_that_repeats_nothing_of_the_request(client: TestClient, path: str, status: int) -> None:
+    answer = client.get(path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) == {"type", "title", "status", "detail"}
+    assert not {"unknown", "not a key", "other", "nct00000000"} & set(answer.text.split('"'))
+
+
+def test_readiness_tells_when_the_store_does_not_answer(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.service.desk.Desk.ready", lambda _desk: False)
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready"}
