@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any as Anything
 from typing import assert_never
 
 from adapter.criteria.answer import Answer, Reason, Wanted, combine_all, combine_any, invert
@@ -69,63 +71,43 @@ def answer(node: Node, scene: Scene) -> Answer:
     return scene.memo[key]
 
 
-def _answer(node: Node, scene: Scene) -> Answer:  # noqa: C901, PLR0911, PLR0912 - one flat table of the node types
-    match node:
-        case All():
-            return combine_all(*(answer(child, scene) for child in node.of))
-        case Any():
-            return combine_any(*(answer(child, scene) for child in node.of))
-        case Not():
-            return invert(answer(node.of, scene))
-        case Open():
-            wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
-            return Answer(Truth.U, node.reason, attestable=node.attestable, wanted=wanted)
-        case Cases():
-            return _cases(node, scene)
-        case Fallback():
-            first = answer(node.first, scene)
-            if first.truth is not Truth.U or first.reason not in _WITHOUT_DATA:
-                return first
-            second = answer(node.second, scene)
-            return first if second.truth is Truth.U and second.reason in _WITHOUT_DATA else second
-        case OnlyRefutes():
-            return _only_refutes(node, scene)
-        case CrossCheck():
-            return _cross_check(node, scene)
-        case PartOf():
-            criterion = scene.trial.criterion(node.criterion)
-            return answer_part(next(part for part in criterion.parts if part.id == node.part), scene)
-        case TruthOf():
-            return answer_criterion(scene.trial.criterion(node.criterion), scene)
-        case Attested():
-            return _attested(node, scene)
-        case Age():
-            return answer_age(node, scene)
-        case Sex():
-            return answer_sex(node, scene)
-        case Laboratory():
-            return answer_laboratory(node, scene)
-        case Prothrombin():
-            return answer_prothrombin(node, scene)
-        case Hcg():
-            return answer_hcg(node, scene)
-        case BloodPressure():
-            return answer_pressure(node, scene)
-        case Condition():
-            return answer_condition(node, scene)
-        case Coded():
-            return answer_coded(node, scene)
-        case Histology():
-            return answer_histology(node, scene)
-        case Grade():
-            return answer_grade(node, scene)
-        case CycleCount():
-            return answer_cycles(node, scene)
-        case ControlMonths():
-            return answer_control(node, scene)
-        case Progression():
-            return answer_progression(node, scene)
-    raise TypeError(f"no answer for {type(node).__name__}")
+def _answer(node: Node, scene: Scene) -> Answer:
+    return _ANSWERS[type(node)](node, scene)
+
+
+def _all(node: All, scene: Scene) -> Answer:
+    return combine_all(*(answer(child, scene) for child in node.of))
+
+
+def _any(node: Any, scene: Scene) -> Answer:
+    return combine_any(*(answer(child, scene) for child in node.of))
+
+
+def _not(node: Not, scene: Scene) -> Answer:
+    return invert(answer(node.of, scene))
+
+
+def _open(node: Open, _: Scene) -> Answer:
+    wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
+    return Answer(Truth.U, node.reason, attestable=node.attestable, wanted=wanted)
+
+
+def _fallback(node: Fallback, scene: Scene) -> Answer:
+    first = answer(node.first, scene)
+    if first.truth is not Truth.U or first.reason not in _WITHOUT_DATA:
+        return first
+    second = answer(node.second, scene)
+    found = first if second.truth is Truth.U and second.reason in _WITHOUT_DATA else second
+    return replace(found, changes=first.changes | second.changes)
+
+
+def _part_of(node: PartOf, scene: Scene) -> Answer:
+    criterion = scene.trial.criterion(node.criterion)
+    return answer_part(next(part for part in criterion.parts if part.id == node.part), scene)
+
+
+def _truth_of(node: TruthOf, scene: Scene) -> Answer:
+    return answer_criterion(scene.trial.criterion(node.criterion), scene)
 
 
 def _cases(node: Cases, scene: Scene) -> Answer:
@@ -382,3 +364,32 @@ def _verdict(criterion: Criterion, found: Answer, flips_on: date | None, scene: 
     return CriterionVerdict(
         criterion.id, found.truth, found.presumed, found.reason, flips_on, found.evidence, tuple(parts)
     )
+
+
+#: How each kind of node is answered; a node without a line here is a defect, found by the test of this table.
+_ANSWERS: dict[type[Node], Callable[[Anything, Scene], Answer]] = {
+    Age: answer_age,
+    All: _all,
+    Any: _any,
+    Attested: _attested,
+    BloodPressure: answer_pressure,
+    Cases: _cases,
+    Coded: answer_coded,
+    Condition: answer_condition,
+    ControlMonths: answer_control,
+    CrossCheck: _cross_check,
+    CycleCount: answer_cycles,
+    Fallback: _fallback,
+    Grade: answer_grade,
+    Hcg: answer_hcg,
+    Histology: answer_histology,
+    Laboratory: answer_laboratory,
+    Not: _not,
+    OnlyRefutes: _only_refutes,
+    Open: _open,
+    PartOf: _part_of,
+    Progression: answer_progression,
+    Prothrombin: answer_prothrombin,
+    Sex: answer_sex,
+    TruthOf: _truth_of,
+}

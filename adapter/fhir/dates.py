@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -27,6 +27,11 @@ _DATETIME = re.compile(
 )
 
 
+@lru_cache(maxsize=65536)
+def _paris_day(instant: datetime) -> date:
+    return instant.astimezone(PARIS).date()
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class When:
     """Instants from ``start`` (inclusive) to ``end`` (exclusive), both UTC; which one it was is not known.
@@ -37,16 +42,15 @@ class When:
     start: datetime
     end: datetime
     exact: bool = False
+    #: First and last calendar day in Paris that are possible.
+    earliest: date = field(init=False, repr=False, compare=False)
+    latest: date = field(init=False, repr=False, compare=False)
 
-    @property
-    def earliest(self) -> date:
-        """First calendar day in Paris that is possible."""
-        return _paris_day(self.start)
-
-    @property
-    def latest(self) -> date:
-        """Last calendar day in Paris that is possible."""
-        return _paris_day(max(self.start, self.end - timedelta(microseconds=1)))
+    def __post_init__(self) -> None:
+        last = max(self.start, self.end - timedelta(microseconds=1))
+        # Asked for far more often than made: a frozen dataclass is given them once.
+        object.__setattr__(self, "earliest", _paris_day(self.start))
+        object.__setattr__(self, "latest", _paris_day(last))
 
     @property
     def is_one_day(self) -> bool:
@@ -77,11 +81,6 @@ class When:
 
 #: Nothing is known of the time.
 ALWAYS = When(_MIN, _MAX)
-
-
-@lru_cache(maxsize=65536)
-def _paris_day(instant: datetime) -> date:
-    return instant.astimezone(PARIS).date()
 
 
 def _day_start(day: date) -> datetime:

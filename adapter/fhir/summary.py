@@ -49,6 +49,7 @@ _TIME_ELEMENTS = (
 # R4 datatypes.html#id
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
+_TEXT_ONLY = frozenset({"id", "extension", "text"})
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
@@ -176,7 +177,8 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
             codes[f"{system}|{code}"] = None
         if isinstance(literal, str) and (target := normalise_reference(literal)):
             references[target] = None
-        if "coding" in node or isinstance(code, str) or "reference" in node:
+        # A concept may be a text alone: what a hospital writes without a code must be found too. Names are not searched.
+        if "coding" in node or isinstance(code, str) or "reference" in node or node.keys() <= _TEXT_ONLY:
             for key in ("text", "display"):
                 if isinstance(text := node.get(key), str):
                     texts[text] = None
@@ -197,7 +199,7 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
         start=str(when.earliest) if when.start > ALWAYS.start else None,
         end=str(when.latest) if when.end < ALWAYS.end else None,
         codes=list(codes),
-        texts=list(texts),
+        texts=[] if resource_type == "Patient" else list(texts),
         references=list(references),
         links=_links(body) if resource_type == "Patient" else [],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -63,26 +62,30 @@ class Listed:
         return self.state in CLOSED_STATES
 
 
-def listed(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> Iterator[Listed]:
+def listed(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> list[Listed]:
     """Everybody with a saved verdict at a stage, ordered by site and patient.
 
-    Who was merged into another person since is counted as that person, and decisions go with them.
+    A person is one entry whatever the number of records: who was merged into another since stands under that record's
+    verdict, or under their own until the next screening has one. Decisions go with the person.
     """
-    decisions = store.decisions(trial.id, site=site)
-    merges: dict[str, dict[str, str]] = {}
+    decisions: dict[tuple[str, str], Decision] = {}
+    merges = {name: store.lake.merges(name) for name in store.lake.sites()}
+
+    def person_of(name: str, patient: str) -> tuple[str, str]:
+        return name, merges.get(name, {}).get(patient, patient)
+
+    for (name, patient), decision in store.decisions(trial.id, site=site).items():
+        person = person_of(name, patient)
+        standing = decisions.get(person)
+        if standing is None or standing.decided_at < decision.decided_at:
+            decisions[person] = decision
+    found: dict[tuple[str, str], Listed] = {}
     for saved in store.latest_verdicts(trial.id, stage, site=site):
-        if saved.site not in merges:
-            merges[saved.site] = store.lake.merges(saved.site)
-        if saved.patient in merges[saved.site]:
-            continue
-        people = (saved.patient, *(old for old, new in merges[saved.site].items() if new == saved.patient))
-        found = [decisions[saved.site, person] for person in people if (saved.site, person) in decisions]
-        yield _listed(
-            msgspec.json.decode(saved.content),
-            trial,
-            at=saved.screened_at,
-            decision=max(found, key=lambda decision: decision.decided_at, default=None),
-        )
+        person = person_of(saved.site, saved.patient)
+        if person not in found or person[1] == saved.patient:
+            verdict = msgspec.json.decode(saved.content)
+            found[person] = _listed(verdict, trial, at=saved.screened_at, decision=decisions.get(person))
+    return sorted(found.values(), key=lambda one: (one.site, one.patient))
 
 
 def _listed(verdict: dict[str, Any], trial: Trial, *, at: datetime, decision: Decision | None) -> Listed:

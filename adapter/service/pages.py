@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 from functools import cache, partial
 from importlib.resources import files
 from typing import Annotated, Any
-from unicodedata import name
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -172,7 +172,7 @@ def _environment() -> Environment:
 def _capital(text: str) -> str:
     # Unlike str.capitalize: "ALT" stays "ALT", and the beta of hCG is not made a letter that reads B.
     first = text[:1]
-    return first.upper() + text[1:] if first and name(first, "").startswith("LATIN") else text
+    return first.upper() + text[1:] if first and unicodedata.name(first, "").startswith("LATIN") else text
 
 
 def _summed(counts: dict[str, TypeCounts]) -> TypeCounts:

@@ -12,7 +12,7 @@ import pytest
 
 from adapter.store import Store
 from tests.support.cli import Ran, reluth
-from tests.support.clinic import ICD10, LOCAL, ON, clinic, condition, patient, write_feed
+from tests.support.clinic import ICD10, LOCAL, ON, clinic, condition, patient, store_unread, write_feed
 
 CANDIDATES = ["child", "intestinal", "pancreatic", "subject", "survivor", "treated", "undotted"]
 VERDICT_KEYS = [
@@ -415,3 +415,38 @@ def test_every_reporting_verb_refuses_a_store_that_is_not_there(tmp_path: Path) 
 def _audit(room: Clinic) -> list[tuple[str, str, str]]:
     with Store.open(room.store) as store:
         return [(entry.action, entry.subject, entry.detail) for entry in store.audit_trail()]
+
+
+def test_screen_and_why_return_5_and_name_what_could_not_be_read(room: Clinic) -> None:
+    with Store.open(room.store) as store:
+        reference = store_unread(store, "intestinal")
+
+    screened, told = room.screen(), room.run("why", "clinic/intestinal", "--on", ON)
+
+    assert (screened.code, told.code) == (5, 5)
+    assert _ids(screened) == CANDIDATES
+    assert all(f"{reference}: could not be read" in ran.err for ran in (screened, told))
+
+
+def test_why_of_a_patient_without_a_resource_of_their_own_returns_2(room: Clinic) -> None:
+    link = [{"other": {"reference": "Patient/elsewhere"}, "type": "seealso"}]
+    room.run("pull", "--from", write_feed(room.folder / "more", [patient("breast", link=link)]), "--site", "clinic")
+
+    assert room.run("why", "clinic/elsewhere").code == 2
+
+
+def test_screen_of_an_empty_store_says_so(room: Clinic) -> None:
+    Store.open(room.folder / "empty").close()
+
+    ran = reluth("--store", room.folder / "empty", "screen", "--json")
+
+    assert (ran.code, ran.out) == (0, "")
+    assert "the store is empty" in ran.err
+
+
+def test_simulate_json_tells_what_was_written(room: Clinic) -> None:
+    ran = reluth("simulate", room.folder / "made", "--patients", "5", "--seed", "1", "--on", "2025-06-01", "--json")
+
+    assert (ran.code, ran.object["patients"]) == (0, 5)
+    assert (room.folder / "made" / "truth.ndjson").is_file()
+    assert "reluth --store var pull" in reluth("simulate", room.folder / "b", "--patients", "5", "--seed", "1").err

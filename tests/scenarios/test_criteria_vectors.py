@@ -85,6 +85,11 @@ def _scenarios() -> Iterator[Scenario]:
 
 
 SCENARIOS = list(_scenarios())
+#: Resources that no verdict may follow, by what is the matter with them.
+NOISE = {
+    kind: [encode(resource) for resource in ChartWriter().write(entries)]
+    for kind, entries in load_scenarios((FOLDER.parent / "noise.yaml").read_text(encoding="utf-8")).items()
+}
 
 
 @cache
@@ -224,6 +229,24 @@ def test_criterion_vector_does_not_depend_on_the_order_of_the_feed(scenario: Sce
     assert backward == forward
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+def test_criterion_vector_is_not_moved_by_what_does_not_count(scenario: Scenario, tmp_path: Path) -> None:
+    resources, shared = _resources(scenario)
+    (tmp_path / "plain").mkdir()
+    plain = _truths(_verdict(scenario, resources, shared, tmp_path / "plain"))
+
+    for kind, noise in NOISE.items():
+        (tmp_path / kind).mkdir()
+        found = _truths(_verdict(scenario, [*noise, *resources], shared, tmp_path / kind))
+
+        assert found == plain, kind
+
+
+def _truths(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    truths = {item["id"]: item["truth"] for item in verdict["criteria"]}
+    return {**truths, "permanent": verdict["permanent"], "ineligible": verdict["outcome"] == "ineligible"}
+
+
 def test_criterion_vectors_cover_every_coded_criterion_and_name_their_source() -> None:
     files = Counter(scenario.case["criterion"] for scenario in SCENARIOS)
     ids = Counter(scenario.id for scenario in SCENARIOS)
@@ -241,7 +264,7 @@ def test_criterion_vectors_cover_every_coded_criterion_and_name_their_source() -
         ("completeness", [{"domain": "condition", "from": "2025-01-01", "to": "2020-01-01", "declared_by": "x", "on": "2025-01-01"}], "/0/to"),
         ("completeness", [{"domain": "condition", "from": "2020-01-01", "to": "2025-01-01", "on": "2025-01-01"}], "/0"),
         ("completeness", [{"domain": "condition", "from": "2020", "to": "2025-01-01", "declared_by": "x", "on": "2025-01-01"}], "/0/from"),
-        ("site", {"icd10_system": ["urn:oid:1.2.250.1.999.1.2"]}, "/icd10_system"),
+        ("site", {"icd10_system": ["urn:oid:1.2.250.1.999.1.2"]}, ""),
         ("site", {"fasting_codes": ["14749-6"]}, "/fasting_codes/0"),
     ],
 )  # fmt: skip

@@ -87,6 +87,13 @@ def test_trial_carries_every_open_question_of_the_specification() -> None:
     assert all(question.text["fr"] for question in questions)
 
 
+def test_trial_marks_what_is_done_at_the_screening_visit() -> None:
+    # clarifications.md 35
+    found = {item.id for item in load_trial("nct04954820").criteria if item.at_screening_visit}
+
+    assert found == {"I12", "I13", "I14", "I15"}
+
+
 def _same_question(criteria: tuple[str, ...], english: str, wanted: str) -> bool:
     named = re.findall(r"\b[IE]\d\d\b", wanted)
     stop = {

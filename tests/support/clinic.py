@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ICD10", "LOCAL", "ON", "clinic", "condition", "patient", "write_feed"]
+from adapter.fhir import summarise
+from adapter.store import Origin, Store
+from adapter.sync import FolderSource, pull
+
+__all__ = ["ICD10", "LOCAL", "ON", "clinic", "condition", "patient", "refute", "store_unread", "write_feed"]
 
 Resource = dict[str, Any]
 
@@ -93,6 +97,29 @@ def clinic() -> Iterator[Resource]:
         "individual": {"reference": "Patient/subject"},
         "period": {"start": "2025-03-10"},
     }
+
+
+def refute(store: Store, folder: Path, identity: str) -> None:
+    """Pull a second version of a patient's tumour, in which it is refuted."""
+    refuted = condition(
+        f"c-{identity}", identity, "C17.2", verificationStatus=_status("refuted"), meta={"versionId": "2"}
+    )
+    pull(store, FolderSource(write_feed(folder / f"refute-{identity}", [refuted])), site="clinic")
+
+
+def store_unread(store: Store, identity: str) -> str:
+    """Store a Condition of a patient that a record cannot read, as a release that knew less of records would have.
+
+    Returns:
+        its reference.
+    """
+    sound = condition("c-unread", identity, "C18.0")
+    broken = {**sound, "onsetDateTime": ["2020"]}
+    with store.begin_run("clinic", "pull") as run:
+        writer = store.lake.writer(run)
+        writer.add(summarise(json.dumps(sound).encode()), json.dumps(broken).encode(), Origin("Condition.ndjson", 1))
+        writer.commit()
+    return "Condition/c-unread"
 
 
 def write_feed(folder: Path, resources: Iterable[Resource]) -> Path:

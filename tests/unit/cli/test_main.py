@@ -21,7 +21,21 @@ from adapter.errors import (
 )
 from tests.support.cli import reluth, reluth_process
 
-VERBS = ["demo", "simulate", "pull", "screen", "why", "worklist", "log", "funnel", "add", "decide", "store", "serve", "openapi"]
+VERBS = [
+    "demo",
+    "simulate",
+    "pull",
+    "screen",
+    "why",
+    "worklist",
+    "log",
+    "funnel",
+    "add",
+    "decide",
+    "store",
+    "serve",
+    "openapi",
+]
 HEAVY = ("duckdb", "pyarrow", "fastapi", "sqlalchemy", "httpx", "pydantic", "yaml")
 
 

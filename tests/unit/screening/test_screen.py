@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+
+import pytest
 
 from adapter.criteria import Outcome, PatientVerdict, Stage, Trial
-from adapter.fhir import summarise
 from adapter.screening import Asked, possible_candidates, screen
-from adapter.store import Origin, Store, StoredVerdict
+from adapter.store import Store, StoredVerdict
 from adapter.sync import FolderSource, pull
 from adapter.terminology import Site
-from tests.support.clinic import LOCAL, ON, clinic, condition, patient, write_feed
+from tests.support.clinic import ICD10, LOCAL, ON, condition, patient, refute, store_unread, write_feed
 
 PLAIN = Site.plain("clinic")
 ASKED = Asked(today=date.fromisoformat(ON), on=date.fromisoformat(ON))
-_BROKEN: tuple[dict[str, Any], ...] = ({}, {"onsetDateTime": ["2020"]})
 CANDIDATES = ["child", "intestinal", "pancreatic", "subject", "survivor", "treated", "undotted"]
 
 
@@ -41,7 +39,7 @@ def test_narrowing_leaves_out_who_has_no_signal(store: Store, trial: Trial) -> N
 
 
 def test_narrowing_finds_local_codes_that_the_site_maps(store: Store, trial: Trial) -> None:
-    mapped = replace(PLAIN, concept_map={(LOCAL, "TUM-GRELE"): (("http://hl7.org/fhir/sid/icd-10", "C17.2"),)})
+    mapped = replace(PLAIN, concept_map={(LOCAL, "TUM-GRELE"): ((ICD10, "C17.2"),)})
 
     found = possible_candidates(store, trial, mapped)
 
@@ -135,9 +133,7 @@ def test_screen_keeps_candidates_and_forgets_the_others(store: Store, trial: Tri
 
 def test_screen_learns_that_a_candidate_is_none_any_more(store: Store, trial: Trial, tmp_path: Path) -> None:
     list(screen(store, trial, PLAIN, ASKED))
-    refuted = next(one for one in clinic() if one["id"] == "c-refuted")["verificationStatus"]
-    corrected = condition("c-intestinal", "intestinal", "C17.2", verificationStatus=refuted, meta={"versionId": "2"})
-    pull(store, FolderSource(write_feed(tmp_path / "later", [corrected])), site="clinic")
+    refute(store, tmp_path, "intestinal")
 
     verdicts = list(screen(store, trial, PLAIN, ASKED))
 
@@ -167,17 +163,12 @@ def test_screen_saves_nothing_when_not_asked_to(store: Store, trial: Trial) -> N
 
 
 def test_screen_names_unreadable_resources_and_goes_on(store: Store, trial: Trial) -> None:
-    # As a release before would have stored it, that knew less of what a record needs.
-    sound, broken = (json.dumps(condition("c-broken", "intestinal", "C18.0", **more)).encode() for more in _BROKEN)
-    with store.begin_run("clinic", "pull") as run:
-        writer = store.lake.writer(run)
-        writer.add(summarise(sound), broken, Origin("Condition.ndjson", 1))
-        writer.commit()
+    reference = store_unread(store, "intestinal")
 
     screening = screen(store, trial, PLAIN, ASKED)
 
     assert _ids(list(screening)) == CANDIDATES
-    assert screening.unreadable == ("Condition/c-broken",)
+    assert screening.unreadable == (reference,)
 
 
 def test_screen_counts_what_it_evaluated(store: Store, trial: Trial) -> None:
@@ -205,3 +196,19 @@ def test_screen_tells_how_far_it_is(store: Store, trial: Trial) -> None:
     list(screen(store, trial, PLAIN, replace(ASKED, progress=lambda done, total: told.append((done, total)))))
 
     assert told[-1][0] == told[-1][1]
+
+
+def test_screen_makes_a_new_verdict_when_a_site_document_changes(store: Store, trial: Trial) -> None:
+    first = _kept(store, trial)[0].input_hash
+    list(screen(store, trial, replace(PLAIN, fasting_codes=frozenset({("urn:x", "1")})), ASKED))
+
+    assert next(store.latest_verdicts(trial.id, "registration")).input_hash != first
+
+
+def test_screen_writes_verdicts_in_more_than_one_batch(
+    store: Store, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.screening.screen._SAVE_BATCH", 2)
+    monkeypatch.setattr("adapter.screening.screen._BATCH", 2)
+
+    assert len(_kept(store, trial)) == len(CANDIDATES)

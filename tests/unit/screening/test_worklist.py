@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,9 @@ from adapter.criteria import Stage, Trial
 from adapter.screening import Asked, Bin, WorklistRow, next_step, read_worklist, screen, standing, words
 from adapter.screening.worklist import _place
 from adapter.store import Store
+from adapter.sync import FolderSource, pull
 from adapter.terminology import Site
-from tests.support.clinic import ON
+from tests.support.clinic import ON, patient, refute, write_feed
 
 ASKED = Asked(today=date.fromisoformat(ON), on=date.fromisoformat(ON))
 ROW = WorklistRow(
@@ -116,12 +118,43 @@ def test_worklist_takes_the_decision_on_a_merged_record_along(screened: Store, t
     assert _rows(screened, trial)["survivor"].state == "contacted"
 
 
-def test_worklist_shows_a_decision_on_who_is_no_candidate_any_more(screened: Store, trial: Trial) -> None:
-    screened.add_candidate("clinic", "Patient/dead", trial=trial.id, by="nurse")
-    list(screen(screened, trial, Site.plain("clinic"), ASKED))
-    before = set(_rows(screened, trial))
+def test_worklist_has_one_row_for_two_records_merged_since(screened: Store, trial: Trial, tmp_path: Path) -> None:
+    merged = patient("undotted", link=[{"other": {"reference": "Patient/intestinal"}, "type": "replaced-by"}])
+    pull(screened, FolderSource(write_feed(tmp_path / "merged", [merged])), site="clinic")
 
-    assert "dead" not in before
+    assert "undotted" not in _rows(screened, trial)
+    assert "intestinal" in _rows(screened, trial)
+
+
+def test_worklist_keeps_who_was_merged_into_a_record_not_screened_yet(
+    screened: Store, trial: Trial, tmp_path: Path
+) -> None:
+    merged = patient("undotted", link=[{"other": {"reference": "Patient/breast"}, "type": "replaced-by"}])
+    pull(screened, FolderSource(write_feed(tmp_path / "merged", [merged])), site="clinic")
+
+    before = set(_rows(screened, trial))
+    list(screen(screened, trial, Site.plain("clinic"), ASKED))
+    after = set(_rows(screened, trial))
+
+    assert "undotted" in before
+    assert "breast" not in before
+    assert "undotted" not in after
+    assert "breast" in after
+
+
+def test_worklist_shows_a_decision_on_who_is_no_candidate_any_more(
+    screened: Store, trial: Trial, tmp_path: Path
+) -> None:
+    for identity in ("intestinal", "undotted"):
+        refute(screened, tmp_path, identity)
+    screened.decide("clinic", "Patient/undotted", trial=trial.id, state="contacted", reason="to-contact", by="nurse")
+    list(screen(screened, trial, Site.plain("clinic"), ASKED))
+
+    rows = _rows(screened, trial)
+
+    assert rows["undotted"].bin is Bin.UNLISTED
+    assert next_step(rows["undotted"], trial, words("en")) == "nothing"
+    assert "intestinal" not in rows
 
 
 def test_worklist_row_names_patients_by_random_key(screened: Store, trial: Trial) -> None:

@@ -1,0 +1,112 @@
+"""In: `reluth pull` from a hospital's FHIR server on loopback. Out: what the contract promises of it, server failing or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapter.service.hospital import serve_hospital
+from tests.support.cli import Ran, reluth
+from tests.support.clinic import ON, clinic, condition, write_feed
+
+TYPES = ["Condition", "Medication", "MedicationAdministration", "Patient", "ResearchStudy", "ResearchSubject"]
+
+
+@pytest.fixture
+def hospital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The clinic as a FHIR server; yields its address."""
+    monkeypatch.chdir(tmp_path)
+    with serve_hospital(write_feed(tmp_path / "feed", clinic())) as address:
+        yield address
+
+
+def _settings(address: str, *more: str) -> None:
+    lines = ["[sites.clinic]", f'base_url = "{address}"', f"types = {TYPES}", *more]
+    Path("adapter.toml").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _pull(*arguments: str) -> Ran:
+    return reluth("pull", "--site", "clinic", "--json", *arguments)
+
+
+def test_pull_over_http_ends_with_the_object_of_the_contract_and_a_bookmark(hospital: str) -> None:
+    _settings(hospital)
+
+    ran = _pull()
+
+    assert (ran.code, ran.object["complete"]) == (0, True)
+    assert sorted(ran.object["types"]) == TYPES
+    assert ran.object["transaction_time"] is not None
+
+
+def test_pull_over_http_gives_the_same_verdicts_as_from_the_folder(hospital: str) -> None:
+    _settings(hospital)
+    _pull()
+    reluth("--store", "other", "pull", "--from", "feed", "--site", "clinic")
+
+    by_http = reluth("screen", "--all", "--json", "--on", ON)
+    by_folder = reluth("--store", "other", "screen", "--all", "--json", "--on", ON)
+
+    assert by_http.out == by_folder.out != ""
+
+
+def test_pull_over_http_again_brings_nothing_new(hospital: str) -> None:
+    _settings(hospital)
+    _pull()
+
+    found = _pull("--full").object
+
+    assert sum(counts["read"] for counts in found["types"].values()) == sum(1 for _ in clinic())
+    assert {(counts["new"], counts["changed"]) for counts in found["types"].values()} == {(0, 0)}
+
+
+def test_pull_over_http_names_the_types_that_the_server_lacks_and_returns_5(hospital: str) -> None:
+    _settings(hospital)
+    Path("adapter.toml").write_text(f'[sites.clinic]\nbase_url = "{hospital}"\n', encoding="utf-8")
+
+    ran = _pull()
+
+    assert (ran.code, ran.object["complete"]) == (5, False)
+    assert "missing: Observation" in ran.err
+    assert "pull again" in ran.err
+
+
+def test_pull_over_http_names_the_server_that_speaks_another_version(hospital: str) -> None:
+    _settings(hospital, 'fhir_version = "5.0.0"')
+
+    ran = _pull()
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "sites.clinic.fhir_version: is 5.0.0, the server states 4.0.1" in ran.err
+
+
+def test_pull_over_http_names_the_mode_that_is_not_there_yet(hospital: str) -> None:
+    _settings(hospital, 'mode = "bulk"')
+
+    ran = _pull()
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "sites.clinic.mode" in ran.err
+
+
+def test_pull_over_http_needs_the_site_in_the_settings(hospital: str) -> None:
+    _settings(hospital)
+
+    ran = reluth("pull", "--site", "nowhere")
+
+    assert ran.code == 2
+    assert "sites.nowhere: is not in the settings (there: clinic)" in ran.err
+
+
+def test_pull_tells_people_what_was_put_aside(tmp_path: Path) -> None:
+    feed = write_feed(tmp_path / "feed", [condition("c", "1", "C17.2")])
+    with (feed / "Condition.ndjson").open("a") as lines:
+        lines.writelines(f"broken {number}\n" for number in range(12))
+
+    ran = reluth("--store", tmp_path / "store", "pull", "--from", feed)
+
+    assert (ran.code, ran.out) == (5, "")
+    assert "put aside: Condition.ndjson:2:" in ran.err
+    assert "and 2 more put aside" in ran.err
