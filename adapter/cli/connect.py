@@ -19,14 +19,12 @@ def site_address(site_id: str, site: SiteSettings) -> SiteAddress:
     Raises:
         ConfigurationError: it has none, or is to be reached in a way that this release does not know.
     """
-    import httpx
-
     from adapter.client import BasicAuth, BearerAuth, SiteAddress, tls_context
     from adapter.config import BasicSettings, BearerSettings, NoAuthSettings
 
     if site.base_url is None:
         raise ConfigurationError(f"sites.{site_id}.base_url", "is missing: where is the hospital's FHIR server?")
-    auth: httpx.Auth | None = None
+    auth: BasicAuth | BearerAuth | None = None
     match site.auth:
         case NoAuthSettings():
             pass

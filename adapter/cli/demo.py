@@ -118,11 +118,10 @@ def _pull(room: Opened, feed: Path, *, options: Options) -> None:
     from adapter.client import SiteAddress
     from adapter.service.hospital import serve_hospital
 
-    types = [name for name in needed_types(room) if (feed / f"{name}.ndjson").is_file()]
     with serve_hospital(feed) as address:
         note(options, f"2/4 pulling from its FHIR server, {address}")
         summary = pull_over_http(
-            room, SiteAddress(address), site=_SITE, types=types, options=options, fhir_version="4.0.1"
+            room, SiteAddress(address), site=_SITE, types=needed_types(room), options=options, fhir_version="4.0.1"
         )
     tell(summary, Options(quiet=options.quiet))
     note(options, "3/4 screening")

@@ -114,7 +114,7 @@ def _criterion(line: CriterionLine, words: Words) -> list[Text]:
 
     head = Text("  ")
     head.append(f"{_MARKS[line.passes]} {line.id}", style=_STYLES[line.passes])
-    head.append(f" {line.label}: ")
+    head.append(f" {line.label}{words.phrase('colon')}")
     head.append(line.verdict, style=_STYLES[line.passes])
     if line.why_open:
         head.append(f" ({line.why_open})")

@@ -151,8 +151,9 @@ def _attested(node: Attested, scene: Scene) -> Answer:
     valid_days = scene.trial.attestation_validity(node.link)
     found = latest_attestation(scene.attestations, node.link, on=scene.on, valid_days=valid_days)
     if found is None:
+        shown = answer_coded(Coded(node.shows), scene).evidence if node.shows else ()
         wanted = (Wanted(node.link, attestation=True),)
-        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, wanted=wanted)
+        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, shown, attestable=True, wanted=wanted)
     attested = found[0]
     if node.since_days is None or attested.truth is not Truth.T:
         return attested

@@ -303,10 +303,13 @@ def _part_of(node: Node, terms: _Terms) -> tree.Node:
     return tree.PartOf(criterion, text if "." in text else f"{criterion}.{text}")
 
 
-def _attested(node: Node, _: _Terms) -> tree.Node:
+def _attested(node: Node, terms: _Terms) -> tree.Node:
     if isinstance(node.value, str):
         return tree.Attested(node.text())
-    found = tree.Attested(node["link"].text(), node["since_days"].integer())
+    since, shows = node.get("since_days"), node.get("shows")
+    found = tree.Attested(
+        node["link"].text(), since.integer() if since else None, terms.value_set(shows) if shows else None
+    )
     node.close()
     return found
 

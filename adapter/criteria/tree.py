@@ -140,10 +140,14 @@ class TruthOf(Node):
 
 @dataclass(frozen=True, slots=True)
 class Attested(Node):
-    """What a person attested under this linkId; ``since_days``: an attested date must lie that far back."""
+    """What a person attested under this linkId.
+
+    ``since_days``: an attested date must lie that far back. ``shows``: Conditions to show to whom is asked.
+    """
 
     link: str
     since_days: int | None = None
+    shows: ValueSet | None = None
 
 
 # Data

@@ -12,14 +12,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 __all__ = ["LOOPBACK_HOSTS", "SESSION_COOKIE", "SESSION_SECONDS", "Access", "host_allowed"]
 
 SESSION_COOKIE = "reluth_session"
 SESSION_SECONDS = 12 * 60 * 60
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-_MAX_SESSIONS = 64
 _MAX_PORT = 65_535
 
 
@@ -45,9 +44,7 @@ class Access:
                 return None
             self._token = None
             session = secrets.token_urlsafe(32)
-            self._drop_expired()
-            if len(self._sessions) < _MAX_SESSIONS:
-                self._sessions[_digest(session)] = self._clock() + SESSION_SECONDS
+            self._sessions[_digest(session)] = self._clock() + SESSION_SECONDS
             return session
 
     def holds(self, session: str | None) -> bool:
@@ -90,7 +87,7 @@ def _split(header: str) -> tuple[str, str | None]:
 
 def _bracketed(host: str) -> str:
     try:
-        return f"[{host}]" if ip_address(host).version == 6 else host  # noqa: PLR2004 - the version's name is its number
+        return f"[{host}]" if isinstance(ip_address(host), IPv6Address) else host
     except ValueError:
         return host
 

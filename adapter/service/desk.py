@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from adapter.config import Settings
 from adapter.criteria import Criterion, Stage, Trial
 from adapter.documents import load_trial
@@ -52,7 +54,7 @@ class Desk:
         """Whether the store answers."""
         try:
             self._store.patient_by_key("")
-        except (ReluthError, OSError):
+        except (ReluthError, OSError, SQLAlchemyError):
             return False
         return True
 

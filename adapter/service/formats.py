@@ -20,6 +20,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # UCUM writes micro as u; the two others are its own spellings of what every report prints otherwise.
 _SPELLINGS = {"umol/L": "µmol/L", "ug/L": "µg/L", "/uL": "/µL", "mm[Hg]": "mmHg"}
 _INDEXED = "mL/min/{1.73_m2}"
+_TIMES_LIMIT: dict[Language, str] = {"fr": "N", "en": "× ULN"}
 _YEARS: dict[Language, str] = {"fr": "ans", "en": "years"}
 _INTERNATIONAL: dict[Language, str] = {"fr": "UI", "en": "IU"}
 
@@ -57,6 +58,8 @@ def unit(code: str, language: Language) -> str:
         return f"mL/min/{words(language).number('1.73')}{_NBSP}m²"
     if code == "a":
         return _YEARS[language]
+    if code == "ULN":
+        return _TIMES_LIMIT[language]
     text = _SPELLINGS.get(code, code).replace("[iU]", _INTERNATIONAL[language])
     text = _ANNOTATION.sub(lambda found: found[1], text)
     return _EXPONENT.sub(lambda found: "10" + found[1].translate(_SUPERSCRIPTS), text)

@@ -79,7 +79,7 @@ class Guard:
 
         try:
             await (self._refusal(request) or self._app)(scope, receive, send_guarded)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - outside it is only the server, which would log the message
             # Its message, and the values in its frames, may quote a resource; its class and place never do.
             logger("service").error("request failed", error=type(error).__name__, place=_place(error))
             if not started:
@@ -97,7 +97,7 @@ class Guard:
     def _last_word(self, request: Request) -> Response:
         try:
             return self._refuse(request, 500)
-        except Exception:
+        except Exception:  # noqa: BLE001 - nothing stands behind the last word
             # What broke may be what the refusal is made of.
             return PlainTextResponse("Internal Server Error", status_code=500)
 

@@ -17,7 +17,7 @@ from adapter.documents import load_trial
 from adapter.store import Store, StoredVerdict
 from adapter.sync import FolderSource, pull
 
-__all__ = ["HOSTILE", "ON", "SITE", "TRIAL", "fill_store", "row_of", "screened_store", "verdict"]
+__all__ = ["HOSTILE", "ON", "SITE", "TRIAL", "fill_store", "row_of", "save", "screened_store", "verdict"]
 
 SITE = "icm"
 TRIAL = "nct04954820"
@@ -104,7 +104,8 @@ def verdicts() -> Iterator[Json]:
     )
     order = [{"what": "alt", "by": "2025-06-10", "for": ["E07"]}]
     undecided = criterion("I04", "U", reason="course-undecided")
-    yield verdict("ready", "ready-for-investigator", flips_on="2025-06-17")
+    presumed = criterion("E05", "F", presumed=True)
+    yield verdict("ready", "ready-for-investigator", presumed, flips_on="2025-06-17")
     yield verdict("liver", "needs-information", liver, to_order=order)
     yield verdict("course", "needs-information", liver, undecided)
     yield verdict("low", "ineligible", low, flips_on="2025-06-18", merged=["Patient/low-before"])
@@ -119,6 +120,12 @@ def fill_store(store: Store, feed: Path) -> None:
     people = [json.dumps({"resourceType": "Patient", "id": item["patient"].split("/")[1]}) for item in verdicts()]
     (feed / "Patient.ndjson").write_text("\n".join([*people, '{"resourceType": "Patient", "id"', ""]))
     pull(store, FolderSource(feed), site=SITE)
+    save(store, *verdicts())
+    store.decide(SITE, "Patient/declined", trial=TRIAL, state="declined", reason="patient-declined", by="nurse")
+
+
+def save(store: Store, *found: Json) -> None:
+    """Keep verdicts as a screening does."""
     store.save_verdicts(
         StoredVerdict(
             site=SITE,
@@ -131,9 +138,8 @@ def fill_store(store: Store, feed: Path) -> None:
             content=json.dumps(item),
             input_hash="by-hand",
         )
-        for item in verdicts()
+        for item in found
     )
-    store.decide(SITE, "Patient/declined", trial=TRIAL, state="declined", reason="patient-declined", by="nurse")
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 from adapter.criteria import Stage, Trial
 from adapter.screening import Asked, read_funnel, screen
 from adapter.store import Store
 from adapter.terminology import Site
-from tests.support.clinic import ON, clinic
+from tests.support.clinic import ON, clinic, refute
 
 ON_DAY = date.fromisoformat(ON)
 
@@ -62,3 +63,13 @@ def test_funnel_json_is_what_it_holds(store: Store, trial: Trial) -> None:
     assert found.to_json()["sites"] == ["clinic"]
     assert [item["id"] for item in found.to_json()["criteria"]] == [counts.id for counts in found.criteria]
     assert read_funnel(store, trial, Stage.REGISTRATION, site="nowhere").patients == 0
+
+
+def test_funnel_leaves_out_who_is_no_candidate_any_more(store: Store, trial: Trial, tmp_path: Path) -> None:
+    asked = Asked(today=ON_DAY, on=ON_DAY)
+    list(screen(store, trial, Site.plain("clinic"), asked))
+    before = read_funnel(store, trial, Stage.REGISTRATION).candidates
+    refute(store, tmp_path, "intestinal")
+    list(screen(store, trial, Site.plain("clinic"), asked))
+
+    assert read_funnel(store, trial, Stage.REGISTRATION).candidates == before - 1

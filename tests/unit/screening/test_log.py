@@ -6,14 +6,16 @@ import csv
 import io
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from adapter.criteria import Stage, Trial
 from adapter.screening import Asked, LogRow, read_log, screen, screening_number, write_log
 from adapter.store import Store
+from adapter.sync import FolderSource, pull
 from adapter.terminology import Site
-from tests.support.clinic import ON
+from tests.support.clinic import ON, patient, refute, write_feed
 
 ROW = LogRow(
     number="CLINIC-ABCDEFGH",
@@ -127,3 +129,24 @@ def test_log_csv_quotes_a_comma() -> None:
     write_log([replace(ROW, reason_not_enrolled="a,b")], out)
 
     assert next(csv.DictReader(io.StringIO(out.getvalue())))["reason_not_enrolled"] == "a,b"
+
+
+def test_log_keeps_who_is_no_candidate_any_more(screened: Store, trial: Trial, tmp_path: Path) -> None:
+    refute(screened, tmp_path, "intestinal")
+    on = date.fromisoformat(ON)
+    list(screen(screened, trial, Site.plain("clinic"), Asked(today=on, on=on)))
+
+    row = _row(screened, trial, "intestinal")
+
+    assert (row.eligible, row.reason_not_enrolled) == ("no", "not-a-candidate")
+
+
+def test_log_tells_that_a_candidate_died(screened: Store, trial: Trial, tmp_path: Path) -> None:
+    died = patient("intestinal", deceasedDateTime="2025-05-30", meta={"versionId": "2"})
+    pull(screened, FolderSource(write_feed(tmp_path / "died", [died])), site="clinic")
+    on = date.fromisoformat(ON)
+    list(screen(screened, trial, Site.plain("clinic"), Asked(today=on, on=on)))
+
+    row = _row(screened, trial, "intestinal")
+
+    assert (row.eligible, row.reason_not_enrolled) == ("no", "deceased")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -208,7 +209,9 @@ def test_screen_makes_a_new_verdict_when_a_site_document_changes(store: Store, t
 def test_screen_writes_verdicts_in_more_than_one_batch(
     store: Store, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.screening.screen._SAVE_BATCH", 2)
-    monkeypatch.setattr("adapter.screening.screen._BATCH", 2)
+    # The function of the same name hides the module.
+    module = sys.modules["adapter.screening.screen"]
+    monkeypatch.setattr(module, "_SAVE_BATCH", 2)
+    monkeypatch.setattr(module, "_BATCH", 2)
 
     assert len(_kept(store, trial)) == len(CANDIDATES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -81,3 +83,20 @@ def test_words_name_the_place_of_a_missing_entry() -> None:
         words("en").reason("nonsense")
     with pytest.raises(DocumentError, match="#/reasons/x: has no fr text"):
         Words("fr", {"reasons": {"x": {"en": "only"}}}).reason("x")
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"), [(None, "cannot be read"), ("a: [", "cannot be read"), ("- a\n", "is not a mapping")]
+)
+def test_words_name_the_document_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str | None, problem: str
+) -> None:
+    # The function of the same name hides the module.
+    module = sys.modules["adapter.screening.words"]
+    monkeypatch.setattr(module, "files", lambda _package: tmp_path)
+    (tmp_path / "words").mkdir()
+    if written is not None:
+        (tmp_path / "words" / "screening.yaml").write_text(written, encoding="utf-8")
+
+    with pytest.raises(DocumentError, match=f"words/screening.yaml#: {problem}"):
+        module._document.__wrapped__()

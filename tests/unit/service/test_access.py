@@ -31,7 +31,7 @@ def test_token_opens_once() -> None:
 def test_token_wrong_opens_nothing_and_leaves_the_right_one_good() -> None:
     access = Access("right")
 
-    wrong = [access.redeem(offered) for offered in ("", "righ", "right ", "RIGHT", "é\udcff")]
+    wrong = [access.redeem(offered) for offered in ("", "rightly", "right ", "RIGHT", "é\udcff")]
 
     assert wrong == [None] * 5
     assert access.holds(access.redeem("right"))

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import cast
+
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
-from tests.support.screened import row_of, verdicts
+from adapter.criteria import Stage, Trial
+from adapter.documents import load_trial
+from adapter.service.desk import Desk
+from adapter.store import Store
+from adapter.sync import FolderSource, pull
+from tests.support.screened import SITE, TRIAL, row_of, save, verdict, verdicts
 
 
 def test_worklist_is_ordered_by_what_to_do(client: TestClient) -> None:
@@ -49,6 +59,20 @@ def test_keys_are_random_and_stay_the_same(client: TestClient) -> None:
     assert all(len(key) >= 20 and patient.split("/")[1] not in key for patient, key in first.items())
 
 
+def test_key_of_a_merged_record_leads_to_the_one_that_stayed(tmp_path: Path) -> None:
+    link = {"other": {"reference": "Patient/new"}, "type": "replaced-by"}
+    people = [{"resourceType": "Patient", "id": "old", "link": [link]}, {"resourceType": "Patient", "id": "new"}]
+    (tmp_path / "Patient.ndjson").write_text("".join(f"{json.dumps(person)}\n" for person in people))
+    with Store.open(tmp_path / "var") as store:
+        pull(store, FolderSource(tmp_path), site=SITE)
+        save(store, verdict("new", "eligible"))
+        store.decide(SITE, "Patient/old", trial=TRIAL, state="contacted", reason="to-contact", by="nurse")
+        found = Desk(store, load_trial(TRIAL)).patient(store.patient_key(SITE, "Patient/old"), Stage.REGISTRATION)
+
+    assert found is not None
+    assert (found.verdict.patient, found.state) == ("Patient/new", "contacted")
+
+
 def test_funnel_counts_each_candidate_once_per_criterion(client: TestClient) -> None:
     funnel = client.get("/api/funnel").json()
 
@@ -89,6 +113,14 @@ def test_refusal_is_a_problem_that_repeats_nothing_of_the_request(client: TestCl
     assert answer.headers["content-type"] == "application/problem+json"
     assert set(answer.json()) == {"type", "title", "status", "detail"}
     assert not {"unknown", "not a key", "other", "nct00000000"} & set(answer.text.split('"'))
+
+
+def test_desk_is_not_ready_when_the_database_fails() -> None:
+    class Broken:
+        def patient_by_key(self, key: str) -> None:
+            raise OperationalError("select", {}, Exception("disk I/O error"))
+
+    assert not Desk(cast(Store, Broken()), cast(Trial, None)).ready()
 
 
 def test_readiness_tells_when_the_store_does_not_answer(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

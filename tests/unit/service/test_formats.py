@@ -41,6 +41,8 @@ def test_effective_keeps_the_precision_of_the_record(value: str, language: Langu
         ("[iU]/L", "en", "IU/L"),
         ("{INR}", "en", "INR"),
         ("a", "fr", "ans"),
+        ("ULN", "fr", "N"),
+        ("ULN", "en", "× ULN"),
         ("mL/min/{1.73_m2}", "fr", "mL/min/1,73\N{NO-BREAK SPACE}m²"),
         ("", "en", ""),
     ],

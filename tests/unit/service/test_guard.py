@@ -156,6 +156,11 @@ def test_defect_in_the_error_page_itself_is_still_answered(client: TestClient, m
     assert answer.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.parametrize("path", ["/static/other.css", "/static/../app.py", "/static/%2e%2e/app.py", "/static/"])
+def test_only_the_named_static_files_are_served(stranger: TestClient, path: str) -> None:
+    assert stranger.get(path).status_code in (401, 404)
+
+
 def test_websocket_is_refused(client: TestClient) -> None:
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
         pass

@@ -108,6 +108,12 @@ def test_part_presumed_is_told_apart_from_one_that_was_recorded(trial: Trial) ->
     assert (parts["E07.c"].truth, parts["E07.c"].presumed) == ("U", False)
 
 
+def test_criterion_presumed_is_told_apart_from_one_that_was_recorded(trial: Trial) -> None:
+    shown = entries(sheet_of("ready", trial))
+
+    assert {name for name, entry in shown.items() if entry.presumed} == {"E05"}
+
+
 def test_exclusion_that_is_true_fails_and_one_that_is_false_passes(trial: Trial) -> None:
     shown = entries(sheet_of("pancreas", trial))
 

@@ -1,0 +1,226 @@
+"""In: the raw resources of one person. Out: whether they become a record, faulty ones named, references followed."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adapter.fhir import ALWAYS, PatientRecord, needed_references, parse_when, when_of
+from adapter.fhir.resources import Condition, MedicationAdministration, Observation, Procedure, decode
+
+
+def raw(resource_type: str, identity: str = "1", **body: Any) -> bytes:
+    return json.dumps({"resourceType": resource_type, "id": identity, **body}).encode()
+
+
+def test_numbers_keep_their_digits() -> None:
+    text = b'{"resourceType":"Observation","id":"1","valueQuantity":{"value":1.10}}'
+    found = decode("Observation", text)
+
+    assert isinstance(found, Observation)
+    assert found.value_quantity is not None
+    assert str(found.value_quantity.value) == "1.10"
+
+
+def test_a_long_number_is_not_a_float() -> None:
+    text = b'{"resourceType":"Observation","id":"1","valueQuantity":{"value":0.1000000000000000055511151231257827}}'
+    found = decode("Observation", text)
+
+    assert isinstance(found, Observation) and found.value_quantity is not None
+    assert found.value_quantity.value == Decimal("0.1000000000000000055511151231257827")
+
+
+def test_a_type_that_nothing_reads_is_decoded_to_its_head() -> None:
+    found = decode("Encounter", raw("Encounter", "e-1", status=["odd"]))
+
+    assert found.reference == "Encounter/e-1"
+
+
+def test_a_record_orders_by_id_whatever_the_feed_does() -> None:
+    resources = [raw("Observation", "b"), raw("Observation", "a"), raw("Condition", "z")]
+    one, other = PatientRecord.read("Patient/1", resources), PatientRecord.read("Patient/1", resources[::-1])
+
+    assert one == other
+    assert [item.id for item in one.observations] == ["a", "b"]
+
+
+def test_a_record_puts_the_surviving_identity_first() -> None:
+    found = PatientRecord.read("Patient/2", [raw("Patient", "1"), raw("Patient", "3"), raw("Patient", "2")], merged=("Patient/3", "Patient/1"))
+
+    assert [item.id for item in found.identities] == ["2", "1", "3"]
+    assert found.merged == ("Patient/1", "Patient/3")
+
+
+def test_a_record_names_what_it_cannot_read_and_keeps_the_rest() -> None:
+    found = PatientRecord.read(
+        "Patient/1",
+        [raw("Observation", "bad", valueInteger="x"), raw("Observation", "good"), b"{", b"[]"],
+        shared={"Medication/m": raw("Medication", "m", code="x"), "ResearchStudy/s": raw("ResearchStudy", "s")},
+    )
+
+    assert found.unreadable == ("(unreadable)", "(unreadable)", "Medication/m", "Observation/bad")
+    assert [item.id for item in found.observations] == ["good"]
+    assert set(found.shared) == {"ResearchStudy/s"}
+
+
+def test_a_record_leaves_out_types_that_nothing_reads() -> None:
+    found = PatientRecord.read("Patient/1", [raw("Claim", "1", item="odd")])
+
+    assert (found.unreadable, found.of_type("Claim")) == ((), ())
+
+
+def test_a_record_gives_each_type() -> None:
+    names = ["Procedure", "QuestionnaireResponse", "ResearchSubject", "MedicationAdministration", "Condition", "ImagingStudy"]
+    found = PatientRecord.read("Patient/1", [raw(name) for name in names])
+
+    assert [len(items) for items in (found.procedures, found.responses, found.subjects, found.administrations)] == [1] * 4
+    assert [item.reference for item in found.of_type("ImagingStudy")] == ["ImagingStudy/1"]
+
+
+def administration(**body: Any) -> MedicationAdministration:
+    found = decode("MedicationAdministration", raw("MedicationAdministration", **body))
+    assert isinstance(found, MedicationAdministration)
+    return found
+
+
+CONTAINED = [
+    {"resourceType": "Organization", "id": "m"},
+    "odd",
+    {"resourceType": "Medication", "id": "m", "batch": {"lotNumber": "L1"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "lot"),
+    [
+        ({"medicationReference": {"reference": "#m"}, "contained": CONTAINED}, "L1"),
+        ({"medicationReference": {"reference": "#n"}, "contained": CONTAINED}, None),
+        ({"medicationReference": {"reference": "https://h/fhir/Medication/s/_history/2"}}, "L2"),
+        ({"medication": {"reference": {"reference": "Medication/s"}}}, "L2"),
+        ({"medication": {"concept": {"text": "x"}}}, None),
+        ({"medicationReference": {"reference": "Medication/other"}}, None),
+        ({"medicationReference": {"display": "Lutathera"}}, None),
+        ({}, None),
+    ],
+)
+def test_a_medication_is_found_contained_or_shared(body: dict[str, Any], lot: str | None) -> None:
+    shared = {"Medication/s": raw("Medication", "s", batch={"lotNumber": "L2"})}
+    found = PatientRecord.read("Patient/1", [], shared=shared).medication(administration(**body))
+
+    assert (found.batch.lot_number if found and found.batch else None) == lot
+
+
+def test_a_shared_resource_of_another_type_is_no_medication() -> None:
+    record = PatientRecord.read("Patient/1", [], shared={"Medication/s": raw("Medication", "s")})
+    odd = PatientRecord("Patient/1", shared={"Medication/s": decode("ResearchStudy", raw("ResearchStudy", "s"))})
+    asked = administration(medicationReference={"reference": "Medication/s"})
+
+    assert record.medication(asked) is not None
+    assert odd.medication(asked) is None
+
+
+def test_a_study_is_found_when_it_is_known() -> None:
+    subjects = [
+        raw("ResearchSubject", "a", study={"reference": "ResearchStudy/s"}),
+        raw("ResearchSubject", "b", study={"reference": "ResearchStudy/other"}),
+        raw("ResearchSubject", "c", study={"display": "x"}),
+        raw("ResearchSubject", "d"),
+    ]
+    record = PatientRecord.read("Patient/1", subjects, shared={"ResearchStudy/s": raw("ResearchStudy", "s")})
+
+    assert [record.study(item) is not None for item in record.subjects] == [True, False, False, False]
+
+
+def test_needed_references_are_what_a_record_hangs_on() -> None:
+    resources = [
+        raw("MedicationAdministration", medicationReference={"reference": "Medication/a"}),
+        raw("MedicationAdministration", medicationReference={"reference": "https://h/Medication/b/_history/1"}),
+        raw("MedicationAdministration", medication={"reference": {"reference": "Medication/c"}}),
+        raw("ResearchSubject", study={"reference": "ResearchStudy/d"}),
+        raw("MedicationAdministration", medicationReference={"reference": "#Medication/x"}),
+        raw("MedicationAdministration", medicationReference={"reference": 5, "x": "Medication/x"}),
+        raw("Observation", device={"reference": "Medication/x"}),
+        raw("Observation", note=[{"text": "x"}]),
+        b'{"medicationReference": {"reference": "Medication/broken"',
+        b'{"study": "ResearchStudy/odd"}',
+    ]
+
+    assert needed_references(resources) == {"Medication/a", "Medication/b", "Medication/c", "ResearchStudy/d"}
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "body", "text"),
+    [
+        ("Observation", {"effectiveDateTime": "2025-05"}, "2025-05-01..2025-05-31"),
+        ("Observation", {"effectiveInstant": "2025-05-20T10:00:00Z"}, "2025-05-20"),
+        ("Observation", {"effectivePeriod": {"start": "2025-05-19", "end": "2025-05-20"}}, "2025-05-19..2025-05-20"),
+        ("Observation", {"issued": "2025-05-20T10:00:00Z"}, "..2025-05-20"),
+        ("Observation", {"effectiveDateTime": "gestern", "issued": "2025-05-20T10:00:00Z"}, None),
+        ("Observation", {"issued": "gestern"}, None),
+        ("Observation", {}, None),
+        ("Condition", {"onsetDateTime": "2020"}, "2020-01-01..2020-12-31"),
+        ("Condition", {"onsetPeriod": {"start": "2020-01-01"}}, "2020-01-01.."),
+        ("Condition", {"recordedDate": "2020-01-01"}, "..2020-01-01"),
+        ("Condition", {"onsetString": "childhood"}, None),
+        ("MedicationAdministration", {"effectiveDateTime": "2022-01-10"}, "2022-01-10"),
+        ("MedicationAdministration", {"effectivePeriod": {"start": "2022-01-10", "end": "2022-01-10"}}, "2022-01-10"),
+        ("MedicationAdministration", {"occurenceDateTime": "2022-01-10"}, "2022-01-10"),
+        ("MedicationAdministration", {"occurencePeriod": {"end": "2022-01-10"}}, "..2022-01-10"),
+        ("MedicationAdministration", {}, None),
+        ("Procedure", {"performedDateTime": "2022-01-10"}, "2022-01-10"),
+        ("Procedure", {"performedPeriod": {"start": "2022", "end": "2022"}}, "2022-01-01..2022-12-31"),
+        ("Procedure", {"occurrenceDateTime": "2022-01-10"}, "2022-01-10"),
+        ("Procedure", {"occurrencePeriod": {"start": "2022-01-10"}}, "2022-01-10.."),
+        ("Procedure", {}, None),
+        ("QuestionnaireResponse", {"authored": "2025-05-20"}, "2025-05-20"),
+        ("QuestionnaireResponse", {"authored": "gestern"}, None),
+        ("Patient", {"birthDate": "1960"}, None),
+    ],
+)
+def test_a_resource_is_dated_by_what_it_tells(resource_type: str, body: dict[str, Any], text: str | None) -> None:
+    assert when_of(decode(resource_type, raw(resource_type, **body))).text() == text
+
+
+def test_an_upper_bound_is_no_date() -> None:
+    found = when_of(decode("Condition", raw("Condition", recordedDate="2020-01-01")))
+
+    assert not found.is_bounded
+    assert found.latest == date(2020, 1, 1)
+
+
+def test_since_keeps_the_patient_and_what_is_surely_later() -> None:
+    resources = [
+        raw("Patient"),
+        raw("Observation", "before", effectiveDateTime="2025-05-19"),
+        raw("Observation", "same", effectiveDateTime="2025-05-20"),
+        raw("Observation", "vague", effectiveDateTime="2025-05"),
+        raw("Observation", "after", effectiveDateTime="2025-05-21"),
+        raw("Observation", "undated"),
+        raw("Condition", "recorded", recordedDate="2025-06-01"),
+        raw("Condition", "begun", onsetDateTime="2025-06-01"),
+        raw("Procedure", "done", performedDateTime="2025-06-01"),
+    ]
+    moment = parse_when("2025-05-20")
+    assert moment is not None
+    found = PatientRecord.read("Patient/1", resources, merged=("Patient/0",)).since(moment)
+
+    assert [item.id for item in found.observations] == ["after"]
+    assert [item.id for item in found.conditions] == ["begun"]
+    assert [item.id for item in found.procedures] == ["done"]
+    assert (len(found.identities), found.merged) == (1, ("Patient/0",))
+
+
+def test_since_always_keeps_nothing_dated() -> None:
+    record = PatientRecord.read("Patient/1", [raw("Observation", effectiveDateTime="2025-05-20")])
+
+    assert record.since(ALWAYS).observations == ()
+
+
+def test_resources_tell_their_own_reference() -> None:
+    kinds = [Condition, Procedure]
+
+    assert [kind(resource_type=kind.__name__, id="7").reference for kind in kinds] == ["Condition/7", "Procedure/7"]

@@ -1,0 +1,212 @@
+"""In: the documentation and the documents of trial and sites. Out: the criterion, default, node, key, reason or document kind that is missing from it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import yaml
+
+from adapter.criteria import Reason, Trial, parse, parse_trial, tree
+from adapter.documents import load_site, load_trial
+from adapter.terminology import Node, parse_analytes, parse_units, parse_value_sets
+from adapter.terminology.site import DOMAINS
+from tests.support.pages import BLOCK, ROOT, first_cells, read_keys, sections, text
+
+TRIAL = "nct04954820"
+EXAMPLE_SITE = ROOT / "mappings" / "sites" / "example"
+
+
+# Criteria and reasons
+
+
+def test_every_reason_is_described_and_no_other() -> None:
+    assert set(first_cells(sections(text("criteria.md"), 2)["Reasons"])) == {str(reason) for reason in Reason}
+
+
+def nodes_of(node: Any) -> Iterator[tree.Node]:
+    """A node and all below it, as far as its criterion's own expression goes."""
+    if isinstance(node, tree.Node):
+        yield node
+        node = [getattr(node, name) for name in node.__dataclass_fields__]
+    elif isinstance(node, tree.Case):
+        node = [node.condition, node.outcome]
+    if isinstance(node, list | tuple):
+        for child in node:
+            yield from nodes_of(child)
+
+
+LOGIC = (
+    tree.All,
+    tree.Any,
+    tree.Not,
+    tree.Open,
+    tree.Cases,
+    tree.Fallback,
+    tree.OnlyRefutes,
+    tree.CrossCheck,
+    tree.PartOf,
+    tree.TruthOf,
+    tree.Attested,
+)
+
+
+def test_every_criterion_is_listed_with_what_decides_it() -> None:
+    rows = re.findall(r"^\| ([IE]\d\d) \| (R?A?) \| (.+) \| (data|attestation) \|$", text("criteria.md"), re.MULTILINE)
+    trial = load_trial(TRIAL)
+    expected = []
+    for criterion in trial.criteria:
+        expression = [criterion.node, *(part.node for part in criterion.parts)]
+        reads_data = any(not isinstance(node, LOGIC) for node in nodes_of(expression))
+        stages = "".join(stage.value[0:2] for stage in sorted(criterion.stages, reverse=True))
+        letters = stages.replace("re", "R").replace("ra", "A")
+        sorted_letters = "".join(letter for letter in "RA" if letter in letters)
+        expected.append((criterion.id, sorted_letters, criterion.label["en"], "data" if reads_data else "attestation"))
+
+    assert rows == expected
+
+
+def test_every_default_and_open_question_is_listed() -> None:
+    trial = load_trial(TRIAL)
+    page = text("criteria.md")
+    defaults = {f"| {item.id} | {default.text['en']} |" for item in trial.criteria for default in item.defaults}
+    questions = {f"| {item.text['en']} | {', '.join(item.criteria)} |" for item in trial.open_questions}
+    lines = set(page.splitlines())
+
+    assert (defaults | questions) - lines == set()
+
+
+def test_every_decision_state_and_reason_is_described() -> None:
+    page = sections(text("operations.md"), 3)["reluth decide PATIENT STATE"]
+    words = yaml.safe_load((files("mappings") / "words" / "screening.yaml").read_text(encoding="utf-8"))
+    codes = {state.id for state in load_trial(TRIAL).states} | set(words["decision_reasons"])
+
+    assert codes - set(re.findall(r"`([a-z-]+)`", page)) == set()
+
+
+NODES = sorted(parse._NODES)
+
+
+def node_section(name: str) -> str:
+    return sections(text("add-a-criterion.md"), 4)[name]
+
+
+def test_no_expression_node_is_described_that_is_not_there() -> None:
+    assert sorted(sections(text("add-a-criterion.md"), 4)) == NODES
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_expression_node_is_described_with_its_keys(name: str) -> None:
+    source = inspect.getsource(parse._NODES[name])
+    keys = read_keys(source)
+    keys = set() if source.lstrip().startswith('"') else keys
+
+    assert {key for key in keys if f"`{key}`" not in node_section(name)} == set()
+
+
+def with_rule(rule: Any) -> Trial:
+    """The trial with one criterion more, whose rule is the example."""
+
+    def read(name: str) -> Any:
+        return yaml.safe_load((files("mappings") / name).read_text(encoding="utf-8"))
+
+    def node(name: str) -> Node:
+        return Node(read(name), name)
+
+    criteria = read(f"trials/{TRIAL}/criteria.yaml")
+    words = {"fr": "ajout", "en": "example"}
+    example = {"id": "X01", "kind": "inclusion", "stage": "both", "automation": "auto", "text": "An example"}
+    criteria["criteria"].append({**example, "label": words, "confirm": words, "rule": rule})
+    return parse_trial(
+        node(f"trials/{TRIAL}/trial.yaml"),
+        Node(criteria, "example"),
+        value_sets=parse_value_sets(node(f"trials/{TRIAL}/value-sets.yaml")),
+        analytes=parse_analytes(node("terminology/analytes.yaml")),
+        units=parse_units(node("terminology/units.yaml")),
+    )
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_expression_node_has_an_example_that_is_valid(name: str) -> None:
+    examples = [found["body"] for found in BLOCK.finditer(node_section(name)) if found["kind"] == "yaml"]
+    rules = [yaml.safe_load(example) for example in examples]
+
+    assert rules
+    assert all(f"{name}:" in example for example in examples)
+    assert [with_rule(rule).criterion("X01").label["en"] for rule in rules] == ["example"] * len(rules)
+
+
+def test_every_key_of_a_criterion_is_described() -> None:
+    source = inspect.getsource(parse._criterion)
+    keys = read_keys(source)
+    described = set(first_cells(sections(text("add-a-criterion.md"), 2)["The entry"]))
+
+    assert len(keys) > 10
+    assert keys - described == set()
+
+
+# Documents
+
+
+def document_kinds() -> set[str]:
+    found = set()
+    for path in (ROOT / "mappings").rglob("*.yaml"):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and isinstance(content.get("kind"), str):
+            found.add(content["kind"])
+    return found
+
+
+def test_every_document_kind_is_described() -> None:
+    described = first_cells(sections(text("architecture.md"), 2)["Documents"])
+
+    assert {"criteria", "trial", "value-sets"} <= document_kinds()
+    assert document_kinds() - set(described) == set()
+
+
+def test_every_document_of_the_package_belongs_to_a_described_file() -> None:
+    page = sections(text("architecture.md"), 2)["Documents"].replace("<trial>", TRIAL)
+    documents = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "mappings").rglob("*.yaml")
+        if EXAMPLE_SITE not in path.parents
+    ]
+
+    assert [name for name in documents if f"`{name}`" not in page] == []
+
+
+def test_every_overlay_document_and_domain_is_described() -> None:
+    page = text("add-a-site.md")
+    known = {"completeness.yaml", "site.yaml", "units.yaml", "conceptmaps/*.json"}
+    accepted = {path.name for path in EXAMPLE_SITE.iterdir() if path.is_file()} - {"README.md"}
+
+    assert accepted | {"conceptmaps/*.json"} == known
+    assert (known | set(DOMAINS)) - set(first_cells(page)) == set()
+
+
+def test_the_example_overlay_is_read_whole() -> None:
+    site = load_site("example", EXAMPLE_SITE)
+
+    assert {item.domain for item in site.completeness} == {"medication-administration", "condition"}
+    assert site.unit_spellings["platelets", "milliers/mm3"] == "10*3/uL"
+    assert [limit.high for limit in site.limits] == [Decimal(45), Decimal(34), Decimal(21)]
+    assert site.fasting_codes == {("urn:example:laboratory", "GLY")}
+    assert "urn:example:cim10" in site.icd10_systems
+
+
+def test_the_example_overlay_names_only_codes_and_units_of_the_package() -> None:
+    trial = load_trial(TRIAL)
+    site = load_site("example", EXAMPLE_SITE)
+    known = {code for analyte in trial.analytes.values() for code in analyte.codes}
+    units = {unit for analyte in trial.analytes.values() for unit in analyte.factors}
+    targets = {target for found in site.concept_map.values() for target in found}
+
+    assert targets
+    assert targets - known == set()
+    assert set(site.unit_spellings.values()) - units == set()
+    assert {limit.analyte for limit in site.limits} - set(trial.analytes) == set()
