@@ -70,6 +70,7 @@ class Answer:
         presumed: it rests on a declared completeness, not on a record.
         attestable: (U) a person's attestation alone would close it, no data is missing.
         attested: it rests on a person's attestation.
+        context: resources to show beside an open answer that do not keep it open themselves.
         changes: days on which time alone may change it (windows that close, birthdays).
         wanted: what to get to close it.
     """
@@ -80,12 +81,18 @@ class Answer:
     presumed: bool = False
     attestable: bool = False
     attested: bool = False
+    context: tuple[Evidence, ...] = ()
     changes: frozenset[date] = frozenset()
     wanted: tuple[Wanted, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.truth is Truth.U) != (self.reason is not None):
             raise ValueError("an open answer has a reason, a decided one has none")
+
+    @property
+    def shown(self) -> tuple[Evidence, ...]:
+        """Evidence and context, each resource's finding once."""
+        return tuple(dict.fromkeys((*self.evidence, *self.context)))
 
     @classmethod
     def unknown(cls, reason: Reason, *evidence: Evidence, attestable: bool = False) -> Answer:
@@ -102,6 +109,8 @@ def _merge(answers: tuple[Answer, ...], truth: Truth, *, one_suffices: bool) -> 
         truth=truth,
         reason=deciding[0].reason,
         evidence=tuple(dict.fromkeys(item for answer in deciding for item in answer.evidence)),
+        # An ALT of 3 ULN is worth showing while the question for its cause is what is open.
+        context=tuple(dict.fromkeys(item for answer in answers for item in answer.shown)) if open_ else (),
         presumed=not open_ and every_or_any(answer.presumed for answer in deciding),
         attestable=open_ and all(answer.attestable for answer in deciding),
         attested=not open_ and every_or_any(answer.attested for answer in deciding),

@@ -12,10 +12,36 @@ from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted, combine_all
 from adapter.criteria.truth import Truth
-from adapter.fhir import ALWAYS, PatientRecord, When, normalise_reference, parse_when, when_of
+from adapter.fhir import ALWAYS, PatientRecord, When, add_months, normalise_reference, parse_when, when_of
 from adapter.fhir.resources import QuestionnaireResponse, ResponseItem
 
-__all__ = ["Attestation", "attestations", "decide_with", "latest_attestation"]
+__all__ = ["FOR_GOOD", "Attestation", "Validity", "attestations", "decide_with", "latest_attestation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """How long an attestation holds: so many calendar days or calendar months, or, with neither, for good."""
+
+    days: int | None = None
+    months: int | None = None
+
+    def first_day(self, on: date) -> date | None:
+        """The earliest day on which one that still holds ``on`` can have been given; None for any."""
+        if self.days is not None:
+            return on - timedelta(days=self.days)
+        return None if self.months is None else add_months(on, -self.months)
+
+    def lapses(self, given: date) -> frozenset[date]:
+        """Days about which one given on a day no longer holds: clamped months leave a few, and the first that fits counts."""
+        if self.days is not None:
+            return frozenset({given + timedelta(days=self.days + 1)})
+        if self.months is None:
+            return frozenset()
+        return frozenset(add_months(given, self.months) + timedelta(days=more) for more in range(1, 5))
+
+
+#: Of what does not change: a finding once made, a course once given.
+FOR_GOOD = Validity()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +103,7 @@ def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
 
 
 def latest_attestation(
-    found: tuple[Attestation, ...], link: str, *, on: date, valid_days: int | None
+    found: tuple[Attestation, ...], link: str, *, on: date, validity: Validity
 ) -> tuple[Answer, When] | None:
     """The attested answer to a linkId and when it was given.
 
@@ -85,19 +111,20 @@ def latest_attestation(
         found: the attestations of the record up to ``on``.
         link: the linkId.
         on: the reference date.
-        valid_days: how many days before ``on`` it may have been given, None for any time.
+        validity: how long it holds.
 
     Returns:
         None when nobody attested it in time. A conflict is an open answer.
     """
     mine = [item for item in found if item.link == link]
-    if valid_days is not None:
-        mine = [item for item in mine if item.when.earliest >= on - timedelta(days=valid_days)]
+    first_day = validity.first_day(on)
+    if first_day is not None:
+        mine = [item for item in mine if item.when.earliest >= first_day]
     if not mine:
         return None
     newest = mine[-1]
     rivals = [item for item in mine if not newest.when.surely_after(item.when)]
-    expiry = frozenset() if valid_days is None else frozenset({newest.when.earliest + timedelta(days=valid_days + 1)})
+    expiry = validity.lapses(newest.when.earliest)
     evidence = tuple(item.evidence for item in rivals)
     if len({item.truth for item in rivals}) > 1:
         return Answer(Truth.U, Reason.CONFLICT, evidence, changes=expiry, wanted=(Wanted(link, attestation=True),)), newest.when

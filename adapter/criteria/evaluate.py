@@ -14,7 +14,7 @@ from adapter.criteria.concepts.conditions import answer_coded, answer_condition
 from adapter.criteria.concepts.disease import answer_control, answer_progression
 from adapter.criteria.concepts.person import answer_age, answer_sex, deceased
 from adapter.criteria.concepts.pressure import answer_pressure
-from adapter.criteria.concepts.prrt import answer_cycles
+from adapter.criteria.concepts.prrt import answer_cycles, answer_second_course
 from adapter.criteria.concepts.results import answer_hcg, answer_laboratory, answer_prothrombin
 from adapter.criteria.concepts.tumours import answer_grade, answer_histology
 from adapter.criteria.scene import Scene, within
@@ -43,6 +43,7 @@ from adapter.criteria.tree import (
     PartOf,
     Progression,
     Prothrombin,
+    SecondCourse,
     Sex,
     TruthOf,
 )
@@ -148,12 +149,12 @@ def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
 
 
 def _attested(node: Attested, scene: Scene) -> Answer:
-    valid_days = scene.trial.attestation_validity(node.link)
-    found = latest_attestation(scene.attestations, node.link, on=scene.on, valid_days=valid_days)
+    validity = scene.trial.validity(node.link)
+    found = latest_attestation(scene.attestations, node.link, on=scene.on, validity=validity)
     if found is None:
         shown = answer_coded(Coded(node.shows), scene).evidence if node.shows else ()
         wanted = (Wanted(node.link, attestation=True),)
-        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, shown, attestable=True, wanted=wanted)
+        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, context=shown, wanted=wanted)
     attested = found[0]
     if node.since_days is None or attested.truth is not Truth.T:
         return attested
@@ -198,7 +199,7 @@ def _contradicted(criterion: Criterion, part: str, found: Answer, scene: Scene) 
 def _with_attestation(link: str, node: Node, scene: Scene) -> Answer:
     coded = answer(node, scene)
     attested = latest_attestation(
-        scene.attestations, link, on=scene.on, valid_days=scene.trial.attestation_validity(link)
+        scene.attestations, link, on=scene.on, validity=scene.trial.validity(link)
     )
     if isinstance(node, Attested) and node.link == link:
         return coded
@@ -306,7 +307,7 @@ def _is_signed(criterion: Criterion, scene: Scene) -> bool:
     """An investigator attested the criterion or a part of it, and it still counts."""
     links = {item.link for item in scene.attestations if item.link == criterion.id or item.link.startswith(f"{criterion.id}.")}
     return any(
-        latest_attestation(scene.attestations, link, on=scene.on, valid_days=scene.trial.attestation_validity(link))
+        latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
         for link in links
     )
 
@@ -361,9 +362,9 @@ def _verdict(criterion: Criterion, found: Answer, flips_on: date | None, scene: 
     parts = []
     for part in criterion.parts:
         answered = answer_part(part, scene)
-        parts.append(PartVerdict(part.id, answered.truth, answered.presumed, answered.reason, answered.evidence))
+        parts.append(PartVerdict(part.id, answered.truth, answered.presumed, answered.reason, answered.shown))
     return CriterionVerdict(
-        criterion.id, found.truth, found.presumed, found.reason, flips_on, found.evidence, tuple(parts)
+        criterion.id, found.truth, found.presumed, found.reason, flips_on, found.shown, tuple(parts)
     )
 
 
@@ -391,6 +392,7 @@ _ANSWERS: dict[type[Node], Callable[[Anything, Scene], Answer]] = {
     PartOf: _part_of,
     Progression: answer_progression,
     Prothrombin: answer_prothrombin,
+    SecondCourse: answer_second_course,
     Sex: answer_sex,
     TruthOf: _truth_of,
 }

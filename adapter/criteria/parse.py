@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from adapter.criteria import tree
 from adapter.criteria.answer import Reason
+from adapter.criteria.attestation import Validity
 from adapter.criteria.trial import (
     Criterion,
     DecisionState,
@@ -77,8 +78,8 @@ def parse_trial(
         value_sets=value_sets,
         analytes=analytes,
         units=units,
-        attestation_days={link: _days(node) for link, node in attestation["valid_days"].items()},
-        default_attestation_days=attestation["default_days"].integer(),
+        attestation_validity={link: _validity(node) for link, node in attestation["valid"].items()},
+        default_validity=_validity(attestation["default"]),
         course_link=concepts["first_course_attested_by"].text(),
         absence_years=concepts["no_infusion_declared_for_years"].integer(),
         lutathera_text=_pattern(concepts["lutathera_text"]),
@@ -92,8 +93,15 @@ def parse_trial(
     return found
 
 
-def _days(node: Node) -> int | None:
-    return None if node.value == "for-good" else node.integer()
+def _validity(node: Node) -> Validity:
+    if node.value == "for-good":
+        return Validity()
+    if "months" in node:
+        found = Validity(months=node["months"].integer())
+    else:
+        found = Validity(days=node["days"].integer())
+    node.close()
+    return found
 
 
 def _pattern(node: Node) -> re.Pattern[str]:
@@ -394,9 +402,11 @@ def _condition(node: Node, terms: _Terms) -> tree.Node:
 
 
 def _histology(node: Node, terms: _Terms) -> tree.Node:
-    of = node.get("of")
+    of, absent = node.get("of"), node.get("absent")
     found = tree.Histology(
-        tuple(terms.value_set(element) for element in node["in"].elements()), terms.value_set(of) if of else None
+        tuple(terms.value_set(element) for element in node["in"].elements()),
+        terms.value_set(of) if of else None,
+        Truth(absent.one_of("T", "F")) if absent else Truth.U,
     )
     node.close()
     return found
@@ -415,6 +425,12 @@ def _grade(node: Node, terms: _Terms) -> tree.Node:
 
 def _cycle_count(node: Node, _: _Terms) -> tree.Node:
     found = tree.CycleCount(node["equals"].integer(), node["attested"].text())
+    node.close()
+    return found
+
+
+def _second_course(node: Node, _: _Terms) -> tree.Node:
+    found = tree.SecondCourse(node["at_least_cycles"].integer())
     node.close()
     return found
 
@@ -455,5 +471,6 @@ _NODES: dict[str, Callable[[Node, _Terms], tree.Node]] = {
     "progression": _progression,
     "prothrombin_normal": _prothrombin,
     "prrt_cycles_first_course": _cycle_count,
+    "second_course": _second_course,
     "sex": lambda node, _: tree.Sex(node.one_of("male", "female")),
 }

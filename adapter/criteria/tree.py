@@ -40,6 +40,7 @@ __all__ = [
     "Progression",
     "Prothrombin",
     "Scale",
+    "SecondCourse",
     "Sex",
     "TruthOf",
 ]
@@ -250,10 +251,14 @@ class Coded(Node):
 
 @dataclass(frozen=True, slots=True)
 class Histology(Node):
-    """A morphology of ``value_sets`` is on record for the tumour: the study tumour, or one of ``of``."""
+    """A morphology of ``value_sets`` is on record for the tumour: the study tumour, or one of ``of``.
+
+    ``absent``: what it means that there is none at all, attributed or not.
+    """
 
     value_sets: tuple[ValueSet, ...]
     of: ValueSet | None = None
+    absent: Truth = Truth.U
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +277,13 @@ class CycleCount(Node):
 
     equals: int
     attested: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCourse(Node):
+    """An established first PRRT is followed by a second with at least ``at_least`` completed cycles."""
+
+    at_least: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from adapter.criteria.attestation import Validity
 from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import Stage
@@ -139,8 +140,8 @@ class Trial:
     value_sets: Mapping[str, ValueSet]
     analytes: Mapping[str, Analyte]
     units: Units
-    attestation_days: Mapping[str, int | None]
-    default_attestation_days: int
+    attestation_validity: Mapping[str, Validity]
+    default_validity: Validity
     course_link: str
     absence_years: int
     lutathera_text: re.Pattern[str]
@@ -160,14 +161,14 @@ class Trial:
                 return criterion
         raise KeyError(identity)
 
-    def attestation_validity(self, link: str) -> int | None:
-        """Days that an attestation under this linkId holds, None for good; the longest matching entry decides."""
+    def validity(self, link: str) -> Validity:
+        """How long an attestation under this linkId holds; the longest matching entry decides."""
         key = link
         while key:
-            if key in self.attestation_days:
-                return self.attestation_days[key]
+            if key in self.attestation_validity:
+                return self.attestation_validity[key]
             key = key.rpartition(".")[0]
-        return self.default_attestation_days
+        return self.default_validity
 
     def wanted_label(self, what: str, language: str) -> str:
         """The name of what an open verdict wants: an analyte, a concept, or an attestation."""

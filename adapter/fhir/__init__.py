@@ -7,7 +7,7 @@ from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.quantities import NumberInterval, is_no_result, plain, read_printed_number
 from adapter.fhir.record import PatientRecord, needed_references, when_of
 from adapter.fhir.resources import READ_TYPES
-from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, summarise
+from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
 
 __all__ = [
     "ALWAYS",
@@ -26,6 +26,7 @@ __all__ = [
     "normalise_reference",
     "parse_when",
     "period_when",
+    "person_of",
     "plain",
     "read_printed_number",
     "summarise",

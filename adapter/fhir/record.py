@@ -12,6 +12,8 @@ import msgspec
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.resources import (
     READ_TYPES,
+    CodeableConcept,
+    Coding,
     Condition,
     Medication,
     MedicationAdministration,
@@ -130,6 +132,7 @@ class PatientRecord:
         *,
         merged: tuple[str, ...] = (),
         shared: Mapping[str, bytes] | None = None,
+        held_back: Iterable[bytes] = (),
     ) -> PatientRecord:
         """Decode a person's resources.
 
@@ -138,6 +141,8 @@ class PatientRecord:
             resources: raw JSON, current versions only.
             merged: identities merged into it.
             shared: raw Medication and ResearchStudy resources by reference.
+            held_back: raw resources of the person that were put aside as faulty: of each, what it is about stands in the
+                record without time or value, so that an older one is not taken for the latest.
         """
         by_type: dict[str, list[Resource]] = {}
         unreadable = []
@@ -148,6 +153,10 @@ class PatientRecord:
                     by_type.setdefault(head.resource_type, []).append(decode(head.resource_type, raw))
             except (msgspec.MsgspecError, ArithmeticError):
                 unreadable.append(_name(raw))
+        for raw in held_back:
+            stand_in = _stand_in(raw)
+            if stand_in is not None:
+                by_type.setdefault(stand_in.resource_type, []).append(stand_in)
         known = {}
         for reference, raw in (shared or {}).items():
             try:
@@ -241,6 +250,44 @@ def _surely_after(resource: Resource, day: date) -> bool:
         recorded = parse_when(resource.recorded_date)
         return recorded is not None and recorded.earliest > day
     return when_of(resource).earliest > day
+
+
+def _stand_in(raw: bytes) -> Resource | None:
+    """What can be told of a faulty resource: that there is one, and its code; never its time, status or value."""
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    identity = body.get("id") if isinstance(body, dict) else None
+    if not isinstance(identity, str):
+        return None
+    match body.get("resourceType"):
+        case "Observation":
+            # A value without any content: there is a result, and it cannot be read.
+            return Observation(
+                resource_type="Observation",
+                id=identity,
+                status="final",
+                code=_concept(body.get("code")),
+                value_codeable_concept=CodeableConcept(),
+            )
+        case "MedicationAdministration":
+            concept = _concept(body.get("medicationCodeableConcept"))
+            return MedicationAdministration(
+                resource_type="MedicationAdministration", id=identity, medication_codeable_concept=concept
+            )
+        case "Condition":
+            unsure = CodeableConcept(coding=(Coding(code="unconfirmed"),))
+            code = _concept(body.get("code"))
+            return Condition(resource_type="Condition", id=identity, verification_status=unsure, code=code)
+    return None
+
+
+def _concept(node: object) -> CodeableConcept:
+    try:
+        return msgspec.convert(node, CodeableConcept)
+    except msgspec.ValidationError:
+        return CodeableConcept()
 
 
 def _name(raw: bytes) -> str:

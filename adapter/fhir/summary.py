@@ -17,7 +17,7 @@ from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.resources import decode
 
-__all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "summarise"]
+__all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "person_of", "summarise"]
 
 #: Elements that name the person a resource is about, in order of precedence.
 PERSON_ELEMENTS = ("subject", "patient", "individual", "beneficiary")
@@ -224,6 +224,15 @@ def _person(body: dict[str, Any]) -> str | None:
             if target is not None and target.startswith("Patient/"):
                 return target
     return None
+
+
+def person_of(raw: bytes) -> str | None:
+    """``Patient/id`` that a resource is about, as far as even a faulty one tells; None when it does not."""
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return _person(body) if isinstance(body, dict) else None
 
 
 def _when(body: dict[str, Any]) -> When:

@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from adapter.criteria import PatientVerdict, Stage, Trial, evaluate, reference_date
-from adapter.fhir import PatientRecord, needed_references
+from adapter.fhir import PatientRecord, needed_references, person_of
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.spool import Spool
 from adapter.store import PatientResources, Store, StoredVerdict
@@ -164,6 +164,7 @@ class _Evaluator:
 
     def __init__(self, store: Store, trial: Trial, site: Site, *, asked: Asked, added: set[str]) -> None:
         self._store, self._trial, self._site, self._asked, self._added = store, trial, site, asked, added
+        self._held_back = _held_back(store, site.id)
         self._documents = hashlib.sha256(repr((trial.id, trial.version, _plainly(site))).encode()).digest()
 
     def batch(
@@ -174,24 +175,43 @@ class _Evaluator:
         shared = self._store.lake.shared(self._site.id, set().union(*needed.values()))
         for person in people:
             own = {reference: shared[reference] for reference in sorted(needed[person.patient]) if reference in shared}
-            record = PatientRecord.read(person.patient, person.resources, merged=person.merged, shared=own)
+            held_back = [raw for one in (person.patient, *person.merged) for raw in self._held_back.get(one, ())]
+            record = PatientRecord.read(
+                person.patient, person.resources, merged=person.merged, shared=own, held_back=held_back
+            )
             verdict = self._verdict(person.patient, record)
             tally.evaluated += 1
             tally.candidates += verdict.candidate
             tally.unreadable.extend(record.unreadable)
-            yield person, verdict, self._hash(person, own)
+            yield person, verdict, self._hash(person, [*own.values(), *held_back])
 
     def _verdict(self, patient: str, record: PatientRecord) -> PatientVerdict:
         asked = self._asked
         on = asked.on or reference_date(self._trial, record, asked.stage) or asked.today
         return evaluate(self._trial, record, site=self._site, stage=asked.stage, on=on, added=patient in self._added)
 
-    def _hash(self, person: PatientResources, shared: dict[str, bytes]) -> str:
+    def _hash(self, person: PatientResources, others: list[bytes]) -> str:
         found = hashlib.sha256(self._documents)
-        for raw in (*person.resources, *shared.values()):
+        for raw in (*person.resources, *others):
             found.update(hashlib.sha256(raw).digest())
         found.update(b"added" if person.patient in self._added else b"")
         return found.hexdigest()
+
+
+def _held_back(store: Store, site: str) -> dict[str, list[bytes]]:
+    """Faulty resources in quarantine by the person that they are about, as far as they tell.
+
+    A count that cannot be read is the latest all the same: without this the one before it would decide.
+    """
+    found: dict[str, list[bytes]] = {}
+    for item in store.quarantined(site):
+        if item.reference is None:
+            continue
+        raw = store.quarantined_raw(item)
+        person = person_of(raw)
+        if person is not None:
+            found.setdefault(person, []).append(raw)
+    return found
 
 
 def _plainly(site: Site) -> tuple[object, ...]:

@@ -69,6 +69,10 @@ class _Pull:
         self._begun = 0
         self._whole: list[str] = []
         self._codes: set[int] = set()
+        #: Put aside by earlier runs, by resource: one that is read well now is no longer missing.
+        self._held_back = {item.reference: item for item in store.quarantined(run.site) if item.reference}
+        self._mended: set[str] = set()
+        self._faulty: set[str] = set()
 
     def read(self, type_: str, since: str | None) -> None:
         """Read one type to its end, or to where it fails."""
@@ -98,6 +102,8 @@ class _Pull:
         self._missing += absent
         complete = not self._missing and len(self._whole) == self._begun
         time = self._source.transaction_time
+        for reference in self._mended - self._faulty:
+            self._store.release_quarantined(self._held_back[reference])
         self._store.flush_quarantine(self._run)
         counts = self._writer.commit(
             bookmarks={} if time is None else dict.fromkeys(self._whole, time), complete=complete
@@ -142,10 +148,14 @@ class _Pull:
             self._put_aside(type_, Problem(item.raw, item.origin, f"cannot be read ({type(error).__name__})"), None)
             return item.ended
         self._writer.add(summary, item.raw, item.origin)
+        if summary.reference in self._held_back:
+            self._mended.add(summary.reference)
         return True
 
     def _put_aside(self, type_: str, problem: Problem, reference: str | None) -> None:
         origin: Origin = problem.origin
+        if reference is not None:
+            self._faulty.add(reference)
         self._store.quarantine(self._run, problem.raw, origin=origin, reason=problem.reason, reference=reference)
         counts = self._types.setdefault(type_, TypeSummary())
         counts.quarantined += 1

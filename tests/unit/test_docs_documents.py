@@ -53,6 +53,8 @@ LOGIC = (
     tree.PartOf,
     tree.TruthOf,
     tree.Attested,
+    # It tells whether a person is asked at all; the answer is theirs.
+    tree.SecondCourse,
 )
 
 
@@ -79,6 +81,12 @@ def test_every_default_and_open_question_is_listed() -> None:
     lines = set(page.splitlines())
 
     assert (defaults | questions) - lines == set()
+
+
+def test_every_signal_is_described_and_no_other() -> None:
+    described = set(first_cells(sections(text("criteria.md"), 2)["Candidates"]))
+
+    assert described == {signal.id for signal in load_trial(TRIAL).signals} | {"added"}
 
 
 def test_every_decision_state_and_reason_is_described() -> None:

@@ -270,7 +270,11 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
     if sure and len({answer.truth for answer in answers}) == 1:
         first = answers[0]
         return replace(first, evidence=evidence, changes=first.changes | changes)
-    if not sure or any(truth is Truth.U for _, truth in rivals):
+    faulty = next((item.problem for item, _ in rivals if item.problem and not item.when.is_bounded), None)
+    if faulty is not None:
+        # One of unknown time that cannot be read either: what is missing is the result, not its date.
+        reason = faulty
+    elif not sure or any(truth is Truth.U for _, truth in rivals):
         reason = Reason.IMPRECISE_DATE
     elif len({item.when for item, _ in rivals}) > 1:
         reason = Reason.IMPRECISE_DATE
@@ -283,7 +287,8 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
 def _closing(inside: Iterable[tuple[Reading, Truth]], window_days: int) -> frozenset[date]:
     days = timedelta(days=window_days + 1)
     ends = {day for item, _ in inside for day in (item.when.earliest, item.when.latest)}
-    return frozenset(day + days for day in ends if day.year > 1)
+    # The ends of an unknown time are no days on which anything happens.
+    return frozenset(day + days for day in ends if date.min.year + 1 < day.year < date.max.year - 1)
 
 
 def _possibly_latest(inside: list[tuple[Reading, Truth]]) -> list[tuple[Reading, Truth]]:
@@ -302,8 +307,9 @@ def _nothing(readings: list[Reading], start: date, scene: Scene, what: str) -> A
     if shown:
         only_flagged = all(item.observation.status in FLAG_ONLY for item in shown)
         reason = Reason.STATUS if only_flagged else Reason.NO_DATA
-        return Answer(Truth.U, reason, tuple(item.evidence for item in shown), wanted=wanted)
+        return Answer(Truth.U, reason, context=tuple(item.evidence for item in shown), wanted=wanted)
     old = [item for item in readings if item.is_result and item.observation.status in USABLE and item.when.latest < start]
     if old:
-        return Answer(Truth.U, Reason.TOO_OLD, (max(old, key=lambda item: item.when.end).evidence,), wanted=wanted)
+        newest = max(old, key=lambda item: item.when.end)
+        return Answer(Truth.U, Reason.TOO_OLD, context=(newest.evidence,), wanted=wanted)
     return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)

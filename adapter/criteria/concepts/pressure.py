@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import Reading, compare
+from adapter.criteria.concepts.laboratory import Reading, compare, latest
 from adapter.criteria.scene import USABLE, Scene, within
 from adapter.criteria.tree import BloodPressure, Comparison
 from adapter.criteria.truth import Truth, any_of
@@ -51,7 +52,9 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
     if len(truths) == node.days and all(truth is Truth.T for truth in truths):
         return Answer(Truth.T, evidence=evidence, changes=changes)
     decided = {truth for truth in truths if truth is not Truth.U}
-    reason = Reason.CONFLICT if len(decided) > 1 else Reason.ASKS if Truth.U not in truths else Reason.NO_DATA
+    unread = next((item.problem for when in sorted(used) for _, _, item in high_by_when[when] if item.problem), None)
+    missing = unread or Reason.NO_DATA
+    reason = Reason.CONFLICT if len(decided) > 1 else Reason.ASKS if Truth.U not in truths else missing
     return Answer(Truth.U, reason, evidence, changes=changes, wanted=wanted)
 
 
@@ -75,13 +78,9 @@ def _shown(item: Reading) -> Evidence:
 
 
 def _nothing(node: BloodPressure, scene: Scene, wanted: tuple[Wanted, ...]) -> Answer:
-    old = [
-        item
-        for analyte in (node.systolic, node.diastolic)
-        for item in scene.readings.of(analyte)
-        if item.is_result and item.observation.status in USABLE and item.when.latest < scene.on
-    ]
-    if old:
-        newest = max(old, key=lambda item: item.when.end)
-        return Answer(Truth.U, Reason.TOO_OLD, (_shown(newest),), wanted=wanted)
-    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
+    """No usable reading in the window: what there is instead is said as for every other result."""
+    readings = [item for analyte in (node.systolic, node.diastolic) for item in scene.readings.of(analyte)]
+    found = latest(
+        readings, lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="blood-pressure"
+    )
+    return replace(found, wanted=wanted)

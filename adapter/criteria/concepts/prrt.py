@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.attestation import latest_attestation
+from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.scene import evidence_of
-from adapter.criteria.tree import CycleCount
+from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, add_months, normalise_reference, plain, when_of
 from adapter.fhir.resources import CodeableConcept, MedicationAdministration
@@ -20,7 +20,7 @@ from adapter.fhir.resources import CodeableConcept, MedicationAdministration
 if TYPE_CHECKING:
     from adapter.criteria.scene import Scene
 
-__all__ = ["Courses", "Cycle", "answer_cycles"]
+__all__ = ["Courses", "Cycle", "answer_cycles", "answer_second_course"]
 
 #: Days between two infusions: fewer than CLOSE are no two cycles of the schedule, up to SAME_COURSE the same course,
 #: from NEW_COURSE on a new one, in between undecided.
@@ -97,7 +97,7 @@ class Courses:
 
     def is_attested(self, scene: Scene) -> bool:
         """A person attested the first course, or a record is marked as it."""
-        attested = latest_attestation(scene.attestations, scene.trial.course_link, on=scene.on, valid_days=None)
+        attested = latest_attestation(scene.attestations, scene.trial.course_link, on=scene.on, validity=FOR_GOOD)
         return (attested is not None and attested[0].truth is Truth.T) or bool(_marks(scene, "prrt-course-first"))
 
     def last_cycle(self, scene: Scene) -> When | None:
@@ -118,6 +118,24 @@ class Courses:
             after = (*self.first, *self.uncertain)[4:]
             return after[0].when if after else (self.second[0].when if self.second else None)
         return self.second[0].when if self.second else None
+
+
+    def second_cycles(self, scene: Scene) -> tuple[Cycle, ...]:
+        """The cycles surely after the first PRRT; empty unless that one is established."""
+        if not self.established(scene):
+            return ()
+        if self.is_attested(scene) and len(self.first) + len(self.uncertain) > 4:
+            return ((*self.first, *self.uncertain)[4:]) + self.second
+        return self.second
+
+
+def answer_second_course(node: SecondCourse, scene: Scene) -> Answer:
+    """The second PRRT has had its completed cycles; fewer is open, for they may have been given elsewhere."""
+    cycles = scene.courses.second_cycles(scene)
+    evidence = tuple(item for cycle in cycles for item in cycle.evidence)
+    if sum(cycle.completed for cycle in cycles) >= node.at_least:
+        return Answer(Truth.T, evidence=evidence)
+    return Answer(Truth.U, Reason.COURSE_UNDECIDED, evidence, wanted=(Wanted("second-course"),))
 
 
 def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
@@ -249,7 +267,7 @@ def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
     courses = scene.courses
     low, high = courses.count
     evidence = courses.evidence
-    attested = latest_attestation(scene.attestations, node.attested, on=scene.on, valid_days=None)
+    attested = latest_attestation(scene.attestations, node.attested, on=scene.on, validity=FOR_GOOD)
     said = attested[0] if attested else None
     if low > node.equals:
         if said is not None and said.truth is Truth.T:

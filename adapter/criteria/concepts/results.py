@@ -154,9 +154,9 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
     tests = [(item, positive) for item, positive in tests if positive is not None]
     wanted = (Wanted("hcg"),)
     if not tests:
-        flagged = tuple(item.evidence for item in usable)
-        reason = Reason.STATUS if any(item.observation.status in FLAG_ONLY for item in usable) else Reason.NO_DATA
-        return Answer(Truth.U, reason, flagged, wanted=wanted)
+        # No test in the window: what there is instead is said as for every other result.
+        readings = scene.readings.of(node.analyte)
+        return latest(readings, lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="hcg")
     changes = latest(  # only for the day on which the window closes
         [item for item, _ in tests], lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="hcg"
     ).changes

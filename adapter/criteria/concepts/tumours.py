@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.attestation import latest_attestation
+from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.concepts.laboratory import Reading, compare
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence_of
 from adapter.criteria.tree import Comparison, Grade, Histology
@@ -86,20 +86,20 @@ class Tumours:
     def _study(self) -> frozenset[str]:
         """References of the Conditions that may be the study tumour.
 
-        Those to which a NET histology is tied, with the other codes of the same site; else the intestinal ones; else
-        the only malignancy there is, when a neuroendocrine histology is on record.
+        Where an intestinal primary is on record, that one: the codes of the site to which a NET histology is tied, or
+        all of them. Else those to which a NET histology is tied; else the only malignancy there is, when a
+        neuroendocrine histology is on record. A code of uncertain behaviour is of the same tumour.
         """
         value_sets = self._scene.trial.value_sets
         intestinal, uncertain = value_sets["intestinal_primary"], value_sets["intestinal_uncertain"]
-        of_net = self._with_net_histology
-        groups = [
-            {item.reference for item in group}
-            for group in self._groups.values()
-            if any(item.reference in of_net for item in group)
-        ]
-        found = set(of_net).union(*groups)
-        if not found:
-            found = {item.reference for item in self.conditions if self._scene.has(intestinal, item.code)}
+        primaries = {item.reference for item in self.conditions if self._scene.has(intestinal, item.code)}
+        of_net = set(self._with_net_histology)
+        chosen = (of_net & primaries) or primaries or of_net
+        found = chosen.union(
+            *({item.reference for item in group} for group in self._groups.values() if any(item.reference in chosen for item in group))
+            if of_net & primaries or not primaries
+            else ()
+        )
         if not found and len(self._groups) == 1 and self._is_neuroendocrine:
             found = {item.reference for group in self._groups.values() for item in group}
         return frozenset(found | {item.reference for item in self.conditions if self._scene.has(uncertain, item.code)})
@@ -190,7 +190,7 @@ class Tumours:
                 return Truth.T if groups & mine else Truth.F
         if observation.encounter and observation.encounter.reference in self._scene.courses.encounters and of is None:
             return Truth.T
-        if len(self._groups) > 1 or (not self._groups and self._was_withdrawn):
+        if len(self._groups) > 1 or (not self._groups and not self._study and self._was_withdrawn):
             return Truth.U
         only = {condition.reference for group in self._groups.values() for condition in group}
         return Truth.T if not only or only & mine or (is_histology and of is None) else Truth.F
@@ -254,20 +254,19 @@ class Tumours:
 
     def grades(self) -> Iterator[tuple[str, Observation, Evidence]]:
         """Stated grades G1, G2, G3, whatever tumour they are of."""
-        question = self._scene.trial.grade_codes
+        question, ki67 = self._scene.trial.grade_codes, self._scene.trial.analytes["ki67"].codes
         for observation in self._scene.record.observations:
             if not self._scene.counts(observation):
                 continue
             carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
             for carrier in carriers:
-                if not any(code in question for code in self._scene.codes(carrier.code)):
+                # clarifications.md: a text answer G1, G2, G3 beside the grade or the Ki-67 counts.
+                if not (question | ki67) & set(self._scene.codes(carrier.code)):
                     continue
                 grade = _grade(carrier.value_codeable_concept, carrier.value_string)
                 if grade is not None:
                     yield grade, observation, evidence_of(observation, grade)
-            # clarifications.md: a text answer G1, G2, G3 beside the Ki-67 counts.
-            ki67 = any(code in self._scene.trial.analytes["ki67"].codes for code in self._scene.codes(observation.code))
-            for note in observation.note if ki67 else ():
+            for note in observation.note if ki67 & set(self._scene.codes(observation.code)) else ():
                 grade = _grade(None, note.text)
                 if grade is not None:
                     yield grade, observation, evidence_of(observation, grade)
@@ -290,13 +289,15 @@ def _grade(concept: CodeableConcept | None, text: str | None) -> str | None:
 
 
 def answer_histology(node: Histology, scene: Scene) -> Answer:
-    """A morphology of the value sets is on record for the tumour; none is open, never refuted."""
+    """A morphology of the value sets is on record for the tumour; none is open, unless the node says otherwise."""
     sure, open_ = scene.tumours.findings(node.value_sets, node.of)
     if sure:
         return Answer(Truth.T, evidence=tuple(sure))
     wanted = (Wanted("histology"),)
     if open_:
         return Answer(Truth.U, Reason.UNATTRIBUTED, tuple(open_), wanted=wanted)
+    if node.absent is not Truth.U:
+        return Answer(node.absent)
     return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
 
 
@@ -341,7 +342,7 @@ def _well_differentiated(node: Grade, scene: Scene, ki67: tuple[Evidence, ...]) 
     sure, open_ = scene.tumours.findings((node.morphology,), None)
     if sure:
         return Answer(Truth.T, evidence=ki67 + tuple(sure))
-    attested = latest_attestation(scene.attestations, node.well_differentiated, on=scene.on, valid_days=None)
+    attested = latest_attestation(scene.attestations, node.well_differentiated, on=scene.on, validity=FOR_GOOD)
     if attested is not None:
         answer, _ = attested
         if answer.truth is Truth.T:

@@ -60,7 +60,7 @@ def trial_document() -> dict[str, Any]:
         "identifiers": ["NCT04954820"],
         "resource_types": ["Patient"],
         "candidate_when": [{"id": "tumour", "in": ["Condition"], "codes": ["intestinal_primary"]}],
-        "attestation": {"default_days": 28, "valid_days": {"I03": "for-good", "X.long": 60}},
+        "attestation": {"default": {"days": 28}, "valid": {"I03": "for-good", "X.long": {"months": 2}}},
         "concepts": {
             "first_course_attested_by": "I03",
             "no_infusion_declared_for_years": 5,

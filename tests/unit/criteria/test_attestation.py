@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from adapter.criteria import Answer, Evidence, Reason, Truth
-from adapter.criteria.attestation import attestations, decide_with, latest_attestation
+from adapter.criteria.attestation import FOR_GOOD, Validity, attestations, decide_with, latest_attestation
 from adapter.fhir import When, parse_when
 from tests.unit.criteria.making import ON, record
 
@@ -151,24 +151,37 @@ def test_an_answer_and_its_date_are_kept_as_sent() -> None:
     assert found.since == parse_when("2024-11")
 
 
-def latest(*entries: dict[str, Any], valid_days: int | None = 28, on: date = ON) -> tuple[Answer, When] | None:
+def latest(*entries: dict[str, Any], validity: Validity = Validity(days=28), on: date = ON) -> tuple[Answer, When] | None:
     found = attestations(record([{"attest": entry} for entry in entries]), trial=TRIAL, on=on)
-    return latest_attestation(found, "I08", on=on, valid_days=valid_days)
+    return latest_attestation(found, "I08", on=on, validity=validity)
 
 
 @pytest.mark.parametrize(
-    ("authored", "valid_days", "counts"),
+    ("authored", "validity", "counts"),
     [
-        ("2025-05-04", 28, True),
-        ("2025-05-03", 28, False),
-        ("2025-05-03T22:30:00Z", 28, True),
-        ("2000-01-01", None, True),
-        ("2025-06-01", 0, True),
-        ("2025-05-31", 0, False),
+        ("2025-05-04", Validity(days=28), True),
+        ("2025-05-03", Validity(days=28), False),
+        ("2025-05-03T22:30:00Z", Validity(days=28), True),
+        ("2000-01-01", FOR_GOOD, True),
+        ("2025-06-01", Validity(days=0), True),
+        ("2025-05-31", Validity(days=0), False),
+        ("2025-02-01", Validity(months=4), True),
+        ("2025-01-31", Validity(months=4), False),
     ],
 )
-def test_an_attestation_holds_for_its_days(authored: str, valid_days: int | None, counts: bool) -> None:
-    assert (latest({"I08": True, "authored": authored}, valid_days=valid_days) is not None) is counts
+def test_an_attestation_holds_for_its_time(authored: str, validity: Validity, counts: bool) -> None:
+    assert (latest({"I08": True, "authored": authored}, validity=validity) is not None) is counts
+
+
+@pytest.mark.parametrize("months", [1, 4, 12, 60])
+@pytest.mark.parametrize("given", [date(2024, 2, 28), date(2024, 2, 29), date(2025, 2, 28), date(2025, 1, 31), date(2025, 8, 30)])
+def test_the_day_on_which_calendar_months_lapse_is_among_those_told(given: date, months: int) -> None:
+    validity = Validity(months=months)
+    day = given
+    while (first := validity.first_day(day)) is not None and first <= given:
+        day += timedelta(days=1)
+
+    assert day in validity.lapses(given)
 
 
 def test_an_attestation_ends_the_day_after_its_last_one() -> None:
@@ -179,7 +192,7 @@ def test_an_attestation_ends_the_day_after_its_last_one() -> None:
 
 
 def test_an_attestation_for_good_does_not_end() -> None:
-    found = latest({"I08": True}, valid_days=None)
+    found = latest({"I08": True}, validity=FOR_GOOD)
 
     assert found is not None
     assert found[0].changes == frozenset()

@@ -8,6 +8,7 @@ import pytest
 
 from adapter.criteria import Permanence, Stage, Truth
 from adapter.criteria import tree as nodes
+from adapter.criteria.attestation import FOR_GOOD, Validity
 from adapter.criteria.parse import _NODES
 from adapter.errors import DocumentError
 from tests.unit.criteria.making import criteria_document, criterion, parsed, reluth, tiny, trial_document
@@ -50,7 +51,7 @@ FAULTS: list[tuple[Any, str]] = [
     ({"not": {}}, "/rule/not"),
     ({"sex": True}, "/rule/sex"),
     ({"attested": ""}, "/rule/attested"),
-    ({"attested": {"link": "X"}}, "/rule/attested"),
+    ({"attested": {"since_days": 168}}, "/rule/attested"),
     ({"attested": {"link": "X", "since_days": "168"}}, "/rule/attested/since_days"),
     ({"attested": {"link": "X", "since_days": 168, "until": 5}}, "/rule/attested"),
     ({"attested": 5}, "/rule/attested"),
@@ -237,8 +238,12 @@ def test_an_id_stands_once() -> None:
         (("candidate_when", 0, "text"), "lutathera(", "/candidate_when/0/text"),
         (("candidate_when", 0, "study"), "NCT", "/candidate_when/0/study"),
         (("candidate_when", 0, "code"), [], "/candidate_when/0"),
-        (("attestation", "default_days"), "28", "/attestation/default_days"),
-        (("attestation", "valid_days", "I03"), "for good", "/attestation/valid_days/I03"),
+        (("attestation", "default"), 28, "/attestation/default"),
+        (("attestation", "default"), {"days": "28"}, "/attestation/default/days"),
+        (("attestation", "default"), {}, "/attestation/default"),
+        (("attestation", "default"), {"days": 28, "months": 1}, "/attestation/default"),
+        (("attestation", "valid", "I03"), "for good", "/attestation/valid/I03"),
+        (("attestation", "valid", "I03"), {"months": 1.5}, "/attestation/valid/I03/months"),
         (("attestation", "days"), 5, "/attestation"),
         (("concepts", "first_course_attested_by"), None, "/concepts/first_course_attested_by"),
         (("concepts", "no_infusion_declared_for_years"), "5", "/concepts/no_infusion_declared_for_years"),
@@ -335,9 +340,15 @@ def test_a_trial_finds_its_criteria() -> None:
         trial.criterion("Y")
 
 
-@pytest.mark.parametrize(("link", "days"), [("I03", None), ("I03.a", None), ("X.long", 60), ("X.long.er", 60), ("X", 28), ("I031", 28)])
-def test_an_attestation_holds_as_long_as_the_longest_matching_entry_says(link: str, days: int | None) -> None:
-    assert tiny(criterion({"sex": "male"})).attestation_validity(link) == days
+LONG, DEFAULT = Validity(months=2), Validity(days=28)
+
+
+@pytest.mark.parametrize(
+    ("link", "validity"),
+    [("I03", FOR_GOOD), ("I03.a", FOR_GOOD), ("X.long", LONG), ("X.long.er", LONG), ("X", DEFAULT), ("I031", DEFAULT)],
+)
+def test_an_attestation_holds_as_long_as_the_longest_matching_entry_says(link: str, validity: Validity) -> None:
+    assert tiny(criterion({"sex": "male"})).validity(link) == validity
 
 
 @pytest.mark.parametrize(
@@ -364,4 +375,4 @@ def test_the_real_trial_leaves_nothing_without_a_name() -> None:
     trial = reluth()
     wanted = {what for item in trial.criteria for what in item.wanted}
 
-    assert {what for what in wanted if trial.wanted_label(what, "en") == what} == set()
+    assert {what for what in wanted if trial.wanted_label(what, "fr") == what} == set()
