@@ -34,7 +34,7 @@ __all__ = ["load_site", "load_trial", "trials"]
 class _Loader(yaml.SafeLoader):
     """YAML as 1.2 means it: a key that stands twice is a fault, and ``on`` and ``no`` are words, not truths."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -81,7 +82,7 @@ class SiteClient:
         self._transport = Transport(address, policy=policy, clock=clock, via=via)
         self._capability: Capability | None = None
 
-    def __enter__(self) -> SiteClient:
+    def __enter__(self) -> Self:
         """The client itself."""
         return self
 

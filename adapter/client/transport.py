@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 from httpx import BasicAuth
@@ -143,7 +143,7 @@ class Transport:
             transport=via,
         )
 
-    def __enter__(self) -> Transport:
+    def __enter__(self) -> Self:
         """The transport itself."""
         return self
 

@@ -127,7 +127,9 @@ def latest_attestation(
     expiry = validity.lapses(newest.when.earliest)
     evidence = tuple(item.evidence for item in rivals)
     if len({item.truth for item in rivals}) > 1:
-        return Answer(Truth.U, Reason.CONFLICT, evidence, changes=expiry, wanted=(Wanted(link, attestation=True),)), newest.when
+        return Answer(
+            Truth.U, Reason.CONFLICT, evidence, changes=expiry, wanted=(Wanted(link, attestation=True),)
+        ), newest.when
     return Answer(newest.truth, evidence=evidence, attested=True, changes=expiry), newest.when
 
 

@@ -163,7 +163,13 @@ def _attested(node: Attested, scene: Scene) -> Answer:
         return attested
     long_enough = within(since, None, scene.window(node.since_days))
     if long_enough is Truth.U:
-        return Answer(Truth.U, Reason.IMPRECISE_DATE, attested.evidence, attestable=True, wanted=(Wanted(node.link, attestation=True),))
+        return Answer(
+            Truth.U,
+            Reason.IMPRECISE_DATE,
+            attested.evidence,
+            attestable=True,
+            wanted=(Wanted(node.link, attestation=True),),
+        )
     return replace(attested, truth=long_enough)
 
 
@@ -193,14 +199,14 @@ def _contradicted(criterion: Criterion, part: str, found: Answer, scene: Scene) 
     opposite = answer_part(next(item for item in criterion.parts if item.id == part), scene)
     if coded.truth is not Truth.U or opposite.truth is not Truth.T:
         return found
-    return Answer(Truth.U, Reason.CONFLICT, opposite.evidence + found.evidence, changes=found.changes, wanted=coded.wanted)
+    return Answer(
+        Truth.U, Reason.CONFLICT, opposite.evidence + found.evidence, changes=found.changes, wanted=coded.wanted
+    )
 
 
 def _with_attestation(link: str, node: Node, scene: Scene) -> Answer:
     coded = answer(node, scene)
-    attested = latest_attestation(
-        scene.attestations, link, on=scene.on, validity=scene.trial.validity(link)
-    )
+    attested = latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
     if isinstance(node, Attested) and node.link == link:
         return coded
     return decide_with(coded, attested, later=lambda moment: answer(node, scene.since(moment)))
@@ -305,10 +311,13 @@ def _is_permanent(criterion: Criterion, found: Answer) -> bool:
 
 def _is_signed(criterion: Criterion, scene: Scene) -> bool:
     """An investigator attested the criterion or a part of it, and it still counts."""
-    links = {item.link for item in scene.attestations if item.link == criterion.id or item.link.startswith(f"{criterion.id}.")}
+    links = {
+        item.link
+        for item in scene.attestations
+        if item.link == criterion.id or item.link.startswith(f"{criterion.id}.")
+    }
     return any(
-        latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
-        for link in links
+        latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link)) for link in links
     )
 
 

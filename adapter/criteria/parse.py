@@ -96,10 +96,7 @@ def parse_trial(
 def _validity(node: Node) -> Validity:
     if node.value == "for-good":
         return Validity()
-    if "months" in node:
-        found = Validity(months=node["months"].integer())
-    else:
-        found = Validity(days=node["days"].integer())
+    found = Validity(months=node["months"].integer()) if "months" in node else Validity(days=node["days"].integer())
     node.close()
     return found
 
@@ -235,7 +232,11 @@ def _named(node: object) -> list[str]:
         case tree.CrossCheck():
             return _named(node.decides) + _named(node.against)
         case tree.Cases():
-            children = [*(case.condition for case in node.cases), *(case.outcome for case in node.cases), node.otherwise]
+            children = [
+                *(case.condition for case in node.cases),
+                *(case.outcome for case in node.cases),
+                node.otherwise,
+            ]
             return [name for child in children for name in _named(child)]
     return []
 

@@ -84,21 +84,21 @@ class Scene:
     @cached_property
     def readings(self) -> Readings:
         """Laboratory results by analyte."""
-        from adapter.criteria.concepts.laboratory import Readings
+        from adapter.criteria.concepts.laboratory import Readings  # noqa: PLC0415 - concepts are made from scenes
 
         return Readings(self)
 
     @cached_property
     def tumours(self) -> Tumours:
         """The tumours on record and what belongs to which."""
-        from adapter.criteria.concepts.tumours import Tumours
+        from adapter.criteria.concepts.tumours import Tumours  # noqa: PLC0415 - concepts are made from scenes
 
         return Tumours(self)
 
     @cached_property
     def courses(self) -> Courses:
         """Lutathera cycles and courses."""
-        from adapter.criteria.concepts.prrt import Courses
+        from adapter.criteria.concepts.prrt import Courses  # noqa: PLC0415 - concepts are made from scenes
 
         return Courses.of(self)
 

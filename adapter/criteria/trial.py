@@ -176,7 +176,10 @@ class Trial:
             if words is not None:
                 return words[language]
         for criterion in self.criteria:
-            for identity, label in ((criterion.id, criterion.label), *((part.id, part.label) for part in criterion.parts)):
+            for identity, label in (
+                (criterion.id, criterion.label),
+                *((part.id, part.label) for part in criterion.parts),
+            ):
                 if identity == what:
                     return label[language]
         return what

@@ -98,9 +98,7 @@ class PatientVerdict:
             "outcome_reason": self.outcome_reason,
             "permanent": self.permanent,
             "flips_on": _day(self.flips_on),
-            "to_order": [
-                {"what": item.what, "by": str(item.by), "for": list(item.criteria)} for item in self.to_order
-            ],
+            "to_order": [{"what": item.what, "by": str(item.by), "for": list(item.criteria)} for item in self.to_order],
             "criteria": [_criterion(verdict) for verdict in self.criteria],
         }
 

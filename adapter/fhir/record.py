@@ -210,7 +210,9 @@ class PatientRecord:
 
     def medication(self, administration: MedicationAdministration) -> Medication | None:
         """The Medication that an administration refers to, contained or shared."""
-        node = administration.medication_reference or (administration.medication and administration.medication.reference)
+        node = administration.medication_reference or (
+            administration.medication and administration.medication.reference
+        )
         literal = node.reference if node else None
         if literal is None:
             return None

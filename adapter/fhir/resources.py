@@ -16,9 +16,9 @@ __all__ = [
     "CodeableConcept",
     "Coding",
     "Condition",
-    "Meta",
     "Medication",
     "MedicationAdministration",
+    "Meta",
     "Observation",
     "Patient",
     "Period",
@@ -144,7 +144,6 @@ class Patient(Resource, frozen=True):
 class ConditionStage(_Struct, frozen=True):
     summary: CodeableConcept | None = None
     assessment: tuple[Reference, ...] = ()
-
 
 
 class Condition(Resource, frozen=True):

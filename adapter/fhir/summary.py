@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from adapter.errors import QuarantinedError
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.resources import decode
@@ -48,12 +49,14 @@ _TIME_ELEMENTS = (
 
 # R4 datatypes.html#id
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_REFERENCE = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
+_REFERENCE = re.compile(
+    r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$"
+)
 _TEXT_ONLY = frozenset({"id", "extension", "text"})
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
-class ResourceProblem(Exception):
+class ResourceProblem(QuarantinedError):
     """A resource that cannot be used as it came.
 
     Args:
@@ -62,9 +65,8 @@ class ResourceProblem(Exception):
     """
 
     def __init__(self, reason: str, reference: str | None = None) -> None:
-        self.reason = reason
         self.reference = reference
-        super().__init__(f"{reference}: {reason}" if reference else reason)
+        super().__init__(reference or "resource", reason)
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -242,7 +242,7 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDONLY)
     # mkstemp makes it 0600; unlinked at once, it is gone whatever ends this process.
     descriptor, name = tempfile.mkstemp(prefix="reluth-hospital-")
-    os.unlink(name)
+    Path(name).unlink()
     try:
         with gzip.open(path, "rb") as packed, os.fdopen(os.dup(descriptor), "wb") as plain:
             shutil.copyfileobj(packed, plain, _UNZIP_CHUNK)

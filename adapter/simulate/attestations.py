@@ -101,7 +101,7 @@ _DOCTOR = "Practitioner/prat-01"
 _AUTHORS = {"by-role": "PractitionerRole/role-01"}
 
 
-def _note(  # noqa: PLR0913 - one answer of the form, field by field
+def _note(
     chart: Chart,
     link: str,
     answer: bool,

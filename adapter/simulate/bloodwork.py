@@ -128,7 +128,7 @@ REPORTED = ("none", "beside", "only-good", "only-bad", "only-over-90", "other-fo
 _REPORT_WEIGHTS = (60, 15, 5, 3, 4, 5, 3, 3)
 
 
-def _reported(chart: Chart, kind: str, computed: Truth, *, plain: bool) -> Truth:  # noqa: PLR0911 - one return a kind
+def _reported(chart: Chart, kind: str, computed: Truth, *, plain: bool) -> Truth:
     when = When(chart.day(chart.draw), 480)
     stale = When(chart.day(70), 480)
     if kind == "only-over-90":

@@ -73,7 +73,7 @@ def _man(chart: Chart, wish: str | None) -> tuple[Truth, Truth]:
     return "T", "F"
 
 
-def _woman(chart: Chart, kind: str) -> tuple[Truth, Truth]:  # noqa: PLR0912, PLR0911 - one branch a kind
+def _woman(chart: Chart, kind: str) -> tuple[Truth, Truth]:  # noqa: C901, PLR0912 - one branch a kind
     """The test's account: is I12 met, and is there a pregnancy (F only where nothing speaks for one)?"""
     if kind in ("none", "in-error", "unread", "no-range", "negative-fifth-day"):
         _undecided(chart, kind)
@@ -120,7 +120,7 @@ def _undecided(chart: Chart, kind: str) -> None:
         _test(chart, "1", before=1, status="entered-in-error")
 
 
-def _test(  # noqa: PLR0913 - one result, field by field
+def _test(
     chart: Chart, figure: str, *, before: int, comparator: str = "", ranged: bool = True, status: str = "final"
 ) -> None:
     quantity: dict[str, Any] = {"value": Decimal(figure), "unit": "UI/L"}

@@ -100,7 +100,7 @@ def late_day(chart: Chart, last: date, second: date | None) -> date:
     return first + timedelta(days=chart.rng.randrange(room + 1) if room else 0)
 
 
-def _dated(chart: Chart, course: Course, wish: str) -> Pair:  # noqa: PLR0911 - one return a kind
+def _dated(chart: Chart, course: Course, wish: str) -> Pair:
     assert course.last is not None
     last = course.last[1]
     limit = threshold(last)
@@ -174,7 +174,7 @@ def _no_progression(chart: Chart, last: date, wish: str) -> None:
             chart.observe(code, {"valueQuantity": {"value": figure, "unit": "ng/mL"}}, when=when)
 
 
-def _status(  # noqa: PLR0913 - one assessment, field by field
+def _status(
     chart: Chart,
     snomed: str,
     day: date,

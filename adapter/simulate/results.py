@@ -126,7 +126,7 @@ def _quantity(figure: Decimal, spelling: Spelling) -> dict[str, Any]:
     return quantity
 
 
-def ranges_of(  # noqa: PLR0911 - one return a kind
+def ranges_of(
     chart: Chart, analyte: Analyte, printed: Written, form: str
 ) -> tuple[list[dict[str, Any]], Decimal | None]:
     """Reference ranges in one of the feed's ways, and the upper limit (canonical) that they support for this person."""

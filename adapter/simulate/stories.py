@@ -17,10 +17,9 @@ from adapter.simulate.attestations import WAYS
 from adapter.simulate.labs import PLOTS
 from adapter.simulate.tumours import NET, OTHER
 
-CLEAN = {
-    name: "plain:good"
-    for name in ("hemoglobin", "neutrophils", "platelets", "creatinine", "alt", "ast", "bilirubin_total", "albumin")
-}
+CLEAN = dict.fromkeys(
+    ("hemoglobin", "neutrophils", "platelets", "creatinine", "alt", "ast", "bilirubin_total", "albumin"), "plain:good"
+)
 NEAR = {"tumour": "ileum-g1", "course": "four", "progression": "late", "near": "yes", "merge": "none"}
 MAN_65 = {"gender": "male", "age": "65", "birth": "full", "nephrotic": "none", "E07.b": "no", "mdrd": "none"}
 NET_SHARE, OTHER_SHARE = 44.0, 950.0

@@ -63,7 +63,7 @@ class Tumour:
         )
 
 
-def _row(codes: str, findings: str, supports: str, attested: str = "", *, sole: bool = True, weight: int = 2) -> Tumour:  # noqa: PLR0913 - a row of the table, column by column
+def _row(codes: str, findings: str, supports: str, attested: str = "", *, sole: bool = True, weight: int = 2) -> Tumour:
     i02, e04, e05 = (_truth(letter) for letter in supports)
     return Tumour(
         tuple(codes.split()),

@@ -134,7 +134,7 @@ PRESSURES = (
 )
 
 
-def pressure(chart: Chart, wishes: Wishes) -> Truth:  # noqa: PLR0911 - one return a kind
+def pressure(chart: Chart, wishes: Wishes) -> Truth:
     """E11: at or above 160 or 95 on the latest two days, despite therapy attested optimal."""
     kind = wishes.get("pressure") or (
         "low" if chart.calm else chart.rng.choices([n for n, _ in PRESSURES], [w for _, w in PRESSURES])[0]

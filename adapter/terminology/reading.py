@@ -58,7 +58,7 @@ class Node:
     def get(self, key: str) -> Node | None:
         """The child, or None when it is absent."""
         self._asked.add(key)
-        return self[key] if key in self else None
+        return self[key] if key in self else None  # noqa: SIM401 - a Node is no dict: this is its get
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Key and child, in the document's order."""

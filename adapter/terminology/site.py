@@ -12,7 +12,16 @@ from adapter.terminology.analytes import Units
 from adapter.terminology.reading import Node
 from adapter.terminology.valuesets import ICD10
 
-__all__ = ["DOMAINS", "Completeness", "Site", "SiteLimit", "parse_completeness", "parse_concept_map", "parse_site", "parse_site_units"]
+__all__ = [
+    "DOMAINS",
+    "Completeness",
+    "Site",
+    "SiteLimit",
+    "parse_completeness",
+    "parse_concept_map",
+    "parse_site",
+    "parse_site_units",
+]
 
 #: Domains that a site may declare complete (clarifications.md, "How a site tells us more").
 DOMAINS = ("medication-administration", "condition", "laboratory", "allergy", "study-participation")

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from adapter.client import NotFound, SiteAddress, SiteClient
-from adapter.fhir import READ_TYPES
 from adapter.errors import ConfigurationError
+from adapter.fhir import READ_TYPES
 from adapter.service.hospital import serve_hospital
 from adapter.service.hospital_search import Search, encode_token
 from tests.support.hospital import haemoglobin, patient, write_feed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,8 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def from_folder(feed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    yield _verdicts(FolderSource(feed, load_trial("nct04954820").resource_types), tmp_path_factory.mktemp("store"))
+def from_folder(feed: Path, tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
+    return _verdicts(FolderSource(feed, load_trial("nct04954820").resource_types), tmp_path_factory.mktemp("store"))
 
 
 def _over_http(base_url: str, folder: Path) -> Verdicts:

@@ -27,7 +27,9 @@ def concept_map(folder: Path, name: str, text: str) -> Path:
 
 def mapped(*codes: str) -> str:
     element = [{"code": "GLY", "target": [{"code": code, "equivalence": "equal"} for code in codes]}]
-    return json.dumps({"resourceType": "ConceptMap", "group": [{"source": "urn:l", "target": "urn:s", "element": element}]})
+    return json.dumps(
+        {"resourceType": "ConceptMap", "group": [{"source": "urn:l", "target": "urn:s", "element": element}]}
+    )
 
 
 def fault(folder: Path) -> DocumentError:
@@ -149,7 +151,11 @@ def test_a_document_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "pointer"),
     [
-        ("completeness", "- {domain: labs, from: 2020-01-01, to: 2021-01-01, declared_by: x, 'on': 2021-01-01}\n", "/0/domain"),
+        (
+            "completeness",
+            "- {domain: labs, from: 2020-01-01, to: 2021-01-01, declared_by: x, 'on': 2021-01-01}\n",
+            "/0/domain",
+        ),
         ("units", "- {analyte: x, spelling: y}\n", "/0"),
         ("site", "uln:\n- {analyte: alt, high: 41.5, unit: U/L}\n", "/uln/0/high"),
     ],

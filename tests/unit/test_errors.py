@@ -57,7 +57,9 @@ def test_texts_are_made_inside_the_class() -> None:
     )
 
 
-@pytest.mark.parametrize("codes", [set(found) for size in range(1, 4) for found in itertools.combinations((1, 2, 3, 4, 75, 5), size)])
+@pytest.mark.parametrize(
+    "codes", [set(found) for size in range(1, 4) for found in itertools.combinations((1, 2, 3, 4, 75, 5), size)]
+)
 def test_the_worst_code_is_the_first_of_the_contracts_order(codes: set[int]) -> None:
     order = [1, 2, 3, 4, 75, 5]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.concepts.tumours import is_on_record, is_unconfirmed
@@ -23,44 +23,52 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
     node says so.
     """
     matching = [
-        item
-        for item in scene.record.conditions
-        if is_on_record(item, scene) and scene.has(node.value_set, item.code)
+        item for item in scene.record.conditions if is_on_record(item, scene) and scene.has(node.value_set, item.code)
     ]
     wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
-    open_: list[tuple[Reason, Evidence]] = []
-    sure: list[Evidence] = []
-    past: list[Evidence] = []
-    changes = set()
-    for item in matching:
-        evidence = evidence_of(item, code_text(scene, item.code))
-        status = _clinical(item)
-        if is_unconfirmed(item):
-            open_.append((Reason.STATUS, evidence))
-        elif node.clinical and status is not None and status not in node.clinical:
-            past.append(evidence)
-        elif node.clinical and status is None:
-            # A billing code says that it was treated in a stay, not that it lasts.
-            open_.append((Reason.STATUS, evidence))
-        elif node.current_days is None:
-            sure.append(evidence)
-        elif (current := _is_current(item, node.current_days, scene)) is Truth.T:
-            sure.append(evidence)
-            changes.add(when_of(item).earliest + timedelta(days=node.current_days + 1))
-        elif current is Truth.U:
-            open_.append((Reason.TOO_OLD, evidence))
-        else:
-            past.append(evidence)
+    sorted_out = [
+        (_standing(item, node, scene), evidence_of(item, code_text(scene, item.code)), item) for item in matching
+    ]
+    sure = [(evidence, item) for standing, evidence, item in sorted_out if standing is None]
+    past = tuple(evidence for standing, evidence, _ in sorted_out if standing is _PAST)
+    open_ = [(standing, evidence) for standing, evidence, _ in sorted_out if isinstance(standing, Reason)]
     if sure:
-        return Answer(Truth.T, evidence=tuple(sure), changes=frozenset(changes))
+        return Answer(Truth.T, evidence=tuple(evidence for evidence, _ in sure), changes=_ends(sure, node.current_days))
     if open_:
         evidence_open = tuple(evidence for _, evidence in open_)
         return Answer(Truth.U, open_[0][0], evidence_open, attestable=node.attestable, wanted=wanted)
     if node.complete and scene.site.complete(node.complete, scene.on, scene.on):
-        return Answer(Truth.F, evidence=tuple(past), presumed=True)
+        return Answer(Truth.F, evidence=past, presumed=True)
     if node.absent is not Truth.U:
-        return Answer(node.absent, evidence=tuple(past))
-    return Answer(Truth.U, Reason.NO_DATA, tuple(past), attestable=node.attestable, wanted=wanted)
+        return Answer(node.absent, evidence=past)
+    return Answer(Truth.U, Reason.NO_DATA, past, attestable=node.attestable, wanted=wanted)
+
+
+#: Refuted by time: it was so, and no longer is.
+_PAST = "past"
+
+
+def _standing(item: ConditionResource, node: Condition, scene: Scene) -> Reason | str | None:
+    """None when the Condition proves the statement, why it leaves it open, or that it is past."""
+    if is_unconfirmed(item):
+        return Reason.STATUS
+    if node.clinical:
+        status = _clinical(item)
+        if status is None:
+            # A billing code says that it was treated in a stay, not that it lasts.
+            return Reason.STATUS
+        if status not in node.clinical:
+            return _PAST
+    if node.current_days is None:
+        return None
+    return {Truth.T: None, Truth.U: Reason.TOO_OLD, Truth.F: _PAST}[_is_current(item, node.current_days, scene)]
+
+
+def _ends(sure: list[tuple[Evidence, ConditionResource]], days: int | None) -> frozenset[date]:
+    """Days on which one that is current today no longer surely is."""
+    if days is None:
+        return frozenset()
+    return frozenset(when_of(item).earliest + timedelta(days=days + 1) for _, item in sure)
 
 
 def _clinical(condition: ConditionResource) -> str | None:
@@ -88,12 +96,18 @@ def answer_coded(node: Coded, scene: Scene) -> Answer:
 
 def _coded(node: Coded, scene: Scene) -> Iterator[Evidence]:
     for condition in scene.record.conditions:
-        if is_on_record(condition, scene) and not is_unconfirmed(condition) and scene.has(node.value_set, condition.code):
+        if (
+            is_on_record(condition, scene)
+            and not is_unconfirmed(condition)
+            and scene.has(node.value_set, condition.code)
+        ):
             yield evidence_of(condition, code_text(scene, condition.code, node.value_set.system))
     for procedure in scene.record.procedures:
         done = procedure.status == "completed" and when_of(procedure).earliest <= scene.on
         if done and scene.has(node.value_set, procedure.code):
             yield evidence_of(procedure, code_text(scene, procedure.code, node.value_set.system))
     for observation in scene.record.observations:
-        if scene.counts(observation) and scene.has(node.value_set, observation.code, observation.value_codeable_concept):
+        if scene.counts(observation) and scene.has(
+            node.value_set, observation.code, observation.value_codeable_concept
+        ):
             yield evidence_of(observation, code_text(scene, observation.code, node.value_set.system))

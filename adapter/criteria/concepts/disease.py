@@ -37,7 +37,10 @@ def _worsenings(scene: Scene) -> list[_Worsening]:
             continue
         belongs = scene.tumours.belongs(observation)
         if belongs is not Truth.F:
-            text = code_text(scene, observation.value_codeable_concept, "http://snomed.info/sct") or observation.value_string
+            text = (
+                code_text(scene, observation.value_codeable_concept, "http://snomed.info/sct")
+                or observation.value_string
+            )
             found.append(_Worsening(when_of(observation), belongs, evidence_of(observation, text)))
     return sorted(found, key=lambda item: (item.when.start, item.evidence.reference))
 

@@ -14,6 +14,7 @@ from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import Comparison
 from adapter.criteria.truth import Truth
+from adapter.errors import DefectError
 from adapter.fhir import NumberInterval, When, is_no_result, plain, read_printed_number, when_of
 from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
 from adapter.terminology import Analyte, UnitProblem
@@ -96,9 +97,7 @@ class Readings:
             self._found[analyte.id] = tuple(sorted(readings, key=lambda item: (item.when.start, item.observation.id)))
         return self._found[analyte.id]
 
-    def _read(
-        self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent
-    ) -> Reading:
+    def _read(self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent) -> Reading:
         value, problem, factor, text = _value(analyte, carrier, self._scene)
         words = tuple(
             word
@@ -146,7 +145,12 @@ def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene:
         return _quantity(analyte, quantity, scene)
     if carrier.value_integer is not None:
         return _converted(
-            analyte, NumberInterval.exactly(Decimal(carrier.value_integer)), None, None, str(carrier.value_integer), scene
+            analyte,
+            NumberInterval.exactly(Decimal(carrier.value_integer)),
+            None,
+            None,
+            str(carrier.value_integer),
+            scene,
         )
     if carrier.value_range is not None:
         return _range(analyte, carrier.value_range.low, carrier.value_range.high, scene)
@@ -166,7 +170,9 @@ def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene:
 def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
     if quantity.value is None:
         return None, None, None, None
-    text = " ".join(part for part in (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code) if part)
+    text = " ".join(
+        part for part in (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code) if part
+    )
     interval = NumberInterval.from_comparator(quantity.comparator, quantity.value)
     if interval is None:
         return None, Reason.COMPARATOR, None, text
@@ -181,7 +187,10 @@ def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene:
     for end in (first, second):
         if end is None or end[0] is None or not end[0].is_point:
             return None, (end[1] if end else None) or Reason.NOT_READ, None, text
-    assert first and second and first[0] and second[0]  # noqa: S101 - narrowed above
+    assert first
+    assert second
+    assert first[0]
+    assert second[0]
     return NumberInterval(first[0].low, second[0].high), None, first[2], text
 
 
@@ -231,7 +240,7 @@ def compare(value: NumberInterval, comparison: Comparison, *, factor: Decimal = 
                 value.surely_at_least(limit) and value.surely_at_most(high),
                 value.surely_below(limit) or value.surely_above(high),
             )
-    raise ValueError(f"no operator {comparison.operator}")
+    raise DefectError(f"no operator {comparison.operator}")
 
 
 def _decided(holds: bool, fails: bool) -> Truth:
@@ -274,9 +283,7 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
     if faulty is not None:
         # One of unknown time that cannot be read either: what is missing is the result, not its date.
         reason = faulty
-    elif not sure or any(truth is Truth.U for _, truth in rivals):
-        reason = Reason.IMPRECISE_DATE
-    elif len({item.when for item, _ in rivals}) > 1:
+    elif not sure or any(truth is Truth.U for _, truth in rivals) or len({item.when for item, _ in rivals}) > 1:
         reason = Reason.IMPRECISE_DATE
     else:
         decided = {answer.truth for answer in answers} - {Truth.U}
@@ -293,9 +300,7 @@ def _closing(inside: Iterable[tuple[Reading, Truth]], window_days: int) -> froze
 
 def _possibly_latest(inside: list[tuple[Reading, Truth]]) -> list[tuple[Reading, Truth]]:
     sure = [item for item, truth in inside if truth is Truth.T]
-    rivals = [
-        (item, truth) for item, truth in inside if not any(other.when.surely_after(item.when) for other in sure)
-    ]
+    rivals = [(item, truth) for item, truth in inside if not any(other.when.surely_after(item.when) for other in sure)]
     corrected = {item.when for item, _ in rivals if item.corrects}
     return [(item, truth) for item, truth in rivals if item.corrects or item.when not in corrected]
 
@@ -308,7 +313,9 @@ def _nothing(readings: list[Reading], start: date, scene: Scene, what: str) -> A
         only_flagged = all(item.observation.status in FLAG_ONLY for item in shown)
         reason = Reason.STATUS if only_flagged else Reason.NO_DATA
         return Answer(Truth.U, reason, context=tuple(item.evidence for item in shown), wanted=wanted)
-    old = [item for item in readings if item.is_result and item.observation.status in USABLE and item.when.latest < start]
+    old = [
+        item for item in readings if item.is_result and item.observation.status in USABLE and item.when.latest < start
+    ]
     if old:
         newest = max(old, key=lambda item: item.when.end)
         return Answer(Truth.U, Reason.TOO_OLD, context=(newest.evidence,), wanted=wanted)

@@ -47,7 +47,11 @@ def _is_normal(item: ReferenceRange) -> bool:
 
 
 def _fits(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
-    sexes = {sex for concept in item.applies_to for sex in _sexes(concept.text, *((c.system, c.code, c.display) for c in concept.coding))}
+    sexes = {
+        sex
+        for concept in item.applies_to
+        for sex in _sexes(concept.text, *((c.system, c.code, c.display) for c in concept.coding))
+    }
     if sexes and not sexes & genders(scene):
         return False
     if item.age is None:

@@ -14,7 +14,7 @@ from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.scene import evidence_of
 from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
-from adapter.fhir import When, add_months, normalise_reference, plain, when_of
+from adapter.fhir import When, add_months, plain, when_of
 from adapter.fhir.resources import CodeableConcept, MedicationAdministration
 
 if TYPE_CHECKING:
@@ -119,7 +119,6 @@ class Courses:
             return after[0].when if after else (self.second[0].when if self.second else None)
         return self.second[0].when if self.second else None
 
-
     def second_cycles(self, scene: Scene) -> tuple[Cycle, ...]:
         """The cycles surely after the first PRRT; empty unless that one is established."""
         if not self.established(scene):
@@ -146,7 +145,9 @@ def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
         return Truth.T
     if any(system == lutathera.system for system, _ in codes):
         return Truth.F
-    texts = [word for concept in concepts if concept for word in (concept.text, *(c.display for c in concept.coding)) if word]
+    texts = [
+        word for concept in concepts if concept for word in (concept.text, *(c.display for c in concept.coding)) if word
+    ]
     return Truth.U if any(scene.trial.lutathera_text.search(text) for text in texts) else Truth.F
 
 
@@ -168,12 +169,16 @@ def _infusions(scene: Scene) -> list[tuple[MedicationAdministration, Cycle]]:
         done = resource.status in _DONE
         reason = None if done and truth is Truth.T else Reason.NOT_READ if done else Reason.STATUS
         dose = resource.dosage.dose if resource.dosage else None
-        given = f"{plain(dose.value)} {dose.unit or dose.code or ''}".strip() if dose and dose.value is not None else None
+        given = (
+            f"{plain(dose.value)} {dose.unit or dose.code or ''}".strip() if dose and dose.value is not None else None
+        )
         text = ", ".join(part for part in (resource.status, given) if part)
         when = when_of(resource)
         # An infusion lasts half an hour: it is dated by its beginning.
         began = replace(when, end=min(when.end, when.start + timedelta(days=1))) if when.exact else when
-        cycle = Cycle(began, reason is None, (evidence_of(resource, text, began),), frozenset({batch} if batch else ()), reason)
+        cycle = Cycle(
+            began, reason is None, (evidence_of(resource, text, began),), frozenset({batch} if batch else ()), reason
+        )
         found.append((resource, cycle))
     return found
 
@@ -188,9 +193,7 @@ def _merged(cycles: list[Cycle]) -> list[Cycle]:
             continue
         other = merged[index]
         best = other if other.completed or not cycle.completed else cycle
-        merged[index] = replace(
-            best, evidence=other.evidence + cycle.evidence, batches=other.batches | cycle.batches
-        )
+        merged[index] = replace(best, evidence=other.evidence + cycle.evidence, batches=other.batches | cycle.batches)
     return merged
 
 
@@ -218,10 +221,10 @@ def _split(cycles: list[Cycle]) -> _Split:
         low, high = _gap(cycles[index - 1].when, cycles[index].when)
         if low >= NEW_COURSE:
             return tuple(first), tuple(uncertain), tuple(cycles[index:]), reason
-        if CLOSE <= low and high <= SAME_COURSE and not uncertain:
+        if low >= CLOSE and high <= SAME_COURSE and not uncertain:
             first.append(cycles[index])
             continue
-        if not (CLOSE <= low and high <= SAME_COURSE):
+        if not (low >= CLOSE and high <= SAME_COURSE):
             # A gap that would be one thing or another by its exact day is a matter of the date, not of the course.
             sure = high < CLOSE or (low > SAME_COURSE and high < NEW_COURSE) or low == high
             reason = reason or (Reason.COURSE_UNDECIDED if sure else Reason.IMPRECISE_DATE)
@@ -248,7 +251,9 @@ def _marks(scene: Scene, code: str) -> tuple[Evidence, ...]:
 def _earlier(scene: Scene, first: When) -> tuple[Evidence, ...]:
     """What points to PRRT before the first recorded cycle: marks of a second course, Lutathera procedures long before it."""
     marks = _marks(scene, "prrt-course-second")
-    marked_second = tuple(item for item in marks if item.effective is not None and item.effective <= (first.text() or ""))
+    marked_second = tuple(
+        item for item in marks if item.effective is not None and item.effective <= (first.text() or "")
+    )
     before = []
     for procedure in scene.record.procedures:
         when = when_of(procedure)
@@ -264,35 +269,42 @@ def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
     More of them than that refute for good. Fewer refute only where the site declares that none of its administrations
     is missing (presumed), or a person attests it; else the others may have been given elsewhere.
     """
+    attested = latest_attestation(scene.attestations, node.attested, on=scene.on, validity=FOR_GOOD)
+    said = attested[0] if attested else None
+    counted = _counted(node, scene)
+    if said is None:
+        return counted
+    if counted.truth is Truth.U or counted.presumed:
+        if said.truth is Truth.U:
+            return replace(said, evidence=counted.evidence + said.evidence, wanted=_wanted(node))
+        return replace(said, evidence=said.evidence + counted.evidence)
+    if said.truth is counted.truth:
+        return counted
+    return Answer(Truth.U, Reason.CONFLICT, counted.evidence + said.evidence, wanted=_wanted(node))
+
+
+def _wanted(node: CycleCount) -> tuple[Wanted, ...]:
+    return Wanted(node.attested, attestation=True), Wanted("lutathera-history")
+
+
+def _counted(node: CycleCount, scene: Scene) -> Answer:
+    """What the infusions on record say alone."""
     courses = scene.courses
     low, high = courses.count
     evidence = courses.evidence
-    attested = latest_attestation(scene.attestations, node.attested, on=scene.on, validity=FOR_GOOD)
-    said = attested[0] if attested else None
     if low > node.equals:
-        if said is not None and said.truth is Truth.T:
-            return Answer(Truth.U, Reason.CONFLICT, evidence + said.evidence)
         return Answer(Truth.F, evidence=evidence)
-    exactly = low == high == node.equals and courses.open_reason is None and not courses.earlier
-    if exactly:
-        if said is not None and said.truth is Truth.F:
-            return Answer(Truth.U, Reason.CONFLICT, evidence + said.evidence)
-        return Answer(Truth.T, evidence=evidence)
-    wanted = (Wanted(node.attested, attestation=True), Wanted("lutathera-history"))
-    if said is not None:
-        if said.truth is Truth.U:
-            return Answer(Truth.U, said.reason, evidence + said.evidence, wanted=wanted)
-        return Answer(said.truth, evidence=said.evidence + evidence, attested=True)
+    reason = courses.open_reason
     if courses.earlier:
-        return Answer(Truth.U, Reason.COURSE_UNDECIDED, evidence + courses.earlier, wanted=wanted)
-    if courses.open_reason is not None:
-        return Answer(Truth.U, courses.open_reason, evidence, wanted=wanted)
-    partial = next((cycle.reason for cycle in courses.first if cycle.reason), None)
-    if partial is not None:
-        return Answer(Truth.U, partial, evidence, wanted=wanted)
+        reason, evidence = Reason.COURSE_UNDECIDED, evidence + courses.earlier
+    reason = reason or next((cycle.reason for cycle in courses.first if cycle.reason), None)
+    if reason is not None:
+        return Answer(Truth.U, reason, evidence, wanted=_wanted(node))
+    if low == high == node.equals:
+        return Answer(Truth.T, evidence=evidence)
     if _all_recorded(node, scene):
         return Answer(Truth.F, evidence=evidence, presumed=True)
-    return Answer(Truth.U, Reason.NO_DATA, evidence, wanted=wanted)
+    return Answer(Truth.U, Reason.NO_DATA, evidence, wanted=_wanted(node))
 
 
 def _all_recorded(node: CycleCount, scene: Scene) -> bool:

@@ -66,7 +66,7 @@ def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
 
 
 def _unreadable(reading: Reading) -> Answer:
-    assert reading.problem is not None  # noqa: S101 - a result without value has a problem
+    assert reading.problem is not None
     return Answer(Truth.U, reading.problem, (reading.evidence,), wanted=(Wanted(reading.analyte.id),))
 
 
@@ -88,7 +88,7 @@ def _agreed(truths: Iterable[Truth]) -> Truth:
 
 
 def _multiple(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
-    assert reading.value is not None  # noqa: S101 - asked for readable results only
+    assert reading.value is not None
     limits = [limit for limit in limits_of_normal(reading, scene, upper=True) if limit > 0]
     if not limits:
         return Answer(Truth.U, Reason.NO_REFERENCE_RANGE, _evidence(reading), wanted=(Wanted(reading.analyte.id),))
@@ -103,7 +103,7 @@ def _multiple(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
 
 
 def _mdrd(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
-    assert reading.value is not None  # noqa: S101 - asked for readable results only
+    assert reading.value is not None
     ages = ages_on(scene, reading.when.earliest, reading.when.latest)
     if ages is None:
         return Answer(Truth.U, Reason.NO_DATA, _evidence(reading), wanted=(Wanted("birth-date"),))

@@ -17,7 +17,14 @@ from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence
 from adapter.criteria.tree import Comparison, Grade, Histology
 from adapter.criteria.truth import Truth
 from adapter.fhir import normalise_reference, parse_when, when_of
-from adapter.fhir.resources import CodeableConcept, Condition, DiagnosticReport, Observation, ObservationComponent, Resource
+from adapter.fhir.resources import (
+    CodeableConcept,
+    Condition,
+    DiagnosticReport,
+    Observation,
+    ObservationComponent,
+    Resource,
+)
 from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
 
 __all__ = ["Tumours", "answer_grade", "answer_histology", "is_on_record", "is_unconfirmed"]
@@ -96,7 +103,11 @@ class Tumours:
         of_net = set(self._with_net_histology)
         chosen = (of_net & primaries) or primaries or of_net
         found = chosen.union(
-            *({item.reference for item in group} for group in self._groups.values() if any(item.reference in chosen for item in group))
+            *(
+                {item.reference for item in group}
+                for group in self._groups.values()
+                if any(item.reference in chosen for item in group)
+            )
             if of_net & primaries or not primaries
             else ()
         )
@@ -118,7 +129,9 @@ class Tumours:
         """A neuroendocrine histology of any kind is on record, whatever tumour it is of."""
         names = ("net_morphology", "net_any", "nec_morphology", "nec_review")
         value_sets = [self._scene.trial.value_sets[name] for name in names]
-        return any(value_set.has(*code) for finding in self._findings for code in finding.codes for value_set in value_sets)
+        return any(
+            value_set.has(*code) for finding in self._findings for code in finding.codes for value_set in value_sets
+        )
 
     @cached_property
     def _with_net_histology(self) -> frozenset[str]:
@@ -161,7 +174,11 @@ class Tumours:
             if not isinstance(report, DiagnosticReport):
                 continue
             tied = set(found.get(report.reference, ()))
-            codes = {plain_code(ICD10, code)[:3] for system, code in self._scene.codes(*report.conclusion_code) if system == ICD10}
+            codes = {
+                plain_code(ICD10, code)[:3]
+                for system, code in self._scene.codes(*report.conclusion_code)
+                if system == ICD10
+            }
             tied |= {condition.reference for key in codes for condition in self._groups.get(key, ())}
             for result in report.result:
                 target = normalise_reference(result.reference) if result.reference else None
@@ -212,7 +229,7 @@ class Tumours:
                 if finding.condition.reference in mine:
                     (open_ if is_unconfirmed(finding.condition) else sure).append(finding.evidence)
                 continue
-            assert isinstance(finding.source, Observation)  # noqa: S101 - the only other source
+            assert isinstance(finding.source, Observation)
             match self.belongs(finding.source, of, is_histology=True):
                 case Truth.T:
                     sure.append(finding.evidence)

@@ -14,7 +14,9 @@ T, F, U = Truth.T, Truth.F, Truth.U
 DAY = date(2025, 6, 1)
 
 
-def answer(truth: Truth, name: str = "x", *, presumed: bool = False, attested: bool = False, attestable: bool = False) -> Answer:
+def answer(
+    truth: Truth, name: str = "x", *, presumed: bool = False, attested: bool = False, attestable: bool = False
+) -> Answer:
     return Answer(
         truth,
         Reason.NO_DATA if truth is U else None,
@@ -45,7 +47,9 @@ def test_unknown_is_open_with_its_evidence() -> None:
 
 
 @pytest.mark.parametrize("truths", list(itertools.product((T, F, U), repeat=2)))
-def test_combinations_have_the_truth_of_their_parts_and_the_evidence_of_those_that_decide(truths: tuple[Truth, Truth]) -> None:
+def test_combinations_have_the_truth_of_their_parts_and_the_evidence_of_those_that_decide(
+    truths: tuple[Truth, Truth],
+) -> None:
     parts = [answer(truth, name) for truth, name in zip(truths, "ab", strict=True)]
     for found, truth in ((combine_all(*parts), all_of(truths)), (combine_any(*parts), any_of(truths))):
         deciding = [item.evidence[0] for item in parts if item.truth is truth]
@@ -86,7 +90,9 @@ def test_a_decided_combination_wants_nothing() -> None:
         ([answer(U), answer(F, presumed=True)], True, False),
     ],
 )
-def test_a_combination_is_presumed_when_what_carries_it_is(parts: list[Answer], conjunction: bool, disjunction: bool) -> None:
+def test_a_combination_is_presumed_when_what_carries_it_is(
+    parts: list[Answer], conjunction: bool, disjunction: bool
+) -> None:
     assert (combine_all(*parts).presumed, combine_any(*parts).presumed) == (conjunction, disjunction)
 
 
@@ -99,14 +105,18 @@ def test_a_combination_is_presumed_when_what_carries_it_is(parts: list[Answer], 
         ([answer(U), answer(F, attested=True)], True, False),
     ],
 )
-def test_a_combination_is_attested_when_what_carries_it_is(parts: list[Answer], conjunction: bool, disjunction: bool) -> None:
+def test_a_combination_is_attested_when_what_carries_it_is(
+    parts: list[Answer], conjunction: bool, disjunction: bool
+) -> None:
     assert (combine_all(*parts).attested, combine_any(*parts).attested) == (conjunction, disjunction)
 
 
 @pytest.mark.parametrize(
     ("attestable", "expected"), [((True, True), True), ((True, False), False), ((False, False), False)]
 )
-def test_an_open_combination_is_attestable_when_every_open_part_is(attestable: tuple[bool, bool], expected: bool) -> None:
+def test_an_open_combination_is_attestable_when_every_open_part_is(
+    attestable: tuple[bool, bool], expected: bool
+) -> None:
     parts = [answer(U, attestable=item) for item in attestable]
 
     assert combine_all(*parts, answer(T)).attestable is expected
@@ -127,4 +137,8 @@ def test_inversion_changes_the_truth_and_nothing_else(truth: Truth) -> None:
     found = answer(truth, presumed=truth is not U, attested=truth is not U)
 
     assert invert(invert(found)) == found
-    assert (invert(found).evidence, invert(found).presumed, invert(found).reason) == (found.evidence, found.presumed, found.reason)
+    assert (invert(found).evidence, invert(found).presumed, invert(found).reason) == (
+        found.evidence,
+        found.presumed,
+        found.reason,
+    )

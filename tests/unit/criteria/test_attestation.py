@@ -151,7 +151,9 @@ def test_an_answer_and_its_date_are_kept_as_sent() -> None:
     assert found.since == parse_when("2024-11")
 
 
-def latest(*entries: dict[str, Any], validity: Validity = Validity(days=28), on: date = ON) -> tuple[Answer, When] | None:
+def latest(
+    *entries: dict[str, Any], validity: Validity = Validity(days=28), on: date = ON
+) -> tuple[Answer, When] | None:
     found = attestations(record([{"attest": entry} for entry in entries]), trial=TRIAL, on=on)
     return latest_attestation(found, "I08", on=on, validity=validity)
 
@@ -174,7 +176,9 @@ def test_an_attestation_holds_for_its_time(authored: str, validity: Validity, co
 
 
 @pytest.mark.parametrize("months", [1, 4, 12, 60])
-@pytest.mark.parametrize("given", [date(2024, 2, 28), date(2024, 2, 29), date(2025, 2, 28), date(2025, 1, 31), date(2025, 8, 30)])
+@pytest.mark.parametrize(
+    "given", [date(2024, 2, 28), date(2024, 2, 29), date(2025, 2, 28), date(2025, 1, 31), date(2025, 8, 30)]
+)
 def test_the_day_on_which_calendar_months_lapse_is_among_those_told(given: date, months: int) -> None:
     validity = Validity(months=months)
     day = given

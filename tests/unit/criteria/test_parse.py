@@ -123,6 +123,8 @@ FAULTS: list[tuple[Any, str]] = [
     ({"prrt_cycles_first_course": {"equals": 4}}, "/rule/prrt_cycles_first_course"),
     ({"prrt_cycles_first_course": {"equals": "4", "attested": "I03"}}, "/rule/prrt_cycles_first_course/equals"),
     ({"prrt_cycles_first_course": {"equals": 4, "attested": "I03", "z": 1}}, "/rule/prrt_cycles_first_course"),
+    ({"second_course": {"at_least": 2}}, "/rule/second_course"),
+    ({"second_course": {"at_least_cycles": "2"}}, "/rule/second_course/at_least_cycles"),
     ({"control_after_first_course": {}}, "/rule/control_after_first_course"),
     ({"control_after_first_course": {"at_least_months": 12, "z": 1}}, "/rule/control_after_first_course"),
     ({"progression": "after first course"}, "/rule/progression"),
@@ -301,7 +303,12 @@ def test_a_fault_of_the_criteria_document_points_to_its_place(document: Any, poi
 def test_a_criterion_is_read_with_its_defaults() -> None:
     found = tiny(criterion({"sex": "male"}, stage="randomisation")).criteria[0]
 
-    assert (found.permanent, found.at_screening_visit, found.attestable, found.contradicted_by) == (Permanence.NEVER, False, True, None)
+    assert (found.permanent, found.at_screening_visit, found.attestable, found.contradicted_by) == (
+        Permanence.NEVER,
+        False,
+        True,
+        None,
+    )
     assert (found.stages, found.parts, found.defaults, found.wanted) == (frozenset({Stage.RANDOMISATION}), (), (), ())
 
 
@@ -320,7 +327,12 @@ def test_a_criterion_is_read_whole() -> None:
     ).criteria[0]
 
     assert (found.permanent, found.at_screening_visit, found.attestable) == (Permanence.CODED, True, False)
-    assert (found.contradicted_by, found.wanted, found.defaults[0].id, found.parts[0].id) == ("X.a", ("sex",), "d", "X.a")
+    assert (found.contradicted_by, found.wanted, found.defaults[0].id, found.parts[0].id) == (
+        "X.a",
+        ("sex",),
+        "d",
+        "X.a",
+    )
     assert found.stages == frozenset(Stage)
 
 
@@ -363,7 +375,9 @@ def test_what_is_wanted_has_a_name(what: str, expected: str) -> None:
 
 def test_signals_carry_exact_codes_and_prefixes() -> None:
     document = trial_document()
-    document["candidate_when"] = [{"id": "x", "in": ["Condition"], "codes": ["intestinal_primary", "net_morphology"], "text": "NET"}]
+    document["candidate_when"] = [
+        {"id": "x", "in": ["Condition"], "codes": ["intestinal_primary", "net_morphology"], "text": "NET"}
+    ]
     (signal,) = parsed(document, criteria_document(criterion({"sex": "male"}))).signals
 
     assert "http://hl7.org/fhir/sid/icd-10|C17" in signal.prefixes

@@ -120,7 +120,9 @@ def test_what_is_no_date_is_not_guessed(text: str | None) -> None:
         (None, None, None),
     ],
 )
-def test_a_period_leaves_its_open_or_unreadable_ends_unknown(start: str | None, end: str | None, text: str | None) -> None:
+def test_a_period_leaves_its_open_or_unreadable_ends_unknown(
+    start: str | None, end: str | None, text: str | None
+) -> None:
     assert period_when(start, end).text() == text
 
 

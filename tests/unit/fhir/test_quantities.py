@@ -159,7 +159,9 @@ def test_plain_has_no_exponent() -> None:
     assert [plain(D(text)) for text in ("1E+3", "1.10", "0.00001", "-2E-2")] == ["1000", "1.10", "0.00001", "-0.02"]
 
 
-@pytest.mark.parametrize("text", ["hémolysé", "HEMOLYSE", "en cours.", " Prélèvement  coagulé ", f"en{NBSP}cours", "ND"])
+@pytest.mark.parametrize(
+    "text", ["hémolysé", "HEMOLYSE", "en cours.", " Prélèvement  coagulé ", f"en{NBSP}cours", "ND"]
+)
 def test_no_result_is_recognised_as_printed(text: str) -> None:
     assert is_no_result(text)
 

@@ -49,7 +49,9 @@ def test_a_record_orders_by_id_whatever_the_feed_does() -> None:
 
 
 def test_a_record_puts_the_surviving_identity_first() -> None:
-    found = PatientRecord.read("Patient/2", [raw("Patient", "1"), raw("Patient", "3"), raw("Patient", "2")], merged=("Patient/3", "Patient/1"))
+    found = PatientRecord.read(
+        "Patient/2", [raw("Patient", "1"), raw("Patient", "3"), raw("Patient", "2")], merged=("Patient/3", "Patient/1")
+    )
 
     assert [item.id for item in found.identities] == ["2", "1", "3"]
     assert found.merged == ("Patient/1", "Patient/3")
@@ -74,10 +76,19 @@ def test_a_record_leaves_out_types_that_nothing_reads() -> None:
 
 
 def test_a_record_gives_each_type() -> None:
-    names = ["Procedure", "QuestionnaireResponse", "ResearchSubject", "MedicationAdministration", "Condition", "ImagingStudy"]
+    names = [
+        "Procedure",
+        "QuestionnaireResponse",
+        "ResearchSubject",
+        "MedicationAdministration",
+        "Condition",
+        "ImagingStudy",
+    ]
     found = PatientRecord.read("Patient/1", [raw(name) for name in names])
 
-    assert [len(items) for items in (found.procedures, found.responses, found.subjects, found.administrations)] == [1] * 4
+    assert [len(items) for items in (found.procedures, found.responses, found.subjects, found.administrations)] == [
+        1
+    ] * 4
     assert [item.reference for item in found.of_type("ImagingStudy")] == ["ImagingStudy/1"]
 
 

@@ -24,11 +24,20 @@ def analytes(**more: Any) -> dict[str, Any]:
 
 
 def without(key: str) -> dict[str, Any]:
-    return {"kind": "analytes", "codesystems": {"loinc": "l"}, "analytes": {"x": {k: v for k, v in SOUND.items() if k != key}}}
+    return {
+        "kind": "analytes",
+        "codesystems": {"loinc": "l"},
+        "analytes": {"x": {k: v for k, v in SOUND.items() if k != key}},
+    }
 
 
 def test_an_analyte_is_read() -> None:
-    more = {"ambiguous_units": ["mmol/L"], "unitless": True, "artefact_words": ["amas"], "coded_values": {"s": {"c": 1}}}
+    more = {
+        "ambiguous_units": ["mmol/L"],
+        "unitless": True,
+        "artefact_words": ["amas"],
+        "coded_values": {"s": {"c": 1}},
+    }
     found = parse_analytes(Node(analytes(**more), "doc"))["x"]
 
     assert found.codes == {("http://loinc.org", "1-1")}
@@ -44,7 +53,12 @@ def test_an_analyte_is_read() -> None:
 def test_an_analyte_says_no_more_than_it_must() -> None:
     found = parse_analytes(Node(analytes(), "doc"))["x"]
 
-    assert (found.ambiguous_units, found.unitless, found.artefact_words, found.coded_values) == (frozenset(), False, (), {})
+    assert (found.ambiguous_units, found.unitless, found.artefact_words, found.coded_values) == (
+        frozenset(),
+        False,
+        (),
+        {},
+    )
 
 
 @pytest.mark.parametrize("key", sorted(SOUND))

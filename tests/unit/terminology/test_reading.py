@@ -73,7 +73,12 @@ def test_an_accessor_refuses_another_type(accessor: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "pointer"),
-    [({"fr": "a"}, "/key"), ({"fr": "a", "en": 5}, "/key/en"), ({"fr": "a", "en": "b", "de": "c"}, "/key"), ("a", "/key")],
+    [
+        ({"fr": "a"}, "/key"),
+        ({"fr": "a", "en": 5}, "/key/en"),
+        ({"fr": "a", "en": "b", "de": "c"}, "/key"),
+        ("a", "/key"),
+    ],
 )
 def test_words_are_french_and_english_and_nothing_else(value: Any, pointer: str) -> None:
     with pytest.raises(DocumentError) as caught:

@@ -32,11 +32,19 @@ def fault(parse: Any, value: Any, *more: Any) -> str:
     return caught.value.pointer
 
 
-DECLARED = {"domain": "condition", "from": date(2020, 1, 1), "to": "2025-12-31", "declared_by": "DIM", "on": date(2025, 1, 1)}
+DECLARED = {
+    "domain": "condition",
+    "from": date(2020, 1, 1),
+    "to": "2025-12-31",
+    "declared_by": "DIM",
+    "on": date(2025, 1, 1),
+}
 
 
 def test_completeness_is_read() -> None:
-    assert parse_completeness(Node([DECLARED], "doc")) == (Completeness("condition", date(2020, 1, 1), date(2025, 12, 31)),)
+    assert parse_completeness(Node([DECLARED], "doc")) == (
+        Completeness("condition", date(2020, 1, 1), date(2025, 12, 31)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +102,16 @@ def test_site_document_is_read() -> None:
     document = {
         "icd10_systems": ["urn:cim10"],
         "fasting_codes": ["urn:a|b|GLY"],
-        "uln": [{"analyte": "alt", "high": "41", "unit": "U/L", "gender": "male", "from": date(2020, 1, 1), "to": "2025-01-01"}],
+        "uln": [
+            {
+                "analyte": "alt",
+                "high": "41",
+                "unit": "U/L",
+                "gender": "male",
+                "from": date(2020, 1, 1),
+                "to": "2025-01-01",
+            }
+        ],
         "adverse_event_grade": "urn:grade",
     }
     found = parse_site(Node(document, "site.yaml"), Site.plain("icm"))
@@ -169,8 +186,18 @@ def test_a_row_counts_when_the_local_code_is_the_standard_one_or_a_kind_of_it(ke
 
 
 def test_a_code_may_have_several_targets_and_groups() -> None:
-    document = concept_map({"code": "1", "equivalence": "equal"}, {"code": "2", "equivalence": "inexact"}, {"code": "3", "equivalence": "wider"})
-    document["group"].append({"source": LOCAL, "target": "urn:x", "element": [{"code": "GLY", "target": [{"code": "4", "equivalence": "equal"}]}, {"code": "NONE"}]})
+    document = concept_map(
+        {"code": "1", "equivalence": "equal"},
+        {"code": "2", "equivalence": "inexact"},
+        {"code": "3", "equivalence": "wider"},
+    )
+    document["group"].append(
+        {
+            "source": LOCAL,
+            "target": "urn:x",
+            "element": [{"code": "GLY", "target": [{"code": "4", "equivalence": "equal"}]}, {"code": "NONE"}],
+        }
+    )
 
     assert parse_concept_map(Node(document, "doc")) == {(LOCAL, "GLY"): ((LOINC, "1"), (LOINC, "3"), ("urn:x", "4"))}
 
@@ -212,13 +239,23 @@ def test_a_declared_system_is_icd10() -> None:
 
 
 def test_local_codes_are_those_that_translate_to_a_standard_one() -> None:
-    site = Site("icm", concept_map={(LOCAL, "A"): ((LOINC, "1"),), (LOCAL, "B"): ((LOINC, "2"), (LOINC, "1")), (LOCAL, "C"): ((LOINC, "2"),)})
+    site = Site(
+        "icm",
+        concept_map={
+            (LOCAL, "A"): ((LOINC, "1"),),
+            (LOCAL, "B"): ((LOINC, "2"), (LOINC, "1")),
+            (LOCAL, "C"): ((LOINC, "2"),),
+        },
+    )
 
     assert site.local_codes(f"{LOINC}|1") == {f"{LOCAL}|A", f"{LOCAL}|B"}
 
 
 def test_site_units_are_read_without_case_and_spare_spaces() -> None:
-    document = [{"analyte": "*", "spelling": " G  % ", "unit": "g/dL"}, {"analyte": "alt", "spelling": "UI", "unit": "U/L"}]
+    document = [
+        {"analyte": "*", "spelling": " G  % ", "unit": "g/dL"},
+        {"analyte": "alt", "spelling": "UI", "unit": "U/L"},
+    ]
 
     assert parse_site_units(Node(document, "units.yaml")) == {("*", "g %"): "g/dL", ("alt", "ui"): "U/L"}
 

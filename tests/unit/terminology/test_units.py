@@ -81,7 +81,12 @@ def test_the_analyte_tells_giga_from_gram(analyte: str, unit: str, expected: str
 @pytest.mark.parametrize("micro", ["\u00b5", "\u03bc", "u"])
 @pytest.mark.parametrize(
     ("analyte", "unit", "expected"),
-    [("creatinine", "{}mol/L", "1"), ("creatinine", "{}MOL/L", "1"), ("platelets", "/{}l", "0.001"), ("alt", "{}kat/L", "60")],
+    [
+        ("creatinine", "{}mol/L", "1"),
+        ("creatinine", "{}MOL/L", "1"),
+        ("platelets", "/{}l", "0.001"),
+        ("alt", "{}kat/L", "60"),
+    ],
 )
 def test_both_micro_signs_are_micro(micro: str, analyte: str, unit: str, expected: str) -> None:
     assert factor(analyte, text=unit.format(micro)) == D(expected)
@@ -124,7 +129,9 @@ def test_code_and_text_that_disagree_are_ambiguous(analyte: str, code: str, text
     assert reason(analyte, code=code, text=text) == "ambiguous-unit"
 
 
-@pytest.mark.parametrize(("analyte", "unit"), [("hemoglobin", "mmol/L"), ("hemoglobin", "MMOL/L"), ("albumin", "µmol/L")])
+@pytest.mark.parametrize(
+    ("analyte", "unit"), [("hemoglobin", "mmol/L"), ("hemoglobin", "MMOL/L"), ("albumin", "µmol/L")]
+)
 def test_a_unit_that_has_two_meanings_is_ambiguous(analyte: str, unit: str) -> None:
     assert reason(analyte, text=unit) == "ambiguous-unit"
 
@@ -146,7 +153,9 @@ def test_a_unit_that_is_not_listed_is_unknown(analyte: str, unit: str) -> None:
     assert reason(analyte, text=unit) == "unknown-unit"
 
 
-@pytest.mark.parametrize("analyte", ["hemoglobin", "platelets", "creatinine", "albumin", "ki67", "systolic", "tp_percent", "hcg"])
+@pytest.mark.parametrize(
+    "analyte", ["hemoglobin", "platelets", "creatinine", "albumin", "ki67", "systolic", "tp_percent", "hcg"]
+)
 def test_a_missing_unit_is_never_guessed(analyte: str) -> None:
     assert reason(analyte) == "no-unit"
     assert reason(analyte, code="", text="  ") == "no-unit"

@@ -73,7 +73,9 @@ def test_a_code_is_compared_plainly(system: str, code: str, expected: str) -> No
         ("nephrotic", ICD10, "N05", False),
     ],
 )
-def test_the_trials_value_sets_hold_what_the_specification_says(name: str, system: str, code: str, expected: bool) -> None:
+def test_the_trials_value_sets_hold_what_the_specification_says(
+    name: str, system: str, code: str, expected: bool
+) -> None:
     assert load_trial("nct04954820").value_sets[name].has(system, code) is expected
 
 
@@ -86,7 +88,13 @@ def test_a_set_without_prefixes_holds_exact_codes_only() -> None:
 def test_a_range_has_both_its_ends() -> None:
     found = ValueSet("x", ICD10, ranges=(("C10", "C12"),))
 
-    assert [found.has(ICD10, code) for code in ("C09.9", "C10.0", "C11", "C12.9", "C13.0")] == [False, True, True, True, False]
+    assert [found.has(ICD10, code) for code in ("C09.9", "C10.0", "C11", "C12.9", "C13.0")] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 DOCUMENT = {"kind": "value-sets", "codesystems": {"icd10": ICD10}}
@@ -98,7 +106,12 @@ def parse(**value_set: object) -> dict[str, ValueSet]:
 
 def test_a_value_set_document_is_read() -> None:
     found = parse(
-        system="icd10", source="who10", match="prefix", codes={"C17.2": "Ileum"}, ranges=["C00-C02"], label={"fr": "a", "en": "b"}
+        system="icd10",
+        source="who10",
+        match="prefix",
+        codes={"C17.2": "Ileum"},
+        ranges=["C00-C02"],
+        label={"fr": "a", "en": "b"},
     )["x"]
 
     assert (found.prefixes, found.codes, found.ranges, found.label) == (

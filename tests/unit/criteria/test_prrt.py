@@ -1,0 +1,385 @@
+"""In: infusions at every spacing. Out: whether cycles are counted once, courses split at the days of the clarifications, doubt is open."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from adapter.criteria import Reason, Truth
+from adapter.fhir import PatientRecord
+from tests.unit.criteria.making import answer_to, complete, criterion, scene, tiny
+
+T, F, U = Truth.T, Truth.F, Truth.U
+RULE = {"prrt_cycles_first_course": {"equals": 4, "attested": "I03"}}
+CONTROL = {"control_after_first_course": {"at_least_months": 12}}
+PROGRESSION = {"progression": "between first and second course"}
+START = date(2021, 1, 4)
+
+
+def infusions(*gaps: int, **more: Any) -> list[dict[str, Any]]:
+    """Infusions from `START`, that many days apart."""
+    days = [START]
+    for gap in gaps:
+        days.append(days[-1] + timedelta(days=gap))
+    return [{"infusion": {"date": str(day), **more}} for day in days]
+
+
+def infusion(when: str, **more: Any) -> dict[str, Any]:
+    return {"infusion": {"date": when, **more}}
+
+
+def courses(entries: list[Any], **more: Any) -> Any:
+    return scene(tiny(criterion(RULE)), entries, **more).courses
+
+
+@pytest.mark.parametrize(
+    ("gap", "first", "uncertain", "second", "reason"),
+    [
+        (27, 4, 1, 0, Reason.COURSE_UNDECIDED),
+        (28, 5, 0, 0, None),
+        (56, 5, 0, 0, None),
+        (112, 5, 0, 0, None),
+        (113, 4, 1, 0, Reason.COURSE_UNDECIDED),
+        (365, 4, 1, 0, Reason.COURSE_UNDECIDED),
+        (366, 4, 0, 1, None),
+        (1000, 4, 0, 1, None),
+    ],
+)
+def test_the_gap_after_the_fourth_cycle_splits_the_courses(
+    gap: int, first: int, uncertain: int, second: int, reason: Reason | None
+) -> None:
+    found = courses(infusions(56, 56, 56, gap))
+
+    assert (len(found.first), len(found.uncertain), len(found.second), found.open_reason) == (
+        first,
+        uncertain,
+        second,
+        reason,
+    )
+
+
+@pytest.mark.parametrize(("gap", "truth"), [(27, U), (28, T), (112, T), (113, U), (365, U), (366, U)])
+def test_four_infusions_are_one_course_only_when_every_gap_is(gap: int, truth: Truth) -> None:
+    assert answer_to(RULE, infusions(56, 56, gap)).truth is truth
+
+
+def test_what_follows_an_undecided_gap_stays_uncertain() -> None:
+    found = courses(infusions(56, 200, 56))
+
+    assert (len(found.first), len(found.uncertain), found.count) == (2, 2, (2, 4))
+
+
+def test_a_new_course_after_an_undecided_gap_is_still_a_new_one() -> None:
+    found = courses(infusions(56, 200, 400, 56))
+
+    assert (len(found.first), len(found.uncertain), len(found.second)) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "cycles"),
+    [
+        ([infusion("2021-06-21")], 4),
+        ([infusion("2021-06-21T15:00:00+02:00")], 4),
+        ([infusion("2021-06-21", status="stopped")], 4),
+        ([infusion("2021-06-22", batch="L4")], 4),
+        ([infusion("2021-06-24", batch="L4")], 4),
+        ([infusion("2021-06-25", batch="L4")], 5),
+        ([infusion("2021-06-22", batch="L5")], 5),
+        ([infusion("2021-06-22")], 5),
+        ([infusion("2021-06-21", status="entered-in-error")], 4),
+        ([infusion("2021-08-16", status="not-done")], 4),
+        ([infusion("2021-08-16", atc="V10XX05")], 4),
+        ([infusion("2025-06-02")], 4),
+        ([infusion("2021-08-16")], 5),
+    ],
+)
+def test_one_infusion_counts_once(more: list[Any], cycles: int) -> None:
+    entries = [*infusions(56, 56), infusion("2021-06-21", batch="L4"), *more]
+    found = courses(entries)
+
+    assert len(found.first) + len(found.uncertain) == cycles
+    assert courses(entries[::-1]).count == found.count
+
+
+def test_a_duplicate_keeps_all_its_evidence() -> None:
+    found = courses([*infusions(56, 56, 56), *infusions(56, 56, 56)])
+
+    assert (found.count, len(found.evidence)) == ((4, 4), 8)
+    assert {len(cycle.evidence) for cycle in found.first} == {2}
+
+
+def test_a_period_is_dated_by_its_beginning() -> None:
+    halves = [("09:00", "09:30"), ("23:50", "23:59")]
+    entries = [
+        {"infusion": {"period": [f"2021-0{month}-04T{start}:00+01:00", f"2021-0{month}-04T{end}:00+01:00"]}}
+        for month, (start, end) in zip((1, 3), halves, strict=True)
+    ]
+
+    assert [str(cycle.when.earliest) for cycle in courses(entries).first] == ["2021-01-04", "2021-03-04"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "truth", "reason"),
+    [
+        (infusions(56, 56, 56), T, None),
+        (infusions(56, 56, 56, 56), F, None),
+        (infusions(56, 56, 56, 400, 56), T, None),
+        (infusions(56, 56), U, Reason.NO_DATA),
+        ([], U, Reason.NO_DATA),
+        ([*infusions(56, 56), infusion("2021-06-21", status="stopped")], U, Reason.STATUS),
+        ([*infusions(56, 56), infusion("2021-06-21", status="in-progress")], U, Reason.STATUS),
+        ([*infusions(56, 56, 56, 56), infusion("2021-10-11", status="stopped")], F, None),
+        ([*infusions(56, 56), infusion("2021-05")], U, Reason.IMPRECISE_DATE),
+        ([*infusions(56, 56), infusion("2021-06")], T, None),
+        ([*infusions(56, 56, 56), {"infusion": {"period": [None, None]}}], U, Reason.IMPRECISE_DATE),
+        (
+            [*infusions(56, 56, 56), {"procedure": {"term": "prrt-course-second", "date": "2020-01-01"}}],
+            U,
+            Reason.COURSE_UNDECIDED,
+        ),
+        (
+            [*infusions(56, 56, 56), {"procedure": {"term": "prrt-course-second", "date": str(START)}}],
+            U,
+            Reason.COURSE_UNDECIDED,
+        ),
+        ([*infusions(56, 56, 56), {"procedure": {"term": "prrt-course-second", "date": "2024-01-01"}}], T, None),
+        ([{"procedure": {"term": "prrt-course-second", "date": "2024-01-01"}}], U, Reason.COURSE_UNDECIDED),
+    ],
+)
+def test_the_first_course_has_four_cycles(entries: list[Any], truth: Truth, reason: Reason | None) -> None:
+    found = answer_to(RULE, entries)
+
+    assert (found.truth, found.reason) == (truth, reason)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "said", "truth", "reason"),
+    [
+        (4, True, T, None),
+        (4, False, U, Reason.CONFLICT),
+        (5, True, U, Reason.CONFLICT),
+        (5, False, F, None),
+        (2, True, T, None),
+        (2, False, F, None),
+        (0, True, T, None),
+        (0, False, F, None),
+    ],
+)
+def test_an_attestation_of_the_course_decides_what_the_record_leaves_open(
+    cycles: int, said: bool, truth: Truth, reason: Reason | None
+) -> None:
+    entries = infusions(*[56] * (cycles - 1)) if cycles else []
+    found = answer_to(RULE, [*entries, {"attest": {"I03": said}}])
+
+    assert (found.truth, found.reason) == (truth, reason)
+
+
+def test_contradictory_attestations_leave_the_course_open() -> None:
+    assert answer_to(RULE, [{"attest": {"I03": True}}, {"attest": {"I03": False}}]).reason is Reason.CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("cycles", "start", "truth"),
+    [
+        (3, "2020-09-14", F),  # one missing cycle lies at most 112 days before the first
+        (3, "2020-09-15", U),
+        (2, "2020-05-25", F),
+        (2, "2020-05-26", U),
+        (0, "2020-06-01", F),
+        (0, "2020-06-02", U),
+    ],
+)
+def test_fewer_cycles_refute_only_where_nothing_can_be_missing(cycles: int, start: str, truth: Truth) -> None:
+    entries = infusions(*[56] * (cycles - 1)) if cycles else []
+    site = complete("medication-administration", date.fromisoformat(start), date(2025, 6, 1))
+    found = answer_to(RULE, entries, site=site)
+
+    assert found.truth is truth
+    assert found.presumed == (truth is F)
+
+
+@pytest.mark.parametrize("end", [date(2025, 5, 31)])
+def test_a_declaration_that_ends_before_the_day_presumes_nothing(end: date) -> None:
+    assert answer_to(RULE, infusions(56), site=complete("medication-administration", end=end)).truth is U
+
+
+@pytest.mark.parametrize("name", ["Lutathera 7,4 GBq", "177Lu-DOTATATE", "lutécium oxodotréotide"])
+def test_a_product_named_only_is_no_proven_cycle(name: str) -> None:
+    trial = tiny(criterion(RULE))
+    entries = [
+        {
+            "resourceType": "MedicationAdministration",
+            "status": "completed",
+            "effectiveDateTime": item["infusion"]["date"],
+            "medicationCodeableConcept": {"text": name},
+        }
+        for item in infusions(56, 56, 56)
+    ]
+    named = "lutathera" in name.casefold()
+    found = scene(trial, entries).courses
+
+    assert found.count == ((0, 4) if named else (0, 0))
+    assert answer_to(RULE, entries).reason is (Reason.NOT_READ if named else Reason.NO_DATA)
+
+
+def test_a_coded_other_drug_is_not_lutathera_whatever_its_name() -> None:
+    concept = {
+        "coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX05", "display": "not Lutathera"}],
+        "text": "Lutathera",
+    }
+    entry = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "effectiveDateTime": "2021-01-04",
+        "medicationCodeableConcept": concept,
+    }
+
+    assert courses([entry]).count == (0, 0)
+
+
+def test_a_shared_medication_tells_drug_and_batch() -> None:
+    shared = [
+        {
+            "resourceType": "Medication",
+            "id": "m",
+            "code": {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]},
+            "batch": {"lotNumber": "L"},
+        }
+    ]
+    found = courses(
+        [infusion("2021-01-04", medication="Medication/m"), infusion("2021-01-06", medication="Medication/m")],
+        shared=shared,
+    )
+
+    assert found.count == (1, 1)
+    assert found.first[0].batches == {"L"}
+
+
+def test_encounters_of_the_treatment_are_known() -> None:
+    entry = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "effectiveDateTime": "2021-01-04",
+        "context": {"reference": "Encounter/7"},
+        "medicationCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]},
+    }
+
+    assert courses([entry]).encounters == {"Encounter/7"}
+
+
+def test_no_infusion_is_no_course() -> None:
+    found = courses([])
+
+    assert (found.first, found.count, found.evidence, found.open_reason) == ((), (0, 0), (), None)
+
+
+NET = [{"condition": {"icd10": "C17.2", "onset": "2019-01-01"}}]
+LAST = START + timedelta(days=168)
+
+
+def progress(when: str, **more: Any) -> dict[str, Any]:
+    return {"progress": {"date": when, **more}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "truth", "reason"),
+    [
+        ([progress("2022-06-21")], T, None),
+        ([progress("2022-06-20")], F, None),
+        ([progress("2022")], U, Reason.IMPRECISE_DATE),
+        ([progress("2022-06")], U, Reason.IMPRECISE_DATE),
+        ([progress("2022-07")], T, None),
+        ([progress("2022-05")], F, None),
+        ([], U, Reason.NO_DATA),
+        ([progress(str(LAST))], U, Reason.NO_DATA),
+        ([progress("2021-03-01")], U, Reason.NO_DATA),
+        ([progress("2022-06-20"), progress("2023-06-20")], F, None),
+        ([progress("2022-06-20", observation="preliminary"), progress("2023-06-20")], T, None),
+        ([progress("2022-06-20", observation="entered-in-error"), progress("2023-06-20")], T, None),
+        ([progress("2022-06-20", status="stable"), progress("2023-06-20")], T, None),
+        ([{"recist": {"value": "PD", "date": "2022-06-20"}}, progress("2023-06-20")], F, None),
+        ([progress("2025-06-02")], U, Reason.NO_DATA),
+    ],
+)
+def test_control_lasts_to_the_earliest_worsening_after_the_last_cycle(
+    entries: list[Any], truth: Truth, reason: Reason | None
+) -> None:
+    found = answer_to(CONTROL, [*NET, *infusions(56, 56, 56), *entries])
+
+    assert (found.truth, found.reason) == (truth, reason)
+
+
+@pytest.mark.parametrize(
+    ("entries", "truth", "reason"),
+    [
+        ([progress("2022-06-21")], T, None),
+        ([progress("2021-06-22")], T, None),
+        ([progress(str(LAST))], U, Reason.NO_DATA),
+        ([progress("2021-03-01")], U, Reason.NO_DATA),
+        ([progress("2021")], U, Reason.IMPRECISE_DATE),
+        ([progress("2025-06-02")], U, Reason.NO_DATA),
+        ([progress("2025-06")], U, Reason.IMPRECISE_DATE),
+        ([progress("2023-06-01"), infusion("2023-05-01")], U, Reason.NO_DATA),
+        ([progress("2023-04-01"), infusion("2023-05-01")], T, None),
+        ([progress("2023"), infusion("2023-05-01")], U, Reason.IMPRECISE_DATE),
+        ([{"recist": {"value": "PD", "date": "2022-06-20"}}], T, None),
+        ([{"recist": {"value": "SD", "date": "2022-06-20"}}], U, Reason.NO_DATA),
+    ],
+)
+def test_a_progression_lies_between_the_courses(entries: list[Any], truth: Truth, reason: Reason | None) -> None:
+    found = answer_to(PROGRESSION, [*NET, *infusions(56, 56, 56), *entries])
+
+    assert (found.truth, found.reason) == (truth, reason)
+
+
+@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
+@pytest.mark.parametrize("gaps", [(56, 56), (56, 56, 56, 56), (56, 56, 200), (56, 56, 56, 200)])
+def test_without_an_established_first_course_nothing_is_decided(rule: Any, gaps: tuple[int, ...]) -> None:
+    found = answer_to(rule, [*NET, *infusions(*gaps), progress("2024-06-21")])
+
+    assert (found.truth, found.reason) == (U, Reason.COURSE_UNDECIDED)
+
+
+@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
+@pytest.mark.parametrize(
+    "mark", [{"attest": {"I03": True}}, {"procedure": {"term": "prrt-course-first", "date": str(START)}}]
+)
+def test_an_attested_or_marked_course_ends_with_its_fourth_cycle(rule: Any, mark: Any) -> None:
+    found = answer_to(rule, [*NET, *infusions(56, 56, 56, 200), mark, progress("2022-07-01")])
+
+    assert found.truth is (T if rule is CONTROL else U)
+
+
+@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
+def test_a_worsening_of_nobody_knows_which_tumour_is_unattributed(rule: Any) -> None:
+    breast = {"condition": {"icd10": "C50.9", "onset": "2019-01-01"}}
+    found = answer_to(rule, [*NET, breast, *infusions(56, 56, 56), progress("2023-01-01")])
+
+    assert (found.truth, found.reason) == (U, Reason.UNATTRIBUTED)
+
+
+@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
+def test_a_worsening_of_another_tumour_does_not_count(rule: Any) -> None:
+    breast = {"condition": {"icd10": "C50.9", "onset": "2019-01-01", "id": "breast"}}
+    found = answer_to(rule, [*NET, breast, *infusions(56, 56, 56), progress("2023-01-01", focus="breast")])
+
+    assert found.reason is Reason.NO_DATA
+
+
+def test_a_worsening_in_words_counts_as_recist_only() -> None:
+    entry = {
+        "resourceType": "Observation",
+        "status": "final",
+        "effectiveDateTime": "2022-07-01",
+        "code": {"coding": [{"system": "urn:reluth:terms", "code": "recist-response"}]},
+    }
+    entries = [*NET, *infusions(56, 56, 56)]
+
+    assert answer_to(PROGRESSION, [*entries, {**entry, "valueString": " pd "}]).truth is T
+    assert answer_to(PROGRESSION, [*entries, {**entry, "valueString": "pas de PD"}]).truth is U
+
+
+def test_an_empty_record_has_no_course() -> None:
+    assert PatientRecord("Patient/1").administrations == ()
