@@ -130,6 +130,7 @@ def _signal(node: Node, terms: _Terms) -> Signal:
     text, study = node.get("text"), node.get("study")
     found = Signal(
         id=node["id"].text(),
+        label=node["label"].words(),
         resource_types=tuple(_resource_type(element) for element in node["in"].elements()),
         codes=tuple(f"{item.system}|{code}" for item in sets for code in sorted(item.codes)),
         prefixes=tuple(f"{item.system}|{prefix}" for item in sets for prefix in item.prefixes),

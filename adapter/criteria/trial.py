@@ -97,6 +97,7 @@ class Signal:
     """
 
     id: str
+    label: Words
     resource_types: tuple[str, ...]
     codes: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
@@ -160,6 +161,10 @@ class Trial:
             if criterion.id == identity:
                 return criterion
         raise KeyError(identity)
+
+    def signal_label(self, identity: str, language: str) -> str:
+        """The name of a signal; an id that the trial does not have (``added``) stands for itself."""
+        return next((signal.label[language] for signal in self.signals if signal.id == identity), identity)
 
     def validity(self, link: str) -> Validity:
         """How long an attestation under this linkId holds; the longest matching entry decides."""

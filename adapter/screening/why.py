@@ -144,7 +144,8 @@ def _because(verdict: Mapping[str, Any], trial: Trial, words: Words, *, resource
         found.append(words.phrase("merged", patients=words.listing(verdict["merged"])))
     if verdict["candidate"]:
         signals = (
-            words.phrase("signal-added") if signal == "added" else signal for signal in verdict["candidate_because"]
+            words.phrase("signal-added") if signal == "added" else trial.signal_label(signal, words.lang)
+            for signal in verdict["candidate_because"]
         )
         return [*found, words.phrase("listed-because", signals=words.listing(signals))]
     found.append(words.phrase("not-listed", patient=_name(verdict), trial=trial.acronym))
@@ -156,7 +157,7 @@ def _because(verdict: Mapping[str, Any], trial: Trial, words: Words, *, resource
         codes += [f"{coding.rpartition('|')[2]}*" for coding in signal.prefixes]
         codes += signal.study
         line = words.phrase(
-            "signal-codes", signal=signal.id, codes=words.listing(codes), types=words.listing(signal.resource_types)
+            "signal-codes", signal=signal.label[words.lang], codes=words.listing(codes), types=words.listing(signal.resource_types)
         )
         text = f" {words.phrase('signal-text', pattern=signal.text)}" if signal.text else ""
         found.append(f"  {line}{text}")

@@ -100,10 +100,9 @@ class Desk:
         return FunnelCounts.model_validate(self.funnel(stage).to_json())
 
     def runs(self) -> Runs:
-        """The last pull of each site, latest first, and what stands in quarantine."""
-        sites = self._store.lake.sites()
-        found = [run for site in sites if (run := self._store.last_run(site, _PULL)) is not None]
-        found.sort(key=lambda run: run.started_at, reverse=True)
+        """The newest pulls, whatever became of them, and what stands in quarantine."""
+        found = self._store.runs(_PULL)
+        sites = sorted({run.site for run in found} | set(self._store.lake.sites()))
         items = [item for site in sites for item in self._store.quarantined(site)]
         return Runs(
             runs=[_run(run) for run in found],

@@ -123,7 +123,8 @@ def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: dat
         overview=tuple((kind, tuple(entry for entry in entries if entry.kind == kind)) for kind in kinds),
         orders=tuple(_order(order, trial, language, today) for order in verdict.to_order),
         because=tuple(
-            say.phrase("signal-added") if signal == "added" else signal for signal in verdict.candidate_because
+            say.phrase("signal-added") if signal == "added" else trial.signal_label(signal, language)
+            for signal in verdict.candidate_because
         ),
     )
 

@@ -175,16 +175,13 @@ def begin_run(state: State, site: str, kind: str) -> Run:
         raise
 
 
-def last_run(state: State, site: str, kind: str) -> RunInfo | None:
-    """The latest committed run of a kind over a site."""
+def recent_runs(state: State, kind: str, *, limit: int) -> list[RunInfo]:
+    """The newest runs of a kind over all sites, whatever became of them."""
     with state.session() as session:
-        latest = (
-            select(func.max(RunRow.number))
-            .where(RunRow.site == site, RunRow.kind == kind, RunRow.state == "committed")
-            .scalar_subquery()
+        rows = session.scalars(
+            select(RunRow).where(RunRow.kind == kind).order_by(RunRow.number.desc()).limit(limit)
         )
-        row = session.scalar(select(RunRow).where(RunRow.number == latest))
-        return None if row is None else RunInfo(row)
+        return [RunInfo(row) for row in rows]
 
 
 def _take_lock(state: State, site: str, token: str) -> None:

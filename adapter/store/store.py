@@ -17,7 +17,7 @@ from adapter.store.engine import SetEngine
 from adapter.store.lake import Lake
 from adapter.store.models import BookmarkRow
 from adapter.store.quarantine import Quarantine, QuarantinedItem
-from adapter.store.runs import Run, RunInfo, begin_run, last_run
+from adapter.store.runs import Run, RunInfo, begin_run, recent_runs
 from adapter.store.segments import Origin
 from adapter.store.state import State, now, private_folder
 from adapter.store.verdicts import StoredVerdict, Verdicts
@@ -87,9 +87,9 @@ class Store:
         """
         return begin_run(self._state, site, kind)
 
-    def last_run(self, site: str, kind: str) -> RunInfo | None:
-        """The latest committed run of a kind, e.g. to tell that the last pull was not complete."""
-        return last_run(self._state, site, kind)
+    def runs(self, kind: str, *, limit: int = 50) -> list[RunInfo]:
+        """The newest runs of a kind over all sites, failed and open ones included, newest first."""
+        return recent_runs(self._state, kind, limit=limit)
 
     def bookmark(self, site: str, type_: str) -> str | None:
         """Server time up to which a type was pulled whole, as the server wrote it."""

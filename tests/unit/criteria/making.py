@@ -59,7 +59,9 @@ def trial_document() -> dict[str, Any]:
         "title": "a tiny trial",
         "identifiers": ["NCT04954820"],
         "resource_types": ["Patient"],
-        "candidate_when": [{"id": "tumour", "in": ["Condition"], "codes": ["intestinal_primary"]}],
+        "candidate_when": [
+            {"id": "tumour", "label": {"fr": "t", "en": "t"}, "in": ["Condition"], "codes": ["intestinal_primary"]}
+        ],
         "attestation": {"default": {"days": 28}, "valid": {"I03": "for-good", "X.long": {"months": 2}}},
         "concepts": {
             "first_course_attested_by": "I03",

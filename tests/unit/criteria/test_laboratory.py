@@ -11,6 +11,7 @@ import pytest
 from adapter.criteria import Reason, Truth
 from adapter.criteria.concepts.laboratory import compare
 from adapter.criteria.tree import Comparison
+from adapter.errors import DefectError
 from adapter.fhir import NumberInterval
 from adapter.terminology import Site
 from tests.unit.criteria.making import ON, answer_to, observation
@@ -60,7 +61,7 @@ def test_a_comparison_is_with_the_limit_times_the_factor() -> None:
 
 
 def test_an_unknown_operator_is_a_defect() -> None:
-    with pytest.raises(ValueError, match="no operator eq"):
+    with pytest.raises(DefectError, match="no operator eq"):
         compare(NumberInterval.exactly(D(2)), Comparison("eq", D(2)))
 
 

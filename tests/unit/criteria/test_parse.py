@@ -376,7 +376,7 @@ def test_what_is_wanted_has_a_name(what: str, expected: str) -> None:
 def test_signals_carry_exact_codes_and_prefixes() -> None:
     document = trial_document()
     document["candidate_when"] = [
-        {"id": "x", "in": ["Condition"], "codes": ["intestinal_primary", "net_morphology"], "text": "NET"}
+        {"id": "x", "label": WORDS, "in": ["Condition"], "codes": ["intestinal_primary", "net_morphology"], "text": "NET"}
     ]
     (signal,) = parsed(document, criteria_document(criterion({"sex": "male"}))).signals
 

@@ -39,7 +39,7 @@ def test_pull_tells_the_contract(store: Store, tmp_path: Path) -> None:
     }
     assert summary.exit_code == 0
     assert "\n" not in summary.to_json()
-    last = store.last_run("icm", "pull")
+    last = store.runs("pull")[0]
     assert last is not None
     assert last.summary == summary.to_json()
 
@@ -119,7 +119,7 @@ def test_file_cut_in_its_last_line_is_incomplete(store: Store, tmp_path: Path) -
     assert (summary.complete, summary.exit_code) == (False, 5)
     assert [item.line for item in summary.quarantine] == [2]
     assert live(store) == {"Patient/a": [A]}
-    last = store.last_run("icm", "pull")
+    last = store.runs("pull")[0]
     assert last is not None
     assert last.complete is False
 
