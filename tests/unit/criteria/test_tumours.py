@@ -114,7 +114,6 @@ def test_a_finding_of_the_treatments_encounter_is_the_nets() -> None:
     [
         ([NET, grade("G1")], T, None),
         ([NET, grade("G2", form="text")], T, None),
-        ([NET, grade("G2", **{"as": "ncit"})], T, None),
         ([NET, grade("G3")], F, None),
         ([NET, grade("G1"), grade("G3")], F, None),
         ([NET, grade("G1", status="preliminary")], U, Reason.NO_DATA),

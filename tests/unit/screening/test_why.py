@@ -144,7 +144,7 @@ def test_why_lists_the_signals_looked_for_where_none_was_found(trial: Trial) -> 
     text = "\n".join(found.because)
     assert not found.listed
     assert "(12 resources)" in text
-    assert all(signal.id in text for signal in trial.signals)
+    assert all(signal.label["en"] in text for signal in trial.signals)
     assert "C17" in text
 
 
