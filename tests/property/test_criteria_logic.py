@@ -59,7 +59,14 @@ def answers(draw: st.DrawFn) -> Answer:
     reason = draw(st.sampled_from(list(Reason))) if truth is U else None
     flags = draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
     open_ = truth is U
-    return Answer(truth, reason, (Evidence(f"Observation/{name}"),), presumed=flags[0] and not open_, attestable=flags[1] and open_, attested=flags[2] and not open_)
+    return Answer(
+        truth,
+        reason,
+        (Evidence(f"Observation/{name}"),),
+        presumed=flags[0] and not open_,
+        attestable=flags[1] and open_,
+        attested=flags[2] and not open_,
+    )
 
 
 def combined(parts: Sequence[Answer]) -> list[Answer]:
@@ -100,7 +107,9 @@ def intervals(draw: st.DrawFn) -> NumberInterval:
         return NumberInterval.exactly(low)
     low = draw(st.sampled_from([low, Decimal("-Infinity")]))
     high = draw(st.sampled_from([high, Decimal("Infinity")]))
-    return NumberInterval(low, high, not low.is_finite() or draw(st.booleans()), not high.is_finite() or draw(st.booleans()))
+    return NumberInterval(
+        low, high, not low.is_finite() or draw(st.booleans()), not high.is_finite() or draw(st.booleans())
+    )
 
 
 @st.composite
@@ -128,7 +137,11 @@ def test_a_decided_comparison_holds_for_every_number_in_the_interval(
     interval: NumberInterval, comparison: Comparison, candidates: list[Decimal]
 ) -> None:
     found = compare(interval, comparison)
-    inside = [number for number in [*candidates, interval.low, interval.high, comparison.limit] if number.is_finite() and contains(interval, number)]
+    inside = [
+        number
+        for number in [*candidates, interval.low, interval.high, comparison.limit]
+        if number.is_finite() and contains(interval, number)
+    ]
 
     for number in inside:
         assert refines(compare(NumberInterval.exactly(number), comparison), found)
@@ -136,7 +149,9 @@ def test_a_decided_comparison_holds_for_every_number_in_the_interval(
 
 @STEADY
 @given(intervals(), intervals(), comparisons())
-def test_widening_an_interval_never_decides_what_was_open(one: NumberInterval, other: NumberInterval, comparison: Comparison) -> None:
+def test_widening_an_interval_never_decides_what_was_open(
+    one: NumberInterval, other: NumberInterval, comparison: Comparison
+) -> None:
     low, low_open = min((one.low, one.low_open), (other.low, other.low_open))
     high, high_closed = max((one.high, not one.high_open), (other.high, not other.high_open))
     wide = NumberInterval(low, high, low_open, not high_closed)
@@ -147,7 +162,9 @@ def test_widening_an_interval_never_decides_what_was_open(one: NumberInterval, o
 
 @STEADY
 @given(intervals(), comparisons(), st.sampled_from([Decimal(text) for text in ("0.1", "0.001", "88.4", "41", "1000")]))
-def test_converting_value_and_limit_alike_changes_nothing(interval: NumberInterval, comparison: Comparison, factor: Decimal) -> None:
+def test_converting_value_and_limit_alike_changes_nothing(
+    interval: NumberInterval, comparison: Comparison, factor: Decimal
+) -> None:
     assert compare(interval.times(factor), comparison, factor=factor) is compare(interval, comparison)
 
 
@@ -159,7 +176,9 @@ def test_converting_value_and_limit_alike_changes_nothing(interval: NumberInterv
     st.integers(0, 5),
     st.booleans(),
 )
-def test_the_rate_of_an_interval_holds_the_rate_of_every_point(low: Decimal, width: Decimal, age: int, years: int, female: bool) -> None:
+def test_the_rate_of_an_interval_holds_the_rate_of_every_point(
+    low: Decimal, width: Decimal, age: int, years: int, female: bool
+) -> None:
     found = egfr_mdrd_interval(NumberInterval(low, low + width), ages=(age, age + years), female=female)
     for creatinine in (low, low + width / 2, low + width):
         for point in (age, age + years):

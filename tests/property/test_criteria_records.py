@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapter.criteria import PatientVerdict, Stage, Trial, Truth, evaluate
+from adapter.criteria import CriterionVerdict, PartVerdict, PatientVerdict, Stage, Trial, Truth, evaluate
 from adapter.criteria.evaluate import answer_criterion
 from adapter.criteria.scene import Scene
 from adapter.documents import load_trial
@@ -35,7 +35,9 @@ def trial() -> Trial:
     return load_trial("nct04954820")
 
 
-def judge(resources: Iterable[Mapping[str, Any]], *, stage: Stage = Stage.REGISTRATION, on: date = ON) -> PatientVerdict:
+def judge(
+    resources: Iterable[Mapping[str, Any]], *, stage: Stage = Stage.REGISTRATION, on: date = ON
+) -> PatientVerdict:
     record = PatientRecord.read("Patient/1", [encode(dict(item)) for item in resources])
     return evaluate(trial(), record, site=PLAIN, stage=stage, on=on)
 
@@ -64,8 +66,35 @@ LABS: dict[str, tuple[str, list[int], dict[str, int]]] = {
     "glucose": ("mmol/L", [5, 14], {"high": 6}),
     "hcg": ("UI/L", [1, 900], {"high": 5}),
 }
-LINKS = ["I01", "I02.b", "I02.c", "I03", "I04", "I05", "I06", "I08", "I11", "I11.a", "I12", "I12.not-of-childbearing-potential", "I14", "E05", "E07", "E07.b"]
-LINKS += ["E07.due-to-malignancy", "E08", "E11.optimal-therapy", "E12", "E12.treated", "E12.imaging-documented", "E13", "E13.breast-feeding", "E17"]
+LINKS = [
+    "I01",
+    "I02.b",
+    "I02.c",
+    "I03",
+    "I04",
+    "I05",
+    "I06",
+    "I08",
+    "I11",
+    "I11.a",
+    "I12",
+    "I12.not-of-childbearing-potential",
+    "I14",
+    "E05",
+    "E07",
+    "E07.b",
+]
+LINKS += [
+    "E07.due-to-malignancy",
+    "E08",
+    "E11.optimal-therapy",
+    "E12",
+    "E12.treated",
+    "E12.imaging-documented",
+    "E13",
+    "E13.breast-feeding",
+    "E17",
+]
 
 
 @st.composite
@@ -73,14 +102,21 @@ def results(draw: st.DrawFn, *, most: int) -> list[Resource]:
     entries: list[Resource] = []
     for name, (unit, values, limits) in LABS.items():
         for _ in range(draw(st.integers(0, most))):
-            fields = {"of": name, "value": draw(st.sampled_from(values)), "unit": unit, "date": draw(recent()), **limits}
+            fields = {
+                "of": name,
+                "value": draw(st.sampled_from(values)),
+                "unit": unit,
+                "date": draw(recent()),
+                **limits,
+            }
             comparator = draw(st.sampled_from([None, None, None, "<", ">="]))
             status = draw(st.sampled_from(["final", "final", "final", "corrected", "preliminary", "entered-in-error"]))
             entries.append({"lab": {**fields, **({"comparator": comparator} if comparator else {}), "status": status}})
-    for _ in range(draw(st.integers(0, most))):
-        entries.append({"ecog": {"value": draw(st.integers(0, 4)), "date": draw(recent())}})
-    for when in draw(st.lists(recent(), max_size=3, unique=True)):
-        entries.append({"bp": {"value": draw(st.sampled_from(["132/78", "172/98", "160/80", "159/94"])), "date": when}})
+    scores = range(draw(st.integers(0, most)))
+    entries.extend({"ecog": {"value": draw(st.integers(0, 4)), "date": draw(recent())}} for _ in scores)
+    pressures = st.sampled_from(["132/78", "172/98", "160/80", "159/94"])
+    days = draw(st.lists(recent(), max_size=3, unique=True))
+    entries.extend({"bp": {"value": draw(pressures), "date": when}} for when in days)
     return entries
 
 
@@ -89,7 +125,13 @@ def histories(draw: st.DrawFn) -> list[Resource]:
     """Tumours, pathology, PRRT and attestations."""
     entries: list[Resource] = [
         {"condition": {"icd10": code, "onset": "2019-03-01"}}
-        for code in draw(st.lists(st.sampled_from(["C17.2", "C25.4", "C25.9", "C50.9", "C79.3", "N04.9", "Z33", "D37.2"]), max_size=3, unique=True))
+        for code in draw(
+            st.lists(
+                st.sampled_from(["C17.2", "C25.4", "C25.9", "C50.9", "C79.3", "N04.9", "Z33", "D37.2"]),
+                max_size=3,
+                unique=True,
+            )
+        )
     ]
     if draw(st.booleans()):
         entries.append({"morphology": {"code": draw(st.sampled_from(["8240/3", "8249/3", "8246/3", "8041/3"]))}})
@@ -97,20 +139,35 @@ def histories(draw: st.DrawFn) -> list[Resource]:
         case "grade":
             entries.append({"grade": {"value": draw(st.sampled_from(["G1", "G2", "G3"]))}})
         case "ki67":
-            entries.append({"lab": {"of": "ki67", "value": draw(st.sampled_from([2, 20, 35])), "unit": "%", "date": "2021-03-01"}})
+            entries.append(
+                {"lab": {"of": "ki67", "value": draw(st.sampled_from([2, 20, 35])), "unit": "%", "date": "2021-03-01"}}
+            )
     cycles = draw(st.integers(0, 5))
     if cycles:
-        entries.append({"course": {"cycles": cycles, "last": "2022-03-10", "every": draw(st.sampled_from([28, 56, 112, 120]))}})
+        entries.append(
+            {"course": {"cycles": cycles, "last": "2022-03-10", "every": draw(st.sampled_from([28, 56, 112, 120]))}}
+        )
     if draw(st.booleans()):
         entries.append({"progress": {"date": draw(st.sampled_from(["2022-12-01", "2023-03-10", "2024-01-05"]))}})
-    for link in draw(st.lists(st.sampled_from(LINKS), max_size=5, unique=True)):
-        entries.append({"attest": {"answers": {link: [{"valueBoolean": draw(st.booleans())}]}, "authored": draw(recent(30))}})
+    entries.extend(
+        {"attest": {"answers": {link: [{"valueBoolean": draw(st.booleans())}]}, "authored": draw(recent(30))}}
+        for link in draw(st.lists(st.sampled_from(LINKS), max_size=5, unique=True))
+    )
     return entries
 
 
 @st.composite
 def charts(draw: st.DrawFn, *, most: int = 2) -> list[Resource]:
-    person = draw(st.sampled_from([{"gender": "male", "birthDate": "1960-05-02"}, {"gender": "female", "birthDate": "1985-01-01"}, {"gender": "female", "birthDate": "1985"}, {"birthDate": "2007-06-20"}]))
+    person = draw(
+        st.sampled_from(
+            [
+                {"gender": "male", "birthDate": "1960-05-02"},
+                {"gender": "female", "birthDate": "1985-01-01"},
+                {"gender": "female", "birthDate": "1985"},
+                {"birthDate": "2007-06-20"},
+            ]
+        )
+    )
     writer = ChartWriter()
     return [writer.person(person), *writer.write([*draw(results(most=most)), *draw(histories())])]
 
@@ -120,11 +177,15 @@ stages = st.sampled_from(list(Stage))
 
 @STEADY
 @given(charts(), stages)
-def test_a_verdict_is_open_exactly_when_it_has_a_reason_and_cites_what_is_there(chart: list[Resource], stage: Stage) -> None:
+def test_a_verdict_is_open_exactly_when_it_has_a_reason_and_cites_what_is_there(
+    chart: list[Resource], stage: Stage
+) -> None:
     found = judge(chart, stage=stage)
     there = {f"{item['resourceType']}/{item['id']}" for item in chart}
 
-    for item in (*found.criteria, *(part for criterion in found.criteria for part in criterion.parts)):
+    every: list[CriterionVerdict | PartVerdict] = [*found.criteria]
+    every.extend(part for criterion in found.criteria for part in criterion.parts)
+    for item in every:
         assert (item.truth is Truth.U) == (item.reason is not None), item.id
         assert {entry.reference for entry in item.evidence} <= there, item.id
         assert item.truth is Truth.U or item.evidence or item.presumed, item.id
@@ -141,8 +202,14 @@ def test_the_order_of_the_feed_does_not_matter(chart: list[Resource], stage: Sta
 
 @STEADY
 @given(charts(), stages, st.data())
-def test_what_is_sent_twice_under_another_id_counts_once(chart: list[Resource], stage: Stage, data: st.DataObject) -> None:
-    twice = data.draw(st.lists(st.sampled_from(chart[1:]), unique_by=lambda item: f"{item['resourceType']}/{item['id']}") if chart[1:] else st.just([]))
+def test_what_is_sent_twice_under_another_id_counts_once(
+    chart: list[Resource], stage: Stage, data: st.DataObject
+) -> None:
+    twice = data.draw(
+        st.lists(st.sampled_from(chart[1:]), unique_by=lambda item: f"{item['resourceType']}/{item['id']}")
+        if chart[1:]
+        else st.just([])
+    )
     found = judge([*chart, *({**item, "id": f"{item['id']}-again"} for item in twice)], stage=stage)
 
     assert truths(found) == truths(judge(chart, stage=stage))
@@ -151,10 +218,13 @@ def test_what_is_sent_twice_under_another_id_counts_once(chart: list[Resource], 
 
 @STEADY
 @given(charts(), charts(), stages)
-def test_what_lies_after_the_reference_date_does_not_count(chart: list[Resource], later: list[Resource], stage: Stage) -> None:
+def test_what_lies_after_the_reference_date_does_not_count(
+    chart: list[Resource], later: list[Resource], stage: Stage
+) -> None:
     elements = ("effectiveDateTime", "onsetDateTime", "performedDateTime", "authored", "recordedDate")
     future = [
-        {key: "2025-07-01" if key in elements else value for key, value in item.items()} | {"id": f"{item['id']}-later"} for item in later[1:]
+        {key: "2025-07-01" if key in elements else value for key, value in item.items()} | {"id": f"{item['id']}-later"}
+        for item in later[1:]
     ]
 
     assert truths(judge([*chart, *future], stage=stage)) == truths(judge(chart, stage=stage))
@@ -162,14 +232,21 @@ def test_what_lies_after_the_reference_date_does_not_count(chart: list[Resource]
 
 @STEADY
 @given(charts(most=1), stages, st.data())
-def test_less_data_never_turns_one_decision_into_the_other(chart: list[Resource], stage: Stage, data: st.DataObject) -> None:
+def test_less_data_never_turns_one_decision_into_the_other(
+    chart: list[Resource], stage: Stage, data: st.DataObject
+) -> None:
     deletable = [item for item in chart if item["resourceType"] in ("Observation", "QuestionnaireResponse")]
     if not deletable:
         return
     gone = data.draw(st.sampled_from(deletable))
-    before, after = truths(judge(chart, stage=stage)), truths(judge([item for item in chart if item is not gone], stage=stage))
+    before, after = (
+        truths(judge(chart, stage=stage)),
+        truths(judge([item for item in chart if item is not gone], stage=stage)),
+    )
 
-    turned = {name for name, truth in before.items() if Truth.U not in (truth, after[name]) and truth is not after[name]}
+    turned = {
+        name for name, truth in before.items() if Truth.U not in (truth, after[name]) and truth is not after[name]
+    }
     assert not turned
 
 
@@ -183,7 +260,9 @@ def test_the_answer_to_one_day_is_that_of_its_own_scene(chart: list[Resource], s
         answer_criterion(criterion, base)
         for days in (1, 17, 29):
             day = ON + timedelta(days=days)
-            assert answer_criterion(criterion, base.at(day)) == answer_criterion(criterion, Scene(trial(), record, PLAIN, day))
+            assert answer_criterion(criterion, base.at(day)) == answer_criterion(
+                criterion, Scene(trial(), record, PLAIN, day)
+            )
 
 
 @settings(STEADY, max_examples=8)
@@ -200,5 +279,9 @@ def test_flips_on_is_the_first_later_day_with_another_truth(chart: list[Resource
                 first[name] = scene.on
                 waiting.discard(name)
 
-    within = {name: item.flips_on for name, item in told.items() if item.flips_on and item.flips_on <= ON + timedelta(days=400)}
+    within = {
+        name: item.flips_on
+        for name, item in told.items()
+        if item.flips_on and item.flips_on <= ON + timedelta(days=400)
+    }
     assert within == first

@@ -104,7 +104,9 @@ digits = st.from_regex(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,12})?", fullmatch=Tr
 @STEADY
 @given(digits)
 def test_a_json_number_keeps_its_digits(text: str) -> None:
-    found = decode("Observation", f'{{"resourceType":"Observation","id":"1","valueQuantity":{{"value":{text}}}}}'.encode())
+    found = decode(
+        "Observation", f'{{"resourceType":"Observation","id":"1","valueQuantity":{{"value":{text}}}}}'.encode()
+    )
 
     assert isinstance(found, Observation) and found.value_quantity is not None
     assert found.value_quantity.value is not None
@@ -145,7 +147,12 @@ def test_any_text_is_read_or_left_and_never_trips(text: str) -> None:
 
 # JSON whose objects may say a key twice, written in every way that is still JSON.
 names = st.sampled_from(["a", "b", "id", "status", 'q"', "k:", 'x":'])
-scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from(["", '"', '":', '{"a":1,"a":2}', "é", "a : b", "\\", '\\"']))
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.sampled_from(["", '"', '":', '{"a":1,"a":2}', "é", "a : b", "\\", '\\"']),
+)
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -162,7 +169,9 @@ objects = st.lists(st.tuples(names, values), min_size=1, max_size=5).map(Pairs)
 
 def written(value: Any, colon: str, *, quote: str) -> str:
     def text(word: str) -> str:
-        return '"' + "".join(quote if char == '"' else json.dumps(char, ensure_ascii=False)[1:-1] for char in word) + '"'
+        return (
+            '"' + "".join(quote if char == '"' else json.dumps(char, ensure_ascii=False)[1:-1] for char in word) + '"'
+        )
 
     if isinstance(value, Pairs):
         return "{" + ",".join(f"{text(key)}{colon}{written(item, colon, quote=quote)}" for key, item in value) + "}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
@@ -20,12 +20,15 @@ __all__ = [
     "MAN",
     "ON",
     "PLAIN",
+    "START",
     "WOMAN",
     "answer_to",
     "chart",
     "complete",
     "criteria_document",
     "criterion",
+    "infusion",
+    "infusions",
     "judged",
     "observation",
     "parsed",
@@ -41,6 +44,8 @@ ON = date(2025, 6, 1)
 MAN: Mapping[str, Any] = {"gender": "male", "birthDate": "1960-05-02"}
 WOMAN: Mapping[str, Any] = {"gender": "female", "birthDate": "1985-01-01"}
 PLAIN = Site.plain("icm")
+#: The day of the first infusion.
+START = date(2021, 1, 4)
 LOINC = "http://loinc.org"
 
 
@@ -177,3 +182,15 @@ def observation(loinc: str, **more: Any) -> dict[str, Any]:
         "code": {"coding": [{"system": LOINC, "code": loinc}]},
         **more,
     }
+
+
+def infusions(*gaps: int, **more: Any) -> list[dict[str, Any]]:
+    """Infusions from `START`, that many days apart."""
+    days = [START]
+    for gap in gaps:
+        days.append(days[-1] + timedelta(days=gap))
+    return [{"infusion": {"date": str(day), **more}} for day in days]
+
+
+def infusion(when: str, **more: Any) -> dict[str, Any]:
+    return {"infusion": {"date": when, **more}}

@@ -151,9 +151,10 @@ def test_an_answer_and_its_date_are_kept_as_sent() -> None:
     assert found.since == parse_when("2024-11")
 
 
-def latest(
-    *entries: dict[str, Any], validity: Validity = Validity(days=28), on: date = ON
-) -> tuple[Answer, When] | None:
+FOUR_WEEKS = Validity(days=28)
+
+
+def latest(*entries: dict[str, Any], validity: Validity = FOUR_WEEKS, on: date = ON) -> tuple[Answer, When] | None:
     found = attestations(record([{"attest": entry} for entry in entries]), trial=TRIAL, on=on)
     return latest_attestation(found, "I08", on=on, validity=validity)
 

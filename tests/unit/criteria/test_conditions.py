@@ -51,7 +51,12 @@ def test_a_confirmed_condition_proves(entries: list[Any], truth: Truth, reason: 
 
 @pytest.mark.parametrize(
     ("entries", "truth", "presumed"),
-    [([], F, True), ([condition("C17.2")], F, True), ([condition(verification="unconfirmed")], U, False), ([condition()], T, False)],
+    [
+        ([], F, True),
+        ([condition("C17.2")], F, True),
+        ([condition(verification="unconfirmed")], U, False),
+        ([condition()], T, False),
+    ],
 )
 def test_absence_refutes_where_it_is_declared(entries: list[Any], truth: Truth, presumed: bool) -> None:
     found = answer_to(PLAIN, entries, site=complete("condition"))
@@ -77,7 +82,9 @@ CLINICAL = {"condition": {"in": "nephrotic", "clinical": ["active", "recurrence"
     ("clinical", "truth", "reason"),
     [("active", T, None), ("recurrence", T, None), ("resolved", U, Reason.NO_DATA), (None, U, Reason.STATUS)],
 )
-def test_a_condition_counts_in_its_clinical_status_only(clinical: str | None, truth: Truth, reason: Reason | None) -> None:
+def test_a_condition_counts_in_its_clinical_status_only(
+    clinical: str | None, truth: Truth, reason: Reason | None
+) -> None:
     found = answer_to(CLINICAL, [condition("N04.9", clinical=clinical)])
 
     assert (found.truth, found.reason) == (truth, reason)
@@ -144,20 +151,20 @@ def test_a_coded_record_proves_and_its_absence_says_nothing(entries: list[Any], 
         ("gestern", U, Reason.NO_DATA, set()),
     ],
 )
-def test_age_is_decided_where_the_date_of_birth_allows(birth: str | None, truth: Truth, reason: Reason | None, changes: set[date]) -> None:
+def test_age_is_decided_where_the_date_of_birth_allows(
+    birth: str | None, truth: Truth, reason: Reason | None, changes: set[date]
+) -> None:
     person = {"gender": "male", **({"birthDate": birth} if birth else {})}
     found = answer_to({"age": {"at_least": 18}}, person=person)
 
-    assert (found.truth, found.reason, found.changes) == (truth, reason, changes)
+    assert (found.truth, found.reason, set(found.changes)) == (truth, reason, changes)
 
 
 def twin(**fields: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "id": "2", **fields}
 
 
-@pytest.mark.parametrize(
-    ("other", "truth"), [("2007", T), ("2007-06", T), ("2010-01-01", U), ("1990", T), (None, T)]
-)
+@pytest.mark.parametrize(("other", "truth"), [("2007", T), ("2007-06", T), ("2010-01-01", U), ("1990", T), (None, T)])
 def test_two_identities_leave_the_span_of_both_unless_one_is_the_others(other: str | None, truth: Truth) -> None:
     entries = [twin(**({"birthDate": other} if other else {}))]
 
@@ -171,9 +178,19 @@ def test_nobody_has_no_age_and_no_sex() -> None:
 
 @pytest.mark.parametrize(
     ("gender", "other", "truth"),
-    [("male", None, T), ("female", None, F), ("other", None, U), ("unknown", None, U), (None, None, U), ("male", "female", U), ("male", "male", T)],
+    [
+        ("male", None, T),
+        ("female", None, F),
+        ("other", None, U),
+        ("unknown", None, U),
+        (None, None, U),
+        ("male", "female", U),
+        ("male", "male", T),
+    ],
 )
-def test_sex_is_the_administrative_one_where_identities_agree(gender: str | None, other: str | None, truth: Truth) -> None:
+def test_sex_is_the_administrative_one_where_identities_agree(
+    gender: str | None, other: str | None, truth: Truth
+) -> None:
     person = {"gender": gender} if gender else {}
     entries = [twin(gender=other)] if other else []
 
@@ -202,9 +219,15 @@ def test_a_person_is_deceased_by_the_reference_date(fields: dict[str, Any], dead
 def test_the_code_is_shown_and_never_its_text() -> None:
     entry = {
         "resourceType": "Condition",
-        "code": {"text": "secret", "coding": [{"system": "urn:l", "code": "X"}, {"system": "http://hl7.org/fhir/sid/icd-10", "code": "C25.4"}]},
+        "code": {
+            "text": "secret",
+            "coding": [{"system": "urn:l", "code": "X"}, {"system": "http://hl7.org/fhir/sid/icd-10", "code": "C25.4"}],
+        },
     }
-    bare = {"resourceType": "Condition", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C25.4"}], "text": "secret"}}
+    bare = {
+        "resourceType": "Condition",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C25.4"}], "text": "secret"},
+    }
 
     assert [item.value for item in answer_to(PLAIN, [entry, bare]).evidence] == ["C25.4", "C25.4"]
 

@@ -66,10 +66,16 @@ def test_the_outcome_is_that_of_the_clarifications(entries: list[Any], outcome: 
         ("partly", [hb(9), attested(X=True)], Outcome.ELIGIBLE),
         ("partly", [hb(9), {"attest": {"answers": {"X.a": [{"valueBoolean": True}]}}}], Outcome.ELIGIBLE),
         ("partly", [hb(9), {"attest": {"answers": {"XY": [{"valueBoolean": True}]}}}], Outcome.READY_FOR_INVESTIGATOR),
-        ("partly", [hb(9), {"attest": {"authored": "2025-04-01", "answers": {"X": [{"valueBoolean": True}]}}}], Outcome.READY_FOR_INVESTIGATOR),
+        (
+            "partly",
+            [hb(9), {"attest": {"authored": "2025-04-01", "answers": {"X": [{"valueBoolean": True}]}}}],
+            Outcome.READY_FOR_INVESTIGATOR,
+        ),
     ],
 )
-def test_nobody_is_eligible_before_a_person_signed_what_is_not_automatic(automation: str, entries: list[Any], outcome: Outcome) -> None:
+def test_nobody_is_eligible_before_a_person_signed_what_is_not_automatic(
+    automation: str, entries: list[Any], outcome: Outcome
+) -> None:
     assert verdicts(tiny(criterion(HB, automation=automation)), entries).outcome is outcome
 
 
@@ -95,7 +101,9 @@ TUMOUR = {"condition": {"icd10": "C25.4"}}
         ("always", [], PLAIN, False),
     ],
 )
-def test_a_failure_is_permanent_as_the_document_says(permanent: str, entries: list[Any], site: Any, expected: bool) -> None:
+def test_a_failure_is_permanent_as_the_document_says(
+    permanent: str, entries: list[Any], site: Any, expected: bool
+) -> None:
     found = verdicts(tiny(criterion(PANCREAS, kind="exclusion", permanent=permanent)), entries, site=site)
 
     assert found.permanent is expected
@@ -148,15 +156,28 @@ def test_what_is_missing_is_ordered_before_the_first_result_that_passes_grows_ol
 def test_a_dead_patient_is_no_candidate(fields: dict[str, Any]) -> None:
     entries = [hb(9), {"condition": {"icd10": "C17.2"}}]
     found = evaluate(
-        tiny(criterion(HB)), record(entries, person={**MAN, **fields}), site=PLAIN, stage=Stage.REGISTRATION, on=ON, added=True
+        tiny(criterion(HB)),
+        record(entries, person={**MAN, **fields}),
+        site=PLAIN,
+        stage=Stage.REGISTRATION,
+        on=ON,
+        added=True,
     )
 
-    assert (found.candidate, found.outcome, found.outcome_reason, found.permanent) == (False, Outcome.INELIGIBLE, "deceased", True)
+    assert (found.candidate, found.outcome, found.outcome_reason, found.permanent) == (
+        False,
+        Outcome.INELIGIBLE,
+        "deceased",
+        True,
+    )
     assert (found.flips_on, found.to_order, judged(found, "X").flips_on) == (None, (), None)
     assert judged(found, "X").truth is T
 
 
-@pytest.mark.parametrize(("entries", "added", "because"), [([], False, ()), ([], True, ("added",)), ([{"condition": {"icd10": "C17.2"}}], True, ("tumour", "added"))])
+@pytest.mark.parametrize(
+    ("entries", "added", "because"),
+    [([], False, ()), ([], True, ("added",)), ([{"condition": {"icd10": "C17.2"}}], True, ("tumour", "added"))],
+)
 def test_a_candidate_has_a_signal_or_was_added(entries: list[Any], added: bool, because: tuple[str, ...]) -> None:
     found = evaluate(tiny(criterion(HB)), record(entries), site=PLAIN, stage=Stage.REGISTRATION, on=ON, added=added)
 
@@ -167,7 +188,13 @@ def test_a_verdict_says_whose_and_when_in_json() -> None:
     words = {"fr": "a", "en": "b"}
     trial = tiny(criterion({"part": "a"}, parts={"a": {"label": words, "rule": HB}}))
     chart = [encode({"resourceType": "Patient", "id": "1"})]
-    found = evaluate(trial, PatientRecord.read("Patient/1", chart, merged=("Patient/0",)), site=PLAIN, stage=Stage.REGISTRATION, on=ON).to_json()
+    found = evaluate(
+        trial,
+        PatientRecord.read("Patient/1", chart, merged=("Patient/0",)),
+        site=PLAIN,
+        stage=Stage.REGISTRATION,
+        on=ON,
+    ).to_json()
 
     assert list(found) == [
         "trial",
@@ -186,7 +213,13 @@ def test_a_verdict_says_whose_and_when_in_json() -> None:
         "to_order",
         "criteria",
     ]
-    assert (found["patient"], found["merged"], found["stage"], found["on"], found["flips_on"]) == ("Patient/1", ["Patient/0"], "registration", "2025-06-01", None)
+    assert (found["patient"], found["merged"], found["stage"], found["on"], found["flips_on"]) == (
+        "Patient/1",
+        ["Patient/0"],
+        "registration",
+        "2025-06-01",
+        None,
+    )
     assert found["to_order"] == [{"what": "hemoglobin", "by": "2025-06-29", "for": ["X"]}]
     assert found["criteria"] == [
         {
@@ -206,15 +239,28 @@ def test_evidence_is_in_json_with_what_it_was_converted_to() -> None:
 
     assert (found["truth"], found["reason"], found["flips_on"]) == ("T", None, "2025-06-18")
     assert found["evidence"] == [
-        {"reference": "Observation/lab-1", "version": None, "effective": "2025-05-20", "value": "9 g/dL", "converted": {"value": "9", "unit": "g/dL"}}
+        {
+            "reference": "Observation/lab-1",
+            "version": None,
+            "effective": "2025-05-20",
+            "value": "9 g/dL",
+            "converted": {"value": "9", "unit": "g/dL"},
+        }
     ]
 
 
 STUDY = {"resourceType": "ResearchStudy", "id": "s", "identifier": [{"value": "NCT04954820"}]}
 
 
-def subject(start: str | None = "2025-03-04", status: str = "on-study", identity: str = "a", **study: Any) -> dict[str, Any]:
-    found = {"resourceType": "ResearchSubject", "id": identity, "status": status, "study": study or {"reference": "ResearchStudy/s"}}
+def subject(
+    start: str | None = "2025-03-04", status: str = "on-study", identity: str = "a", **study: Any
+) -> dict[str, Any]:
+    found = {
+        "resourceType": "ResearchSubject",
+        "id": identity,
+        "status": status,
+        "study": study or {"reference": "ResearchStudy/s"},
+    }
     return {**found, "period": {"start": start}} if start else found
 
 
@@ -264,15 +310,34 @@ HISTOLOGY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/icd-o-
         ({"infusion": {"date": "2021-01-04", "status": "not-done"}}, ()),
         ({"infusion": {"date": "2021-01-04", "atc": "V10XX05"}}, ()),
         ({"infusion": {"date": "2021-01-04", "batch": "L1"}}, ("lutathera",)),
-        ({"resourceType": "MedicationAdministration", "status": "completed", "medication": {"concept": {"coding": [ATC]}}}, ("lutathera",)),
-        ({"resourceType": "MedicationAdministration", "medicationCodeableConcept": {"text": "LUTATHERA 7400 MBq"}}, ("lutathera",)),
-        ({"resourceType": "MedicationAdministration", "medicationCodeableConcept": {"coding": [{"display": "177Lu-DOTATATE"}]}}, ("lutathera",)),
+        (
+            {
+                "resourceType": "MedicationAdministration",
+                "status": "completed",
+                "medication": {"concept": {"coding": [ATC]}},
+            },
+            ("lutathera",),
+        ),
+        (
+            {"resourceType": "MedicationAdministration", "medicationCodeableConcept": {"text": "LUTATHERA 7400 MBq"}},
+            ("lutathera",),
+        ),
+        (
+            {
+                "resourceType": "MedicationAdministration",
+                "medicationCodeableConcept": {"coding": [{"display": "177Lu-DOTATATE"}]},
+            },
+            ("lutathera",),
+        ),
         ({"resourceType": "Procedure", "code": {"text": "perfusion de Lutathera"}}, ("lutathera",)),
         ({"resourceType": "Procedure", "code": SSTR}, ("sstr-imaging",)),
         ({"resourceType": "ImagingStudy", "procedureCode": [SSTR]}, ("sstr-imaging",)),
         ({"resourceType": "DiagnosticReport", "code": SSTR}, ("sstr-imaging",)),
         ({"resourceType": "DiagnosticReport", "conclusionCode": [HISTOLOGY]}, ("neuroendocrine-histology",)),
-        ({"resourceType": "Observation", "component": [{"code": {}, "valueCodeableConcept": HISTOLOGY}]}, ("neuroendocrine-histology",)),
+        (
+            {"resourceType": "Observation", "component": [{"code": {}, "valueCodeableConcept": HISTOLOGY}]},
+            ("neuroendocrine-histology",),
+        ),
         (subject(), ("reluth-subject",)),
         (subject(identifier={"value": "NCT04954820"}), ("reluth-subject",)),
         (subject(identifier={"value": "NCT1"}), ()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,40 +29,40 @@ def hb(value: Any, when: str | None = "2025-05-20", **more: Any) -> dict[str, An
 @pytest.mark.parametrize(
     ("value", "gt", "ge", "lt", "le", "between"),
     [
-        (NumberInterval.exactly(D(1)), F, F, T, T, F),
-        (NumberInterval.exactly(D(2)), F, T, F, T, T),
-        (NumberInterval.exactly(D(3)), T, T, F, F, T),
-        (NumberInterval.exactly(D(5)), T, T, F, F, F),
-        (NumberInterval(D(1), D(2)), F, U, U, T, U),
-        (NumberInterval(D(1), D(2), high_open=True), F, F, T, T, F),
-        (NumberInterval(D(2), D(3)), U, T, F, U, T),
-        (NumberInterval(D(2), D(3), low_open=True), T, T, F, F, T),
-        (NumberInterval(D(1), D(3)), U, U, U, U, U),
-        (NumberInterval(D(3), D(4), low_open=True), T, T, F, F, F),
-        (NumberInterval(D("-Infinity"), D(2), low_open=True), F, U, U, T, U),
-        (NumberInterval(D(2), D("Infinity"), high_open=True), U, T, F, U, U),
+        (NumberInterval.exactly(Decimal(1)), F, F, T, T, F),
+        (NumberInterval.exactly(Decimal(2)), F, T, F, T, T),
+        (NumberInterval.exactly(Decimal(3)), T, T, F, F, T),
+        (NumberInterval.exactly(Decimal(5)), T, T, F, F, F),
+        (NumberInterval(Decimal(1), Decimal(2)), F, U, U, T, U),
+        (NumberInterval(Decimal(1), Decimal(2), high_open=True), F, F, T, T, F),
+        (NumberInterval(Decimal(2), Decimal(3)), U, T, F, U, T),
+        (NumberInterval(Decimal(2), Decimal(3), low_open=True), T, T, F, F, T),
+        (NumberInterval(Decimal(1), Decimal(3)), U, U, U, U, U),
+        (NumberInterval(Decimal(3), Decimal(4), low_open=True), T, T, F, F, F),
+        (NumberInterval(Decimal("-Infinity"), Decimal(2), low_open=True), F, U, U, T, U),
+        (NumberInterval(Decimal(2), Decimal("Infinity"), high_open=True), U, T, F, U, U),
     ],
 )
 def test_a_comparison_holds_for_every_number_or_for_none(
     value: NumberInterval, gt: Truth, ge: Truth, lt: Truth, le: Truth, between: Truth
 ) -> None:
-    found = [compare(value, Comparison(operator, D(2))) for operator in ("gt", "ge", "lt", "le")]
+    found = [compare(value, Comparison(operator, Decimal(2))) for operator in ("gt", "ge", "lt", "le")]
 
-    assert [*found, compare(value, Comparison("between", D(2), D(3)))] == [gt, ge, lt, le, between]
+    assert [*found, compare(value, Comparison("between", Decimal(2), Decimal(3)))] == [gt, ge, lt, le, between]
 
 
 def test_between_one_number_is_that_number() -> None:
-    assert compare(NumberInterval.exactly(D(2)), Comparison("between", D(2))) is T
+    assert compare(NumberInterval.exactly(Decimal(2)), Comparison("between", Decimal(2))) is T
 
 
 def test_a_comparison_is_with_the_limit_times_the_factor() -> None:
-    assert compare(NumberInterval.exactly(D("102.5")), Comparison("gt", D("2.5")), factor=D(41)) is F
-    assert compare(NumberInterval.exactly(D("102.6")), Comparison("gt", D("2.5")), factor=D(41)) is T
+    assert compare(NumberInterval.exactly(Decimal("102.5")), Comparison("gt", Decimal("2.5")), factor=Decimal(41)) is F
+    assert compare(NumberInterval.exactly(Decimal("102.6")), Comparison("gt", Decimal("2.5")), factor=Decimal(41)) is T
 
 
 def test_an_unknown_operator_is_a_defect() -> None:
     with pytest.raises(DefectError, match="no operator eq"):
-        compare(NumberInterval.exactly(D(2)), Comparison("eq", D(2)))
+        compare(NumberInterval.exactly(Decimal(2)), Comparison("eq", Decimal(2)))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_latest_usable_result_decides(entries: list[Any], truth: Truth, reas
 
 @pytest.mark.parametrize(("value", "truth"), [(2, U), (1.99, U), (25, T)])
 def test_the_plausible_bounds_are_plausible(value: float, truth: Truth) -> None:
-    found = answer_to(HB, [hb(D(str(value)))])
+    found = answer_to(HB, [hb(Decimal(str(value)))])
 
     assert (found.truth is F) if value == 2 else (found.truth is truth)
 
@@ -214,7 +214,7 @@ def test_a_window_tells_the_day_after_it_closes(entries: list[Any], days: set[da
 
 
 def test_evidence_is_as_sent_and_converted() -> None:
-    (found,) = answer_to(HB, [{"lab": {"of": "hb", "value": D("112.0"), "ucum": "g/L", "version": 3}}]).evidence
+    (found,) = answer_to(HB, [{"lab": {"of": "hb", "value": Decimal("112.0"), "ucum": "g/L", "version": 3}}]).evidence
 
     assert (found.reference, found.version, found.effective, found.value) == (
         "Observation/lab-1",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -165,15 +165,21 @@ def test_a_lower_limit_is_the_lower_one() -> None:
 @pytest.mark.parametrize(
     ("declared", "expected"),
     [
-        ([SiteLimit("alt", D(41), "U/L")], ["41"]),
-        ([SiteLimit("ast", D(41), "U/L")], []),
-        ([SiteLimit("alt", D(41), "g/L")], []),
-        ([SiteLimit("alt", D(41), "U/L", gender="female"), SiteLimit("alt", D(50), "U/L", gender="male")], ["50"]),
-        ([SiteLimit("alt", D(41), "U/L", end=date(2025, 5, 20))], ["41"]),
-        ([SiteLimit("alt", D(41), "U/L", end=date(2025, 5, 19))], []),
-        ([SiteLimit("alt", D(41), "U/L", start=date(2025, 5, 20))], ["41"]),
-        ([SiteLimit("alt", D(41), "U/L", start=date(2025, 5, 21))], []),
-        ([SiteLimit("alt", D(1), "ukat/L")], ["60"]),
+        ([SiteLimit("alt", Decimal(41), "U/L")], ["41"]),
+        ([SiteLimit("ast", Decimal(41), "U/L")], []),
+        ([SiteLimit("alt", Decimal(41), "g/L")], []),
+        (
+            [
+                SiteLimit("alt", Decimal(41), "U/L", gender="female"),
+                SiteLimit("alt", Decimal(50), "U/L", gender="male"),
+            ],
+            ["50"],
+        ),
+        ([SiteLimit("alt", Decimal(41), "U/L", end=date(2025, 5, 20))], ["41"]),
+        ([SiteLimit("alt", Decimal(41), "U/L", end=date(2025, 5, 19))], []),
+        ([SiteLimit("alt", Decimal(41), "U/L", start=date(2025, 5, 20))], ["41"]),
+        ([SiteLimit("alt", Decimal(41), "U/L", start=date(2025, 5, 21))], []),
+        ([SiteLimit("alt", Decimal(1), "ukat/L")], ["60"]),
     ],
 )
 def test_a_site_gives_the_limit_where_the_report_has_none(declared: list[SiteLimit], expected: list[str]) -> None:
@@ -181,7 +187,7 @@ def test_a_site_gives_the_limit_where_the_report_has_none(declared: list[SiteLim
 
 
 def test_a_site_does_not_outweigh_the_report() -> None:
-    site = Site("icm", limits=(SiteLimit("alt", D(41), "U/L"),))
+    site = Site("icm", limits=(SiteLimit("alt", Decimal(41), "U/L"),))
 
     assert limits(high(35), site=site) == ["35"]
     assert limits({"text": "voir CR"}, site=site) == []
@@ -198,8 +204,8 @@ def alt(value: Any, *ranges: dict[str, Any], **more: Any) -> list[dict[str, Any]
 @pytest.mark.parametrize(
     ("entries", "truth", "reason"),
     [
-        (alt(D("102.5"), high(41)), F, None),
-        (alt(D("102.6"), high(41)), T, None),
+        (alt(Decimal("102.5"), high(41)), F, None),
+        (alt(Decimal("102.6"), high(41)), T, None),
         (alt(200, high(41), high(50)), T, None),
         (alt(110, high(41), high(50)), U, Reason.NO_REFERENCE_RANGE),
         (alt(50, high(41), high(50)), F, None),

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
 
 from adapter.criteria import Reason, Truth
 from adapter.fhir import PatientRecord
-from tests.unit.criteria.making import answer_to, complete, criterion, scene, tiny
+from tests.unit.criteria.making import START, answer_to, complete, criterion, infusion, infusions, scene, tiny
 
 T, F, U = Truth.T, Truth.F, Truth.U
 RULE = {"prrt_cycles_first_course": {"equals": 4, "attested": "I03"}}
-CONTROL = {"control_after_first_course": {"at_least_months": 12}}
-PROGRESSION = {"progression": "between first and second course"}
-START = date(2021, 1, 4)
-
-
-def infusions(*gaps: int, **more: Any) -> list[dict[str, Any]]:
-    """Infusions from `START`, that many days apart."""
-    days = [START]
-    for gap in gaps:
-        days.append(days[-1] + timedelta(days=gap))
-    return [{"infusion": {"date": str(day), **more}} for day in days]
-
-
-def infusion(when: str, **more: Any) -> dict[str, Any]:
-    return {"infusion": {"date": when, **more}}
 
 
 def courses(entries: list[Any], **more: Any) -> Any:
@@ -275,111 +260,56 @@ def test_no_infusion_is_no_course() -> None:
     assert (found.first, found.count, found.evidence, found.open_reason) == ((), (0, 0), (), None)
 
 
-NET = [{"condition": {"icd10": "C17.2", "onset": "2019-01-01"}}]
-LAST = START + timedelta(days=168)
-
-
-def progress(when: str, **more: Any) -> dict[str, Any]:
-    return {"progress": {"date": when, **more}}
-
-
-@pytest.mark.parametrize(
-    ("entries", "truth", "reason"),
-    [
-        ([progress("2022-06-21")], T, None),
-        ([progress("2022-06-20")], F, None),
-        ([progress("2022")], U, Reason.IMPRECISE_DATE),
-        ([progress("2022-06")], U, Reason.IMPRECISE_DATE),
-        ([progress("2022-07")], T, None),
-        ([progress("2022-05")], F, None),
-        ([], U, Reason.NO_DATA),
-        ([progress(str(LAST))], U, Reason.NO_DATA),
-        ([progress("2021-03-01")], U, Reason.NO_DATA),
-        ([progress("2022-06-20"), progress("2023-06-20")], F, None),
-        ([progress("2022-06-20", observation="preliminary"), progress("2023-06-20")], T, None),
-        ([progress("2022-06-20", observation="entered-in-error"), progress("2023-06-20")], T, None),
-        ([progress("2022-06-20", status="stable"), progress("2023-06-20")], T, None),
-        ([{"recist": {"value": "PD", "date": "2022-06-20"}}, progress("2023-06-20")], F, None),
-        ([progress("2025-06-02")], U, Reason.NO_DATA),
-    ],
-)
-def test_control_lasts_to_the_earliest_worsening_after_the_last_cycle(
-    entries: list[Any], truth: Truth, reason: Reason | None
-) -> None:
-    found = answer_to(CONTROL, [*NET, *infusions(56, 56, 56), *entries])
-
-    assert (found.truth, found.reason) == (truth, reason)
-
-
-@pytest.mark.parametrize(
-    ("entries", "truth", "reason"),
-    [
-        ([progress("2022-06-21")], T, None),
-        ([progress("2021-06-22")], T, None),
-        ([progress(str(LAST))], U, Reason.NO_DATA),
-        ([progress("2021-03-01")], U, Reason.NO_DATA),
-        ([progress("2021")], U, Reason.IMPRECISE_DATE),
-        ([progress("2025-06-02")], U, Reason.NO_DATA),
-        ([progress("2025-06")], U, Reason.IMPRECISE_DATE),
-        ([progress("2023-06-01"), infusion("2023-05-01")], U, Reason.NO_DATA),
-        ([progress("2023-04-01"), infusion("2023-05-01")], T, None),
-        ([progress("2023"), infusion("2023-05-01")], U, Reason.IMPRECISE_DATE),
-        ([{"recist": {"value": "PD", "date": "2022-06-20"}}], T, None),
-        ([{"recist": {"value": "SD", "date": "2022-06-20"}}], U, Reason.NO_DATA),
-    ],
-)
-def test_a_progression_lies_between_the_courses(entries: list[Any], truth: Truth, reason: Reason | None) -> None:
-    found = answer_to(PROGRESSION, [*NET, *infusions(56, 56, 56), *entries])
-
-    assert (found.truth, found.reason) == (truth, reason)
-
-
-@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
-@pytest.mark.parametrize("gaps", [(56, 56), (56, 56, 56, 56), (56, 56, 200), (56, 56, 56, 200)])
-def test_without_an_established_first_course_nothing_is_decided(rule: Any, gaps: tuple[int, ...]) -> None:
-    found = answer_to(rule, [*NET, *infusions(*gaps), progress("2024-06-21")])
-
-    assert (found.truth, found.reason) == (U, Reason.COURSE_UNDECIDED)
-
-
-@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
-@pytest.mark.parametrize(
-    "mark", [{"attest": {"I03": True}}, {"procedure": {"term": "prrt-course-first", "date": str(START)}}]
-)
-def test_an_attested_or_marked_course_ends_with_its_fourth_cycle(rule: Any, mark: Any) -> None:
-    found = answer_to(rule, [*NET, *infusions(56, 56, 56, 200), mark, progress("2022-07-01")])
-
-    assert found.truth is (T if rule is CONTROL else U)
-
-
-@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
-def test_a_worsening_of_nobody_knows_which_tumour_is_unattributed(rule: Any) -> None:
-    breast = {"condition": {"icd10": "C50.9", "onset": "2019-01-01"}}
-    found = answer_to(rule, [*NET, breast, *infusions(56, 56, 56), progress("2023-01-01")])
-
-    assert (found.truth, found.reason) == (U, Reason.UNATTRIBUTED)
-
-
-@pytest.mark.parametrize("rule", [CONTROL, PROGRESSION])
-def test_a_worsening_of_another_tumour_does_not_count(rule: Any) -> None:
-    breast = {"condition": {"icd10": "C50.9", "onset": "2019-01-01", "id": "breast"}}
-    found = answer_to(rule, [*NET, breast, *infusions(56, 56, 56), progress("2023-01-01", focus="breast")])
-
-    assert found.reason is Reason.NO_DATA
-
-
-def test_a_worsening_in_words_counts_as_recist_only() -> None:
-    entry = {
-        "resourceType": "Observation",
-        "status": "final",
-        "effectiveDateTime": "2022-07-01",
-        "code": {"coding": [{"system": "urn:reluth:terms", "code": "recist-response"}]},
-    }
-    entries = [*NET, *infusions(56, 56, 56)]
-
-    assert answer_to(PROGRESSION, [*entries, {**entry, "valueString": " pd "}]).truth is T
-    assert answer_to(PROGRESSION, [*entries, {**entry, "valueString": "pas de PD"}]).truth is U
-
-
 def test_an_empty_record_has_no_course() -> None:
     assert PatientRecord("Patient/1").administrations == ()
+
+
+SECOND = {"second_course": {"at_least_cycles": 2}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "truth"),
+    [
+        (infusions(56, 56, 56, 400, 56), T),
+        (infusions(56, 56, 56, 400), U),
+        (infusions(56, 56, 56), U),
+        (infusions(56, 56), U),
+        ([*infusions(56, 56, 56, 200, 56), {"attest": {"I03": True}}], T),
+        ([*infusions(56, 56, 56, 200, 56)], U),
+        ([*infusions(56, 56, 56, 400), {"infusion": {"date": "2022-10-03", "status": "stopped"}}], U),
+    ],
+)
+def test_a_second_course_follows_an_established_first_one(entries: list[Any], truth: Truth) -> None:
+    found = answer_to(SECOND, entries)
+
+    assert found.truth is truth
+    assert truth is T or found.reason is Reason.COURSE_UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"category": {"coding": [{"system": "urn:reluth:terms", "code": "prrt-course-second"}]}},
+        {"reasonCode": [{"coding": [{"system": "urn:reluth:terms", "code": "prrt-course-second"}]}]},
+    ],
+)
+@pytest.mark.parametrize(("status", "truth"), [("completed", U), ("not-done", T)])
+def test_an_infusion_may_carry_the_mark_of_a_second_course(mark: dict[str, Any], status: str, truth: Truth) -> None:
+    marked = {"resourceType": "MedicationAdministration", "status": status, "effectiveDateTime": str(START), **mark}
+
+    assert answer_to(RULE, [*infusions(56, 56, 56), marked]).truth is truth
+
+
+@pytest.mark.parametrize(("when", "truth"), [("2020-12-07", U), ("2020-12-08", T), ("2022-01-01", T)])
+def test_a_lutathera_procedure_well_before_the_first_infusion_points_to_an_earlier_course(
+    when: str, truth: Truth
+) -> None:
+    before = {
+        "resourceType": "Procedure",
+        "status": "completed",
+        "performedDateTime": when,
+        "code": {"text": "Lutathera"},
+    }
+
+    assert answer_to(RULE, [*infusions(56, 56, 56), before]).truth is truth
+    assert answer_to(RULE, [*infusions(56, 56, 56), {**before, "status": "not-done"}]).truth is T

@@ -36,7 +36,12 @@ def tied_by(how: str, to: str) -> list[dict[str, Any]]:
     found = observation("31206-6", id="m", valueCodeableConcept=value)
     others = {"net": BREAST, "breast": NET}[to]
     condition: dict[str, Any] = {"resourceType": "Condition", "id": to, "code": icd10}
-    report = {"resourceType": "DiagnosticReport", "id": "r", "status": "final", "result": [{"reference": "Observation/m"}]}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r",
+        "status": "final",
+        "result": [{"reference": "Observation/m"}],
+    }
     match how:
         case "focus":
             return [condition, others, {**found, "focus": [{"reference": f"Condition/{to}"}]}]
@@ -51,7 +56,12 @@ def tied_by(how: str, to: str) -> list[dict[str, Any]]:
         case "report":
             return [condition, others, found, {**report, "conclusionCode": [icd10]}]
         case "report as evidence":
-            return [{**condition, "evidence": [{"detail": [{"reference": "DiagnosticReport/r"}]}]}, others, found, report]
+            return [
+                {**condition, "evidence": [{"detail": [{"reference": "DiagnosticReport/r"}]}]},
+                others,
+                found,
+                report,
+            ]
         case "body site":
             return [condition, others, {**found, "bodySite": icd10}]
     raise ValueError(how)
@@ -81,7 +91,11 @@ def test_a_morphology_of_another_tumour_does_not_prove_the_net(how: str) -> None
         ([NET, morphology(status="preliminary")], U, Reason.NO_DATA),
         ([NET, morphology(date="2025-06-02")], U, Reason.NO_DATA),
         ([{"condition": {"icd10": "C17.2", "histology": "8240/3"}}], T, None),
-        ([{"condition": {"icd10": "C17.2", "histology": "8240/3", "verification": "provisional"}}], U, Reason.UNATTRIBUTED),
+        (
+            [{"condition": {"icd10": "C17.2", "histology": "8240/3", "verification": "provisional"}}],
+            U,
+            Reason.UNATTRIBUTED,
+        ),
         ([{"condition": {"icd10": "C17.2", "histology": "8240/3"}}, BREAST], T, None),
         ([NET, {"condition": {"icd10": "C17.9"}}, morphology()], T, None),
         ([NET, {"condition": {"icd10": "C80.9"}}, morphology()], T, None),
@@ -106,7 +120,10 @@ def test_a_finding_of_the_treatments_encounter_is_the_nets() -> None:
     finding = observation("29593-1", valueQuantity={"value": 35, "unit": "%"}, encounter={"reference": "Encounter/7"})
 
     assert answer_to(GRADE, [*BOTH, infusion, finding]).truth is F
-    assert answer_to(GRADE, [*BOTH, infusion, {**finding, "encounter": {"reference": "Encounter/8"}}]).reason is Reason.UNATTRIBUTED
+    assert (
+        answer_to(GRADE, [*BOTH, infusion, {**finding, "encounter": {"reference": "Encounter/8"}}]).reason
+        is Reason.UNATTRIBUTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,14 +181,20 @@ def test_a_grade_in_a_component_counts() -> None:
 
 @pytest.mark.parametrize("words", ["G1 ou G2", "grade 2", ""])
 def test_a_grade_in_other_words_is_not_read(words: str) -> None:
-    entry = {**observation("x", valueString=words), "code": {"coding": [{"system": "urn:reluth:terms", "code": "grade"}]}}
+    entry = {
+        **observation("x", valueString=words),
+        "code": {"coding": [{"system": "urn:reluth:terms", "code": "grade"}]},
+    }
 
     assert answer_to(GRADE, [NET, entry]).reason is Reason.NO_DATA
 
 
 def test_two_grades_in_one_answer_are_none() -> None:
     concept = {"text": "G1", "coding": [{"code": "G2"}]}
-    entry = {**observation("x", valueCodeableConcept=concept), "code": {"coding": [{"system": "urn:reluth:terms", "code": "grade"}]}}
+    entry = {
+        **observation("x", valueCodeableConcept=concept),
+        "code": {"coding": [{"system": "urn:reluth:terms", "code": "grade"}]},
+    }
 
     assert answer_to(GRADE, [NET, entry]).reason is Reason.NO_DATA
 
@@ -195,6 +218,25 @@ def test_a_histology_may_be_asked_of_another_tumour(entries: list[Any], truth: T
 
 
 def test_odd_evidence_ties_nothing() -> None:
-    odd = {"resourceType": "Condition", "id": "net", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C17.2"}]}, "evidence": ["odd", {"detail": ["odd", {"reference": 5}]}]}
+    odd = {
+        "resourceType": "Condition",
+        "id": "net",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C17.2"}]},
+        "evidence": ["odd", {"detail": ["odd", {"reference": 5}]}],
+    }
 
     assert answer_to(PROVEN, [odd, BREAST, morphology()]).reason is Reason.UNATTRIBUTED
+
+
+def test_a_primary_of_unknown_site_alone_is_a_malignancy() -> None:
+    unknown = {"condition": {"icd10": "C80.9"}}
+
+    assert answer_to(PROVEN, [unknown, morphology()]).truth is T
+    assert answer_to(GRADE, [unknown, ki67(35)]).reason is Reason.NO_DATA
+
+
+def test_a_body_site_of_no_tumour_on_record_ties_nothing() -> None:
+    site = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C34.9"}]}
+    entry = observation("29593-1", valueQuantity={"value": 35, "unit": "%"}, bodySite=site)
+
+    assert answer_to(GRADE, [*BOTH, entry]).reason is Reason.UNATTRIBUTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -115,7 +115,7 @@ def test_what_stands_behind_a_number_is_never_dropped(text: str) -> None:
     [(None, "5"), ("", "5"), ("<", "<5"), ("<=", "<=5"), (">", ">5"), (">=", ">=5")],
 )
 def test_a_quantity_comparator_leaves_an_interval(comparator: str | None, text: str) -> None:
-    found = NumberInterval.from_comparator(comparator, D(5))
+    found = NumberInterval.from_comparator(comparator, Decimal(5))
 
     assert found is not None
     assert found.text() == text
@@ -123,40 +123,45 @@ def test_a_quantity_comparator_leaves_an_interval(comparator: str | None, text: 
 
 @pytest.mark.parametrize("comparator", ["ad", "~", "<<", "=", "lt", " <"])
 def test_an_unknown_comparator_is_not_guessed(comparator: str) -> None:
-    assert NumberInterval.from_comparator(comparator, D(5)) is None
+    assert NumberInterval.from_comparator(comparator, Decimal(5)) is None
 
 
 def test_an_open_end_is_on_the_strict_side_only() -> None:
-    below = NumberInterval.from_comparator("<", D(5))
-    upto = NumberInterval.from_comparator("<=", D(5))
+    below = NumberInterval.from_comparator("<", Decimal(5))
+    upto = NumberInterval.from_comparator("<=", Decimal(5))
 
     assert below is not None and upto is not None
-    assert (below.surely_below(D(5)), below.surely_at_most(D(5))) == (True, True)
-    assert (upto.surely_below(D(5)), upto.surely_at_most(D(5))) == (False, True)
+    assert (below.surely_below(Decimal(5)), below.surely_at_most(Decimal(5))) == (True, True)
+    assert (upto.surely_below(Decimal(5)), upto.surely_at_most(Decimal(5))) == (False, True)
 
 
 def test_an_open_beginning_is_on_the_strict_side_only() -> None:
-    above = NumberInterval.from_comparator(">", D(5))
-    from_five = NumberInterval.from_comparator(">=", D(5))
+    above = NumberInterval.from_comparator(">", Decimal(5))
+    from_five = NumberInterval.from_comparator(">=", Decimal(5))
 
     assert above is not None and from_five is not None
-    assert (above.surely_above(D(5)), above.surely_at_least(D(5))) == (True, True)
-    assert (from_five.surely_above(D(5)), from_five.surely_at_least(D(5))) == (False, True)
+    assert (above.surely_above(Decimal(5)), above.surely_at_least(Decimal(5))) == (True, True)
+    assert (from_five.surely_above(Decimal(5)), from_five.surely_at_least(Decimal(5))) == (False, True)
 
 
 def test_a_range_is_written_with_both_ends() -> None:
-    assert NumberInterval(D("3.5"), D("5.0")).text() == "3.5-5.0"
+    assert NumberInterval(Decimal("3.5"), Decimal("5.0")).text() == "3.5-5.0"
 
 
 def test_times_keeps_open_and_infinite_ends() -> None:
-    below = NumberInterval.from_comparator("<", D(80))
+    below = NumberInterval.from_comparator("<", Decimal(80))
 
     assert below is not None
-    assert below.times(D("0.1")).text() == "<8.0"
+    assert below.times(Decimal("0.1")).text() == "<8.0"
 
 
 def test_plain_has_no_exponent() -> None:
-    assert [plain(D(text)) for text in ("1E+3", "1.10", "0.00001", "-2E-2")] == ["1000", "1.10", "0.00001", "-0.02"]
+    assert [plain(Decimal(text)) for text in ("1E+3", "1.10", "0.00001", "-2E-2")] == [
+        "1000",
+        "1.10",
+        "0.00001",
+        "-0.02",
+    ]
 
 
 @pytest.mark.parametrize(

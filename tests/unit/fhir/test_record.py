@@ -235,3 +235,46 @@ def test_resources_tell_their_own_reference() -> None:
     kinds = [Condition, Procedure]
 
     assert [kind(resource_type=kind.__name__, id="7").reference for kind in kinds] == ["Condition/7", "Procedure/7"]
+
+
+def test_until_leaves_out_what_is_surely_later() -> None:
+    resources = [
+        raw("Patient"),
+        raw("Observation", "now", effectiveDateTime="2025-05-20T23:00:00+02:00"),
+        raw("Observation", "vague", effectiveDateTime="2025-05"),
+        raw("Observation", "later", effectiveDateTime="2025-05-21"),
+        raw("Condition", "recorded", recordedDate="2025-05-20"),
+        raw("Condition", "recorded-later", recordedDate="2025-05-21"),
+        raw("Condition", "begun", onsetDateTime="2025-05-01", recordedDate="2025-06-01"),
+        raw("Condition", "undated"),
+    ]
+    found = PatientRecord.read("Patient/1", resources).until(date(2025, 5, 20))
+
+    assert [item.id for item in found.observations] == ["now", "vague"]
+    assert [item.id for item in found.conditions] == ["begun", "recorded", "undated"]
+    assert len(found.identities) == 1
+
+
+def test_a_faulty_resource_that_was_put_aside_stands_in_the_record_without_time_or_value() -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
+    held_back = [
+        raw("Observation", "o", code=code, effectiveDateTime=5, valueQuantity="x"),
+        raw("Observation", "p", code="odd"),
+        raw("MedicationAdministration", "m", medicationCodeableConcept=code, status=5),
+        raw("Condition", "c", code=code, onsetDateTime=[]),
+        raw("Procedure", "q", code=code),
+        raw("Observation", "n").replace(b'"n"', b"5"),
+        b"[]",
+        b"{",
+    ]
+    found = PatientRecord.read("Patient/1", [], held_back=held_back)
+
+    assert [item.id for item in (*found.observations, *found.administrations, *found.conditions)] == [
+        "o",
+        "p",
+        "m",
+        "c",
+    ]
+    assert {when_of(item) for item in (*found.observations, *found.administrations, *found.conditions)} == {ALWAYS}
+    assert [len(item.code.coding) for item in found.observations] == [1, 0]
+    assert (found.procedures, found.unreadable) == ((), ())

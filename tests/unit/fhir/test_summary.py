@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summary, normalise_reference, summarise
+from adapter.fhir.summary import person_of
 
 
 def read(**body: Any) -> Summary:
@@ -132,7 +133,7 @@ def test_a_number_of_thirty_digits_is_taken() -> None:
 def test_a_resource_that_product_does_not_read_is_still_indexed() -> None:
     found = summarise(b'{"resourceType":"Basic","id":"b-1","subject":{"reference":"Patient/7"},"code":{"text":"x"}}')
 
-    assert (found.reference, found.patient, found.texts) == ("Basic/b-1", "Patient/7", [])
+    assert (found.reference, found.patient, found.texts) == ("Basic/b-1", "Patient/7", ["x"])
 
 
 def test_codes_are_found_wherever_they_stand() -> None:
@@ -154,10 +155,30 @@ def test_the_questionnaire_is_a_code() -> None:
     assert found.codes == ["questionnaire|urn:q|1"]
 
 
-def test_a_text_outside_codes_and_references_is_not_indexed() -> None:
-    found = read(note=[{"text": "Jean Dupont"}], subject={"reference": "Patient/1", "display": "shown"})
+def test_a_text_beside_other_elements_and_a_persons_names_are_not_indexed() -> None:
+    found = read(note=[{"text": "Jean Dupont", "time": "2025"}], subject={"reference": "Patient/1", "display": "shown"})
+    person = summarise(
+        b'{"resourceType":"Patient","id":"1","name":[{"text":"Jean Dupont"}],"contact":[{"name":{"text":"Y"}}]}'
+    )
 
-    assert found.texts == ["shown"]
+    assert (found.texts, person.texts) == (["shown"], [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "person"),
+    [
+        (
+            b'{"resourceType":"Observation","id":5,"subject":{"reference":"https://h/Patient/7"},"status":[]}',
+            "Patient/7",
+        ),
+        (b'{"subject":{"reference":"Group/7"}}', None),
+        (b"[]", None),
+        (b"{", None),
+        (b'{"x":"\xe9"}', None),
+    ],
+)
+def test_even_a_faulty_resource_may_tell_whose_it_is(raw: bytes, person: str | None) -> None:
+    assert person_of(raw) == person
 
 
 @pytest.mark.parametrize(
@@ -259,7 +280,7 @@ def test_status_and_version_that_are_no_text_are_absent() -> None:
 
 
 def test_a_problem_says_where_and_why() -> None:
-    assert str(ResourceProblem("too odd")) == "too odd"
+    assert str(ResourceProblem("too odd")) == "resource: too odd"
     assert str(ResourceProblem("too odd", "Basic/1")) == "Basic/1: too odd"
 
 

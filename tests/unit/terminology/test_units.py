@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 from functools import cache
 
 import pytest
@@ -17,7 +17,7 @@ def terms() -> tuple[dict[str, Analyte], Units]:
     return dict(trial.analytes), trial.units
 
 
-def factor(analyte: str, *, code: str | None = None, text: str | None = None, units: Units | None = None) -> D:
+def factor(analyte: str, *, code: str | None = None, text: str | None = None, units: Units | None = None) -> Decimal:
     analytes, general = terms()
     return (units or general).factor(analytes[analyte], code=code, text=text)
 
@@ -59,8 +59,8 @@ def reason(analyte: str, *, code: str | None = None, text: str | None = None, un
     ],
 )
 def test_each_unit_has_the_factor_of_the_specification(analyte: str, unit: str, expected: str) -> None:
-    assert factor(analyte, text=unit) == D(expected)
-    assert factor(analyte, code=unit) == D(expected)
+    assert factor(analyte, text=unit) == Decimal(expected)
+    assert factor(analyte, code=unit) == Decimal(expected)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_each_unit_has_the_factor_of_the_specification(analyte: str, unit: str, 
     ],
 )
 def test_the_analyte_tells_giga_from_gram(analyte: str, unit: str, expected: str) -> None:
-    assert factor(analyte, text=unit) == D(expected)
+    assert factor(analyte, text=unit) == Decimal(expected)
 
 
 @pytest.mark.parametrize("micro", ["\u00b5", "\u03bc", "u"])
@@ -89,12 +89,12 @@ def test_the_analyte_tells_giga_from_gram(analyte: str, unit: str, expected: str
     ],
 )
 def test_both_micro_signs_are_micro(micro: str, analyte: str, unit: str, expected: str) -> None:
-    assert factor(analyte, text=unit.format(micro)) == D(expected)
+    assert factor(analyte, text=unit.format(micro)) == Decimal(expected)
 
 
 @pytest.mark.parametrize("unit", [" g/dL ", "g/100\u00a0mL", "g/100\u202fmL", "g/100  mL", "G/DL"])
 def test_spaces_and_case_do_not_matter(unit: str) -> None:
-    assert factor("hemoglobin", text=unit) == D(1)
+    assert factor("hemoglobin", text=unit) == Decimal(1)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_spaces_and_case_do_not_matter(unit: str) -> None:
     ],
 )
 def test_code_and_text_that_say_the_same_agree(analyte: str, code: str, text: str, expected: str) -> None:
-    assert factor(analyte, code=code, text=text) == D(expected)
+    assert factor(analyte, code=code, text=text) == Decimal(expected)
 
 
 @pytest.mark.parametrize(
@@ -163,23 +163,23 @@ def test_a_missing_unit_is_never_guessed(analyte: str) -> None:
 
 @pytest.mark.parametrize("analyte", ["inr", "ecog"])
 def test_a_ratio_or_a_score_needs_no_unit(analyte: str) -> None:
-    assert factor(analyte) == D(1)
+    assert factor(analyte) == Decimal(1)
 
 
 def test_a_site_spelling_comes_before_the_general_ones() -> None:
     site = Site("icm", unit_spellings={("hemoglobin", "g%"): "g/dL", ("*", "g/l"): "g/dL"})
     units = site.units(terms()[1])
 
-    assert factor("hemoglobin", text="G%", units=units) == D(1)
-    assert factor("hemoglobin", text="g/L", units=units) == D(1)
-    assert factor("platelets", text="10*9/L", units=units) == D(1)
+    assert factor("hemoglobin", text="G%", units=units) == Decimal(1)
+    assert factor("hemoglobin", text="g/L", units=units) == Decimal(1)
+    assert factor("platelets", text="10*9/L", units=units) == Decimal(1)
 
 
 def test_a_site_spelling_of_one_analyte_holds_for_that_one() -> None:
     site = Site("icm", unit_spellings={("hemoglobin", "u"): "g/dL"})
     units = site.units(terms()[1])
 
-    assert factor("hemoglobin", text="u", units=units) == D(1)
+    assert factor("hemoglobin", text="u", units=units) == Decimal(1)
     assert reason("albumin", text="u", units=units) == "unknown-unit"
 
 
