@@ -44,6 +44,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.MarkedYAMLError(problem="a key that is no text", problem_mark=key_node.start_mark)
         if key in found:
             raise yaml.MarkedYAMLError(problem=f"the key {key} stands twice", problem_mark=key_node.start_mark)
         found[key] = loader.construct_object(value_node, deep=True)
@@ -54,19 +56,39 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+class _TwiceError(Exception):
+    """A key that stands twice in one JSON object."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _parsed_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique)
+
+
 def _read(file: Traversable | Path, name: str) -> Node:
     try:
         text = file.read_text(encoding="utf-8")
-        value = json.loads(text) if name.endswith(".json") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        value = _parsed_json(text) if name.endswith(".json") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as problem:
         raise DocumentError(name, "", f"cannot be read ({problem.strerror})") from None
     except UnicodeDecodeError:
         raise DocumentError(name, "", "not UTF-8") from None
+    except _TwiceError as problem:
+        raise DocumentError(name, "", f"the key {problem} stands twice") from None
     except json.JSONDecodeError as problem:
         raise DocumentError(name, "", f"not JSON: {problem.msg} at line {problem.lineno}") from None
     except yaml.MarkedYAMLError as problem:
         line = f" at line {problem.problem_mark.line + 1}" if problem.problem_mark else ""
         raise DocumentError(name, "", f"not YAML: {problem.problem}{line}") from None
+    except RecursionError:
+        raise DocumentError(name, "", "nested too deeply") from None
     except yaml.YAMLError:
         raise DocumentError(name, "", "not YAML") from None
     return Node(value, name)
@@ -127,10 +149,7 @@ def load_site(site_id: str, overlay: Path | None = None) -> Site:
         return site
     if not overlay.is_dir():
         raise DocumentError(str(overlay), "", "no such overlay folder")
-    for item in sorted(overlay.iterdir()):
-        known = item.name in _OVERLAY_FILES or item.name in ("conceptmaps", "README.md") or item.name.startswith(".")
-        if not known:
-            raise DocumentError(item.name, "", "no document of a site overlay")
+    _refuse_unknown(overlay)
     changes: dict[str, Any] = {}
     if (overlay / "completeness.yaml").is_file():
         changes["completeness"] = _parsed(overlay / "completeness.yaml", parse_completeness)
@@ -144,6 +163,17 @@ def load_site(site_id: str, overlay: Path | None = None) -> Site:
     if (overlay / "site.yaml").is_file():
         found = parse_site(_read(overlay / "site.yaml", "site.yaml"), found)
     return found
+
+
+def _refuse_unknown(overlay: Path) -> None:
+    """A misspelt file would be passed over, and with it what the site declares."""
+    for item in overlay.iterdir():
+        if item.name not in (*_OVERLAY_FILES, "conceptmaps", "README.md") and not item.name.startswith("."):
+            raise DocumentError(item.name, "", "no document of a site overlay")
+    maps = overlay / "conceptmaps"
+    for item in maps.iterdir() if maps.is_dir() else ():
+        if item.suffix != ".json" and not item.name.startswith("."):
+            raise DocumentError(f"conceptmaps/{item.name}", "", "no ConceptMap: its name does not end in .json")
 
 
 def _parsed(file: Path, parse: Callable[[Node], Any]) -> Any:

@@ -56,11 +56,11 @@ class Attestation:
 
 
 def attestations(record: PatientRecord, *, trial: str, on: date) -> tuple[Attestation, ...]:
-    """All attestations for the trial that were authored on or before ``on``, in time's order."""
+    """All attestations for the trial that may have been authored on or before ``on``, in time's order."""
     found = [
         item
         for response in record.responses
-        if _counts(response, trial) and when_of(response).latest <= on and when_of(response) != ALWAYS
+        if _counts(response, trial) and when_of(response).earliest <= on and when_of(response) != ALWAYS
         for item in _answers(response)
     ]
     return tuple(sorted(found, key=lambda item: (item.when.start, item.evidence.reference)))
@@ -116,14 +116,15 @@ def latest_attestation(
     Returns:
         None when nobody attested it in time. A conflict is an open answer.
     """
-    mine = [item for item in found if item.link == link]
     first_day = validity.first_day(on)
-    if first_day is not None:
-        mine = [item for item in mine if item.when.earliest >= first_day]
-    if not mine:
+    mine = [item for item in found if item.link == link and (first_day is None or item.when.latest >= first_day)]
+    # Of a partial date that reaches across an end of the window it is not known whether it counts: it decides nothing,
+    # but it may be the latest, so it must not contradict the one that does count.
+    sure = [item for item in mine if item.when.latest <= on and (first_day is None or item.when.earliest >= first_day)]
+    if not sure:
         return None
-    newest = mine[-1]
-    rivals = [item for item in mine if not newest.when.surely_after(item.when)]
+    newest = sure[-1]
+    rivals = [item for item in mine if item is newest or not newest.when.surely_after(item.when)]
     expiry = validity.lapses(newest.when.earliest)
     evidence = tuple(item.evidence for item in rivals)
     if len({item.truth for item in rivals}) > 1:
@@ -153,7 +154,8 @@ def decide_with(coded: Answer, attested: tuple[Answer, When] | None, *, later: C
     if coded.truth is answer.truth:
         return replace(combine_all(coded, answer), presumed=False, changes=changes)
     alone = later(given)
-    reopened = alone.truth is not Truth.U and alone.truth is not answer.truth
+    # A presumption says only that nothing is on record: nothing new has come.
+    reopened = alone.truth not in (Truth.U, answer.truth) and not alone.presumed
     if coded.truth is Truth.U:
         if reopened or (alone.truth is Truth.U and alone.evidence):
             return replace(coded, changes=changes)

@@ -95,11 +95,16 @@ def _open(node: Open, _: Scene) -> Answer:
 
 def _fallback(node: Fallback, scene: Scene) -> Answer:
     first = answer(node.first, scene)
-    if first.truth is not Truth.U or first.reason not in _WITHOUT_DATA:
+    if not _has_no_data(first):
         return first
     second = answer(node.second, scene)
-    found = first if second.truth is Truth.U and second.reason in _WITHOUT_DATA else second
+    found = first if _has_no_data(second) else second
     return replace(found, changes=first.changes | second.changes)
+
+
+def _has_no_data(found: Answer) -> bool:
+    """Nothing usable in the window; a result that only lacks a date of birth to be read is data."""
+    return found.truth is Truth.U and found.reason in _WITHOUT_DATA and not found.evidence
 
 
 def _part_of(node: PartOf, scene: Scene) -> Answer:
@@ -139,9 +144,9 @@ def _only_refutes(node: OnlyRefutes, scene: Scene) -> Answer:
 def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
     decides, against = answer(node.decides, scene), answer(node.against, scene)
     changes = decides.changes | against.changes
-    if decides.truth is Truth.U and decides.reason in _WITHOUT_DATA:
+    if _has_no_data(decides):
         # Without data on either side it is the deciding one that is wanted.
-        found = decides if against.truth is Truth.U and against.reason in _WITHOUT_DATA else against
+        found = decides if _has_no_data(against) else against
         return replace(found, changes=changes)
     if Truth.U in (decides.truth, against.truth) or decides.truth is against.truth:
         return replace(decides, changes=changes)
@@ -170,7 +175,9 @@ def _attested(node: Attested, scene: Scene) -> Answer:
             attestable=True,
             wanted=(Wanted(node.link, attestation=True),),
         )
-    return replace(attested, truth=long_enough)
+    # Attested as of a day, it becomes true when the time has passed.
+    due = frozenset({since.latest + timedelta(days=node.since_days)}) if since.is_bounded else frozenset()
+    return replace(attested, truth=long_enough, changes=attested.changes | due)
 
 
 def answer_part(part: Part, scene: Scene) -> Answer:

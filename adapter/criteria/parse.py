@@ -22,7 +22,7 @@ from adapter.criteria.trial import (
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import Stage
 from adapter.fhir import RESOURCE_TYPES
-from adapter.terminology import Analyte, Node, Units, ValueSet
+from adapter.terminology import DOMAINS, Analyte, Node, Units, ValueSet
 
 __all__ = ["parse_trial"]
 
@@ -206,16 +206,32 @@ def _check_references(document: Node, criteria: tuple[Criterion, ...]) -> None:
     """Every criterion and part that an expression names exists; an id stands once."""
     known = [criterion.id for criterion in criteria]
     parts = {part.id for criterion in criteria for part in criterion.parts}
+    uses = {criterion.id: _named(criterion.node) for criterion in criteria}
+    uses |= {part.id: _named(part.node) for criterion in criteria for part in criterion.parts}
     if len(set(known)) != len(known):
         raise document["criteria"].fault("a criterion id stands twice")
     for index, criterion in enumerate(criteria):
         place = next(node for at, node in enumerate(document["criteria"].elements()) if at == index)
         for node in (criterion.node, *(part.node for part in criterion.parts)):
             for named in _named(node):
-                if named not in parts and named not in known:
+                if named not in uses:
                     raise place.fault(f"names {named}, which is no criterion or part")
+        if criterion.id in _reached(criterion.id, uses):
+            raise place.fault("its answer hangs on itself")
         if criterion.contradicted_by is not None and criterion.contradicted_by not in parts:
             raise place.fault("contradicted_by names no part")
+
+
+def _reached(start: str, uses: Mapping[str, list[str]]) -> set[str]:
+    """Everything that the answer to ``start`` hangs on."""
+    found: set[str] = set()
+    waiting = list(uses[start])
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(uses.get(name, ()))
+    return found
 
 
 def _named(node: object) -> list[str]:
@@ -313,6 +329,12 @@ def _part_of(node: Node, terms: _Terms) -> tree.Node:
     return tree.PartOf(criterion, text if "." in text else f"{criterion}.{text}")
 
 
+def _truth_of(node: Node, _: _Terms) -> tree.Node:
+    if "." in node.text():
+        raise node.fault("names a part: write part")
+    return tree.TruthOf(node.text())
+
+
 def _attested(node: Node, terms: _Terms) -> tree.Node:
     if isinstance(node.value, str):
         return tree.Attested(node.text())
@@ -337,8 +359,8 @@ def _comparison(node: Node) -> tree.Comparison:
     (operator,) = content
     if operator == "between":
         ends = [element.decimal() for element in node["between"].elements()]
-        if len(ends) != 2:
-            raise node["between"].fault("expected two numbers")
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise node["between"].fault("expected two numbers, the lower first")
         return tree.Comparison("between", ends[0], ends[1])
     if operator not in ("gt", "ge", "lt", "le"):
         raise node.fault(f"unknown comparison {operator}")
@@ -390,11 +412,13 @@ def _pressure(node: Node, terms: _Terms) -> tree.Node:
 def _condition(node: Node, terms: _Terms) -> tree.Node:
     clinical, days, complete = node.get("clinical"), node.get("current_days"), node.get("complete")
     absent, attestable, wanted = node.get("absent"), node.get("attestable"), node.get("wanted")
+    complete_days = node.get("complete_days")
     found = tree.Condition(
         value_set=terms.value_set(node["in"]),
         clinical=clinical.texts() if clinical else (),
         current_days=days.integer() if days else None,
-        complete=complete.text() if complete else None,
+        complete=complete.one_of(*DOMAINS) if complete else None,
+        complete_days=complete_days.integer() if complete_days else 0,
         absent=Truth(absent.one_of("T", "F")) if absent else Truth.U,
         attestable=attestable.flag() if attestable else False,
         wanted=wanted.text() if wanted else None,
@@ -404,11 +428,12 @@ def _condition(node: Node, terms: _Terms) -> tree.Node:
 
 
 def _histology(node: Node, terms: _Terms) -> tree.Node:
-    of, absent = node.get("of"), node.get("absent")
+    of, absent, unattributed = node.get("of"), node.get("absent"), node.get("unattributed")
     found = tree.Histology(
         tuple(terms.value_set(element) for element in node["in"].elements()),
         terms.value_set(of) if of else None,
         Truth(absent.one_of("T", "F")) if absent else Truth.U,
+        unattributed.flag() if unattributed else False,
     )
     node.close()
     return found
@@ -459,7 +484,7 @@ _NODES: dict[str, Callable[[Node, _Terms], tree.Node]] = {
     "coded": lambda node, terms: tree.Coded(terms.value_set(node)),
     "condition": _condition,
     "control_after_first_course": _control,
-    "criterion": lambda node, _: tree.TruthOf(node.text()),
+    "criterion": _truth_of,
     "cross_check": _cross_check,
     "fallback": _fallback,
     "grade": _grade,

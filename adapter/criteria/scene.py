@@ -45,6 +45,7 @@ class Scene:
         on: the reference date; data of later days does not count.
         memo: answers already found, by node.
         days: the same record on other days.
+        origin: the scene of the whole record, where this one holds a later part of it only.
     """
 
     trial: Trial
@@ -53,6 +54,7 @@ class Scene:
     on: date
     memo: dict[object, Answer] = field(default_factory=dict)
     days: dict[date, Scene] = field(default_factory=dict)
+    origin: Scene | None = None
 
     def at(self, day: date) -> Scene:
         """The same record on another day; what does not depend on the day is not read again."""
@@ -64,7 +66,7 @@ class Scene:
 
     def since(self, moment: When) -> Scene:
         """The same with only what is surely later than ``moment``; attestations of that time are left out too."""
-        return replace(self, record=self.record.since(moment), memo={}, days={})
+        return replace(self, record=self.record.since(moment), memo={}, days={}, origin=self.origin or self)
 
     @cached_property
     def units(self) -> Units:
@@ -97,7 +99,9 @@ class Scene:
 
     @cached_property
     def courses(self) -> Courses:
-        """Lutathera cycles and courses."""
+        """Lutathera cycles and courses: of the whole record, for a course does not begin with what is looked at."""
+        if self.origin is not None:
+            return self.origin.courses
         from adapter.criteria.concepts.prrt import Courses  # noqa: PLC0415 - concepts are made from scenes
 
         return Courses.of(self)

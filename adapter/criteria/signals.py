@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from adapter.criteria.concepts.tumours import is_on_record
 from adapter.criteria.scene import Scene
@@ -40,9 +42,14 @@ def _found(signal: Signal, scene: Scene) -> bool:
             concepts = [concept for concept in _concepts(resource, scene) if concept]
             if any(scene.has(value_set, concept) for value_set in signal.value_sets for concept in concepts):
                 return True
-            if signal.text and any(scene.trial.lutathera_text.search(text) for text in _texts(concepts)):
+            if signal.text and any(_pattern(signal.text).search(text) for text in _texts(concepts)):
                 return True
     return False
+
+
+@lru_cache(maxsize=64)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
 
 
 def _is_study(scene: Scene, subject_id: str, identifiers: tuple[str, ...]) -> bool:

@@ -230,13 +230,15 @@ class Condition(Node):
     """A Condition of the value set is on record.
 
     ``clinical``: clinical statuses that count, empty for any. ``current_days``: undated or older than that it is no
-    longer surely current. ``absent``: what it means that there is none, beyond a declared completeness.
+    longer surely current. ``complete``: the domain whose declared completeness, over the ``complete_days`` before the
+    reference date and on it, turns absence into F, presumed. ``absent``: what it means that there is none, beyond a declared completeness.
     """
 
     value_set: ValueSet
     clinical: tuple[str, ...] = ()
     current_days: int | None = None
     complete: str | None = None
+    complete_days: int = 0
     absent: Truth = Truth.U
     attestable: bool = False
     wanted: str | None = None
@@ -244,7 +246,7 @@ class Condition(Node):
 
 @dataclass(frozen=True, slots=True)
 class Coded(Node):
-    """A Condition, Procedure or Observation with a code of the value set is on record; absence is open."""
+    """A Condition or Procedure with a code of the value set is on record; absence is open."""
 
     value_set: ValueSet
 
@@ -253,12 +255,14 @@ class Coded(Node):
 class Histology(Node):
     """A morphology of ``value_sets`` is on record for the tumour: the study tumour, or one of ``of``.
 
-    ``absent``: what it means that there is none at all, attributed or not.
+    ``absent``: what it means that there is none at all, attributed or not. ``unattributed``: asks instead whether there
+    is one that cannot be attributed to any tumour.
     """
 
     value_sets: tuple[ValueSet, ...]
     of: ValueSet | None = None
     absent: Truth = Truth.U
+    unattributed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

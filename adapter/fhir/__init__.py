@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
-from adapter.fhir.quantities import NumberInterval, is_no_result, plain, read_printed_number
+from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
 from adapter.fhir.record import PatientRecord, needed_references, when_of
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
 
 __all__ = [
     "ALWAYS",
+    "EXACT",
     "PARIS",
     "READ_TYPES",
     "RESOURCE_TYPES",
@@ -22,6 +23,7 @@ __all__ = [
     "add_months",
     "age_on",
     "is_no_result",
+    "is_usable",
     "needed_references",
     "normalise_reference",
     "parse_when",

@@ -128,11 +128,15 @@ def _interval(found: re.Match[str]) -> When:
     if found["H"] is None:
         return When(_day_start(day), _day_start(day + timedelta(days=1)))
     second = int(found["S"] or 0)
+    if second > 60:  # 60 is a leap second
+        raise ValueError
     moment = datetime.combine(day, time(int(found["H"]), int(found["M"]), min(second, 59)))
     if found["z"] is None:
         start = moment.replace(tzinfo=PARIS).astimezone(UTC)
     else:
         zone = found["z"].replace(":", "").replace("Z", "+0000")
+        if int(zone[1:3]) > 14 or int(zone[3:5]) > 59:
+            raise ValueError
         sign = -1 if zone[0] == "-" else 1
         start = moment.replace(tzinfo=UTC) - sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
     if found["f"]:

@@ -8,11 +8,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
-__all__ = ["NO_RESULT", "NumberInterval", "PrintedNumber", "is_no_result", "plain", "read_printed_number"]
+__all__ = [
+    "EXACT",
+    "NO_RESULT",
+    "NumberInterval",
+    "PrintedNumber",
+    "is_no_result",
+    "is_usable",
+    "plain",
+    "read_printed_number",
+]
 
 _INFINITY = Decimal("Infinity")
+
+#: No product of two numbers that `is_usable` passes is rounded in it.
+EXACT = Context(prec=200)
+_MOST_DIGITS, _LARGEST_EXPONENT = 60, 30
+
+
+def is_usable(value: Decimal) -> bool:
+    """A number that a laboratory can have meant: finite, of a size and length that exact arithmetic holds."""
+    if not value.is_finite():
+        return False
+    return abs(value.adjusted()) <= _LARGEST_EXPONENT and len(value.as_tuple().digits) <= _MOST_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +72,9 @@ class NumberInterval:
 
     def times(self, factor: Decimal) -> NumberInterval:
         """Every number times a factor above 0."""
-        return NumberInterval(self.low * factor, self.high * factor, self.low_open, self.high_open)
+        return NumberInterval(
+            EXACT.multiply(self.low, factor), EXACT.multiply(self.high, factor), self.low_open, self.high_open
+        )
 
     def surely_above(self, limit: Decimal) -> bool:
         """Every number in it is > limit."""

@@ -150,7 +150,10 @@ class PatientRecord:
             try:
                 head = _HEAD.decode(raw)
                 if head.resource_type in READ_TYPES:
-                    by_type.setdefault(head.resource_type, []).append(decode(head.resource_type, raw))
+                    resource = decode(head.resource_type, raw)
+                    if isinstance(resource, MedicationAdministration):
+                        resource.contained_medications()
+                    by_type.setdefault(head.resource_type, []).append(resource)
             except (msgspec.MsgspecError, ArithmeticError):
                 unreadable.append(_name(raw))
         for raw in held_back:
@@ -217,10 +220,7 @@ class PatientRecord:
         if literal is None:
             return None
         if literal.startswith("#"):
-            for raw in administration.contained:
-                if isinstance(raw, dict) and raw.get("id") == literal[1:] and raw.get("resourceType") == "Medication":
-                    return msgspec.convert(raw, Medication)
-            return None
+            return administration.contained_medications().get(literal[1:])
         found = self.shared.get(normalise_reference(literal) or "")
         return found if isinstance(found, Medication) else None
 

@@ -173,6 +173,12 @@ class ObservationComponent(_Struct, frozen=True):
     value_integer: int | None = None
     value_boolean: bool | None = None
     value_range: Range | None = None
+    # Kinds of value that no criterion compares: that there is one must be known all the same.
+    value_ratio: Any = None
+    value_sampled_data: Any = None
+    value_time: str | None = None
+    value_date_time: str | None = None
+    value_period: Period | None = None
     data_absent_reason: CodeableConcept | None = None
     interpretation: tuple[CodeableConcept, ...] = ()
     reference_range: tuple[ReferenceRange, ...] = ()
@@ -195,6 +201,12 @@ class Observation(Resource, frozen=True):
     value_integer: int | None = None
     value_boolean: bool | None = None
     value_range: Range | None = None
+    # Kinds of value that no criterion compares: that there is one must be known all the same.
+    value_ratio: Any = None
+    value_sampled_data: Any = None
+    value_time: str | None = None
+    value_date_time: str | None = None
+    value_period: Period | None = None
     data_absent_reason: CodeableConcept | None = None
     interpretation: tuple[CodeableConcept, ...] = ()
     note: tuple[Annotation, ...] = ()
@@ -237,6 +249,18 @@ class MedicationAdministration(Resource, frozen=True):
     reason_code: tuple[CodeableConcept, ...] = ()
     part_of: tuple[Reference, ...] = ()
     dosage: Dosage | None = None
+
+    def contained_medications(self) -> dict[str, Medication]:
+        """The contained Medications by id.
+
+        Raises:
+            msgspec.ValidationError: one of them has an element of the wrong type.
+        """
+        return {
+            str(raw.get("id")): msgspec.convert(raw, Medication)
+            for raw in self.contained
+            if isinstance(raw, dict) and raw.get("resourceType") == "Medication"
+        }
 
 
 class Procedure(Resource, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 from adapter.errors import QuarantinedError
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
-from adapter.fhir.resources import decode
+from adapter.fhir.resources import MedicationAdministration, decode
 
 __all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "person_of", "summarise"]
 
@@ -53,6 +53,7 @@ _REFERENCE = re.compile(
     r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$"
 )
 _TEXT_ONLY = frozenset({"id", "extension", "text"})
+_ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
@@ -120,7 +121,9 @@ def summarise(raw: bytes) -> Summary:
         # Parsers differ in which of the two they keep, so the record says two things at once.
         raise ResourceProblem(f"the key {duplicate} stands twice in one object", reference)
     try:
-        decode(resource_type, raw)
+        resource = decode(resource_type, raw)
+        if isinstance(resource, MedicationAdministration):
+            resource.contained_medications()
     except (msgspec.MsgspecError, ArithmeticError) as problem:
         raise ResourceProblem(f"element of the wrong type: {problem}", reference) from None
     return _summary(resource_type, identity, body)
@@ -140,7 +143,7 @@ def duplicate_key(raw: bytes, body: Any) -> str | None:
     ``body`` is what a parser that keeps the last of two made of ``raw``: written again it has fewer ``":`` than the
     source when a key was dropped. Only where white space or an escaped quote blurs that count is the slow way needed.
     """
-    blurred = _SPACE_BEFORE_COLON.search(raw) is not None or b"\\u0022" in raw
+    blurred = _SPACE_BEFORE_COLON.search(raw) is not None or _ESCAPED_MARK.search(raw) is not None
     if not blurred and raw.count(b'":') == msgspec.json.encode(body).count(b'":'):
         return None
     found: list[str] = []

@@ -157,7 +157,10 @@ def _because(verdict: Mapping[str, Any], trial: Trial, words: Words, *, resource
         codes += [f"{coding.rpartition('|')[2]}*" for coding in signal.prefixes]
         codes += signal.study
         line = words.phrase(
-            "signal-codes", signal=signal.label[words.lang], codes=words.listing(codes), types=words.listing(signal.resource_types)
+            "signal-codes",
+            signal=signal.label[words.lang],
+            codes=words.listing(codes),
+            types=words.listing(signal.resource_types),
         )
         text = f" {words.phrase('signal-text', pattern=signal.text)}" if signal.text else ""
         found.append(f"  {line}{text}")

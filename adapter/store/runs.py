@@ -15,7 +15,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapter.errors import BusyError, UsageError
@@ -178,9 +178,7 @@ def begin_run(state: State, site: str, kind: str) -> Run:
 def recent_runs(state: State, kind: str, *, limit: int) -> list[RunInfo]:
     """The newest runs of a kind over all sites, whatever became of them."""
     with state.session() as session:
-        rows = session.scalars(
-            select(RunRow).where(RunRow.kind == kind).order_by(RunRow.number.desc()).limit(limit)
-        )
+        rows = session.scalars(select(RunRow).where(RunRow.kind == kind).order_by(RunRow.number.desc()).limit(limit))
         return [RunInfo(row) for row in rows]
 
 

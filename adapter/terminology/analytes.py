@@ -111,7 +111,9 @@ def parse_units(document: Node) -> Units:
 def parse_analytes(document: Node) -> dict[str, Analyte]:
     """The analytes of a document of kind ``analytes``."""
     document["kind"].one_of("analytes")
-    systems = {name: node.text() for name, node in document["codesystems"].items()}
+    systems = document["codesystems"]
+    loinc = systems["loinc"].text()
+    systems.close()
     found = {}
     for identity, node in document["analytes"].items():
         bounds = tuple(element.decimal() for element in node["plausible"].elements())
@@ -125,7 +127,7 @@ def parse_analytes(document: Node) -> dict[str, Analyte]:
         }
         found[identity] = Analyte(
             id=identity,
-            codes=frozenset((systems["loinc"], code) for code in node["loinc"].texts()),
+            codes=frozenset((loinc, code) for code in node["loinc"].texts()),
             unit=node["unit"].text(),
             factors={unit: factor.decimal() for unit, factor in node["factors"].items()},
             plausible=(bounds[0], bounds[1]),

@@ -68,15 +68,17 @@ class Site:
         """A site without an overlay."""
         return cls(identity)
 
-    def complete(self, domain: str, start: date, end: date) -> bool:
-        """Whether one declaration covers every day from ``start`` to ``end``."""
-        return any(item.domain == domain and item.start <= start and item.end >= end for item in self.completeness)
+    def complete_until(self, domain: str, start: date, end: date) -> date | None:
+        """The last day of a declaration that covers every day from ``start`` to ``end``, None without one."""
+        ends = [
+            item.end for item in self.completeness if item.domain == domain and item.start <= start and item.end >= end
+        ]
+        return max(ends, default=None)
 
     def standard(self, system: str, code: str) -> tuple[tuple[str, str], ...]:
         """The coding itself in its standard system, and what the site's ConceptMaps make of it."""
-        if system in self.icd10_systems:
-            system = ICD10
-        return ((system, code), *self.concept_map.get((system, code), ()))
+        plain = ICD10 if system in self.icd10_systems else system
+        return ((plain, code), *self.concept_map.get((system, code), ()))
 
     def local_codes(self, coding: str) -> frozenset[str]:
         """The site's own ``system|code`` that its ConceptMaps translate to the standard ``system|code``."""

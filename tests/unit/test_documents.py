@@ -78,7 +78,7 @@ def test_an_overlay_is_read_whole(tmp_path: Path) -> None:
     found = load_site("icm", tmp_path)
 
     assert found.id == "icm"
-    assert found.complete("condition", date(2020, 1, 1), date(2025, 12, 31))
+    assert found.complete_until("condition", date(2020, 1, 1), date(2025, 12, 31)) is not None
     assert found.unit_spellings == {("hemoglobin", "g%"): "g/dL"}
     assert "urn:cim10" in found.icd10_systems
     assert [limit.analyte for limit in found.limits] == ["alt"]
@@ -118,7 +118,7 @@ def test_a_document_that_is_no_yaml_is_named(tmp_path: Path, text: str, problem:
 def test_a_key_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
     found = fault(write(tmp_path, site="2025: true\n"))
 
-    assert (found.pointer, found.problem) == ("", "expected a mapping")
+    assert (found.pointer, found.problem) == ("", "not YAML: a key that is no text at line 1")
 
 
 @pytest.mark.parametrize("text", ["{", "[1,]", '{"resourceType": "ConceptMap"', "\ufeff{}"])

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.concepts.tumours import is_on_record, is_unconfirmed
-from adapter.criteria.scene import Scene, code_text, evidence_of
+from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import Coded, Condition
-from adapter.criteria.truth import Truth
-from adapter.fhir import ALWAYS, when_of
+from adapter.criteria.truth import Truth, negate
+from adapter.fhir import ALWAYS, parse_when, when_of
 from adapter.fhir.resources import Condition as ConditionResource
 
 __all__ = ["answer_coded", "answer_condition"]
@@ -37,8 +37,11 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
     if open_:
         evidence_open = tuple(evidence for _, evidence in open_)
         return Answer(Truth.U, open_[0][0], evidence_open, attestable=node.attestable, wanted=wanted)
-    if node.complete and scene.site.complete(node.complete, scene.on, scene.on):
-        return Answer(Truth.F, evidence=past, presumed=True)
+    until = (
+        scene.site.complete_until(node.complete, scene.window(node.complete_days), scene.on) if node.complete else None
+    )
+    if until is not None:
+        return Answer(Truth.F, evidence=past, presumed=True, changes=frozenset({until + timedelta(days=1)}))
     if node.absent is not Truth.U:
         return Answer(node.absent, evidence=past)
     return Answer(Truth.U, Reason.NO_DATA, past, attestable=node.attestable, wanted=wanted)
@@ -52,6 +55,9 @@ def _standing(item: ConditionResource, node: Condition, scene: Scene) -> Reason 
     """None when the Condition proves the statement, why it leaves it open, or that it is past."""
     if is_unconfirmed(item):
         return Reason.STATUS
+    onset = when_of(item)
+    if onset.is_bounded and onset.latest > scene.on:
+        return Reason.IMPRECISE_DATE
     if node.clinical:
         status = _clinical(item)
         if status is None:
@@ -78,18 +84,28 @@ def _clinical(condition: ConditionResource) -> str | None:
 
 def _is_current(condition: ConditionResource, days: int, scene: Scene) -> Truth:
     """Whether it still holds on the reference date: not ended, and begun at most ``days`` before it."""
-    if _clinical(condition) in ("inactive", "remission", "resolved"):
-        return Truth.F
-    if condition.abatement_boolean or condition.abatement_date_time or condition.abatement_period:
-        return Truth.F
+    ended = _ended(condition, scene)
+    if ended is not Truth.F:
+        return negate(ended)
     when = when_of(condition)
     if when == ALWAYS or when.earliest < scene.window(days):
         return Truth.U
     return Truth.T
 
 
+def _ended(condition: ConditionResource, scene: Scene) -> Truth:
+    """Whether it had ended by the reference date; a later end, known by now, had not come (clarifications.md 27)."""
+    period = condition.abatement_period
+    told = condition.abatement_date_time or (period.end or period.start if period else None)
+    if told is not None:
+        when = parse_when(told)
+        return Truth.U if when is None else within(when, None, scene.on)
+    over = condition.abatement_boolean or _clinical(condition) in ("inactive", "remission", "resolved")
+    return Truth.T if over else Truth.F
+
+
 def answer_coded(node: Coded, scene: Scene) -> Answer:
-    """A Condition, Procedure or Observation with a code of the value set, up to the reference date; absence is open."""
+    """A Condition or Procedure with a code of the value set, up to the reference date; absence is open."""
     found = tuple(_coded(node, scene))
     return Answer(Truth.T, evidence=found) if found else Answer(Truth.U, Reason.NO_DATA)
 
@@ -106,8 +122,3 @@ def _coded(node: Coded, scene: Scene) -> Iterator[Evidence]:
         done = procedure.status == "completed" and when_of(procedure).earliest <= scene.on
         if done and scene.has(node.value_set, procedure.code):
             yield evidence_of(procedure, code_text(scene, procedure.code, node.value_set.system))
-    for observation in scene.record.observations:
-        if scene.counts(observation) and scene.has(
-            node.value_set, observation.code, observation.value_codeable_concept
-        ):
-            yield evidence_of(observation, code_text(scene, observation.code, node.value_set.system))

@@ -65,7 +65,11 @@ def answer_control(node: ControlMonths, scene: Scene) -> Answer:
     wanted = (Wanted("progression"),)
     if not after:
         return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
-    sure = [item for item in after if item.belongs is Truth.T and item.when.earliest > last.latest]
+    sure = [
+        item
+        for item in after
+        if item.belongs is Truth.T and item.when.earliest > last.latest and item.when.latest <= scene.on
+    ]
     rivals = [item for item in after if not any(item.when.surely_after(other.when) for other in sure)]
     first, second = add_months(last.earliest, node.months), add_months(last.latest, node.months)
     truths = {_control(item.when, first, second) for item in rivals}

@@ -15,7 +15,16 @@ from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import Comparison
 from adapter.criteria.truth import Truth
 from adapter.errors import DefectError
-from adapter.fhir import NumberInterval, When, is_no_result, plain, read_printed_number, when_of
+from adapter.fhir import (
+    EXACT,
+    NumberInterval,
+    When,
+    is_no_result,
+    is_usable,
+    plain,
+    read_printed_number,
+    when_of,
+)
 from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
 from adapter.terminology import Analyte, UnitProblem
 
@@ -32,6 +41,8 @@ class Reading:
         factor: what turned the sent unit into the analyte's; None where there was no number.
         ranges: the report's own reference ranges.
         text: as sent.
+        words: of the result itself.
+        notes: beside it.
         artefact: the laboratory notes something that makes a low count doubtful.
     """
 
@@ -44,6 +55,7 @@ class Reading:
     ranges: tuple[ReferenceRange, ...]
     text: str | None
     words: tuple[str, ...]
+    notes: tuple[str, ...]
     artefact: bool
 
     @property
@@ -63,6 +75,9 @@ class Reading:
 
 
 Judge = Callable[[Reading], Answer]
+
+#: What a test of presence says as a truth value.
+_BOOLEAN_WORDS = {True: "positive", False: "negative", None: None}
 
 
 class Readings:
@@ -103,12 +118,13 @@ class Readings:
             word
             for word in (
                 carrier.value_string,
-                *(note.text for note in observation.note),
+                _BOOLEAN_WORDS.get(carrier.value_boolean),
                 *_words(carrier.value_codeable_concept),
                 *(word for concept in carrier.interpretation for word in _words(concept)),
             )
             if word
         )
+        notes = tuple(note.text for note in observation.note if note.text)
         if value is not None and not _is_plausible(value, analyte):
             value, problem = None, Reason.IMPLAUSIBLE
         return Reading(
@@ -121,7 +137,8 @@ class Readings:
             ranges=carrier.reference_range,
             text=text,
             words=words,
-            artefact=any(mark in word.casefold() for word in words for mark in analyte.artefact_words),
+            notes=notes,
+            artefact=any(mark in word.casefold() for word in words + notes for mark in analyte.artefact_words),
         )
 
 
@@ -163,6 +180,13 @@ def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene:
     if concept is not None:
         text = concept.text or next((c.display or c.code for c in concept.coding), None)
         return _printed(analyte, text, scene) if text else (None, Reason.NOT_READ, None, None)
+    others = (carrier.value_ratio, carrier.value_sampled_data, carrier.value_time, carrier.value_date_time)
+    if (
+        carrier.value_boolean is not None
+        or carrier.value_period is not None
+        or any(item is not None for item in others)
+    ):
+        return None, Reason.NOT_READ, None, None
     # Neither value nor component: a panel's head, or dataAbsentReason. There is no result.
     return None, None, None, None
 
@@ -170,6 +194,8 @@ def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene:
 def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
     if quantity.value is None:
         return None, None, None, None
+    if not is_usable(quantity.value):
+        return None, Reason.IMPLAUSIBLE, None, None
     text = " ".join(
         part for part in (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code) if part
     )
@@ -191,6 +217,8 @@ def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene:
     assert second
     assert first[0]
     assert second[0]
+    if first[0].low > second[0].high:
+        return None, Reason.NOT_READ, None, text
     return NumberInterval(first[0].low, second[0].high), None, first[2], text
 
 
@@ -207,7 +235,9 @@ def _printed(analyte: Analyte, text: str, scene: Scene) -> _Value:
     if is_no_result(text):
         return None, None, None, text
     printed = read_printed_number(text)
-    if printed is None:
+    if printed is None or not all(
+        is_usable(end) for end in (printed.interval.low, printed.interval.high) if end.is_finite()
+    ):
         return None, Reason.NOT_READ, None, text
     return _converted(analyte, printed.interval, None, printed.unit, text, scene)
 
@@ -224,7 +254,7 @@ def _converted(
 
 def compare(value: NumberInterval, comparison: Comparison, *, factor: Decimal = Decimal(1)) -> Truth:
     """Whether every, none or some of the numbers satisfy the comparison with ``limit * factor``."""
-    limit = comparison.limit * factor
+    limit = EXACT.multiply(comparison.limit, factor)
     match comparison.operator:
         case "gt":
             return _decided(value.surely_above(limit), value.surely_at_most(limit))
@@ -235,7 +265,7 @@ def compare(value: NumberInterval, comparison: Comparison, *, factor: Decimal = 
         case "le":
             return _decided(value.surely_at_most(limit), value.surely_above(limit))
         case "between":
-            high = (comparison.high if comparison.high is not None else comparison.limit) * factor
+            high = EXACT.multiply(comparison.high if comparison.high is not None else comparison.limit, factor)
             return _decided(
                 value.surely_at_least(limit) and value.surely_at_most(high),
                 value.surely_below(limit) or value.surely_above(high),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from adapter.criteria.concepts.laboratory import Reading
 from adapter.criteria.concepts.person import ages_on, genders
 from adapter.criteria.scene import Scene
-from adapter.fhir import read_printed_number
+from adapter.fhir import EXACT, is_usable, read_printed_number
 from adapter.fhir.resources import Quantity, Range, ReferenceRange
 from adapter.terminology import UnitProblem
 
@@ -18,9 +18,21 @@ _GENDER_SYSTEM = "http://hl7.org/fhir/administrative-gender"
 # French reports print the sex as H/F or in words.
 _MALE_WORDS = frozenset({"h", "m", "homme", "hommes", "male", "masculin", "men", "man"})
 _FEMALE_WORDS = frozenset({"f", "femme", "femmes", "female", "féminin", "feminin", "women", "woman"})
-# ``N: 3,5 - 5,0``, ``< 41``, ``(10 - 40)``, ``VN 3.5-5 mmol/L``: letters before, brackets around.
-_AROUND = re.compile(r"^\s*(?:[A-Za-zÀ-ÿ.]+\s*:?\s*)?[(\[]?\s*|\s*[)\]]?\s*$")
-_YEARS = frozenset({"a", "year", "years", "an", "ans"})
+# ``N: 3,5 - 5,0``, ``< 41``, ``(10 - 40)``, ``VN 3.5-5 mmol/L``, ``Femme : < 35``: a word before, brackets around.
+_PRINTED_RANGE = re.compile(r"\s*(?:(?P<word>[A-Za-zÀ-ÿ.]+)\s*:?\s*)?[(\[]?\s*(?P<range>[^()\[\]]*?)\s*[)\]]?\s*")
+_NORMAL_WORDS = frozenset(
+    {"n", "vn", "vr", "normal", "normale", "normales", "norme", "normes", "ref", "réf", "ref.", "réf."}
+)
+_YEARS_BY_UNIT = {
+    **dict.fromkeys(("a", "year", "years", "an", "ans"), Decimal(1)),
+    **dict.fromkeys(("mo", "month", "months", "mois"), Decimal(1) / 12),
+    **dict.fromkeys(("wk", "week", "weeks", "semaine", "semaines"), Decimal(7) / Decimal("365.25")),
+    **dict.fromkeys(("d", "day", "days", "j", "jour", "jours"), 1 / Decimal("365.25")),
+}
+
+
+class _NotUnderstoodError(Exception):
+    """A range says whom it is for in a way that is not understood: it must not be taken for everybody's."""
 
 
 def limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[Decimal, ...]:
@@ -30,7 +42,7 @@ def limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[De
         Distinct limits, in the analyte's unit, in order: several where sex or age leave it open; none where the report
         gives none that can be read and the site has declared none.
     """
-    fitting = [item for item in reading.ranges if _is_normal(item) and _fits(item, reading, scene)]
+    fitting = [item for item in reading.ranges if _is_normal(item) and _is_for(item, reading, scene)]
     found = [limit for item in fitting if (limit := _limit(item, reading, scene, upper=upper)) is not None]
     if fitting and len(found) < len(fitting) and found:
         # One of several ranges cannot be read: which applies cannot be told.
@@ -46,12 +58,26 @@ def _is_normal(item: ReferenceRange) -> bool:
     return not codings or any(coding.code == "normal" for coding in codings)
 
 
+def _is_for(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
+    try:
+        return _fits(item, reading, scene)
+    except _NotUnderstoodError:
+        return False
+
+
 def _fits(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
     sexes = {
         sex
         for concept in item.applies_to
         for sex in _sexes(concept.text, *((c.system, c.code, c.display) for c in concept.coding))
     }
+    if item.applies_to and not sexes:
+        raise _NotUnderstoodError
+    word = _range_word(item)
+    if word is not None and word not in _NORMAL_WORDS:
+        sexes |= _sex_words(word)
+        if not _sex_words(word):
+            raise _NotUnderstoodError
     if sexes and not sexes & genders(scene):
         return False
     if item.age is None:
@@ -77,11 +103,26 @@ def _sex_words(text: str | None) -> set[str]:
     return {"male"} if word in _MALE_WORDS else {"female"} if word in _FEMALE_WORDS else set()
 
 
+def _range_word(item: ReferenceRange) -> str | None:
+    """The word before a printed range, where the range is printed only."""
+    if item.text is None or _has_number(item.low) or _has_number(item.high):
+        return None
+    found = _PRINTED_RANGE.fullmatch(item.text)
+    return found["word"].casefold() if found and found["word"] else None
+
+
+def _has_number(quantity: Quantity | None) -> bool:
+    return quantity is not None and quantity.value is not None
+
+
 def _years(age: Range) -> tuple[Decimal | None, Decimal | None]:
     def years(quantity: Quantity | None) -> Decimal | None:
         if quantity is None or quantity.value is None:
             return None
-        return quantity.value if (quantity.code or quantity.unit or "a").casefold() in _YEARS else None
+        unit = (quantity.code or quantity.unit or "a").casefold()
+        if unit not in _YEARS_BY_UNIT or not is_usable(quantity.value):
+            raise _NotUnderstoodError
+        return quantity.value * _YEARS_BY_UNIT[unit]
 
     return years(age.low), years(age.high)
 
@@ -90,25 +131,23 @@ def _limit(item: ReferenceRange, reading: Reading, scene: Scene, *, upper: bool)
     quantity = item.high if upper else item.low
     if quantity is not None and quantity.value is not None:
         return _in_unit(quantity.value, reading, scene, code=quantity.code, unit=quantity.unit)
-    if item.text is None:
-        return None
-    printed = read_printed_number(_AROUND.sub("", item.text))
-    if printed is None:
+    found = _PRINTED_RANGE.fullmatch(item.text) if item.text else None
+    printed = read_printed_number(found["range"]) if found else None
+    # ``40`` alone says neither end.
+    if printed is None or printed.interval.is_point:
         return None
     limit = printed.interval.high if upper else printed.interval.low
-    if not limit.is_finite():
-        return None
-    if printed.interval.is_point:  # ``40`` alone says neither end
-        return None
-    return _in_unit(limit, reading, scene, code=None, unit=printed.unit)
+    return _in_unit(limit, reading, scene, code=None, unit=printed.unit) if limit.is_finite() else None
 
 
 def _in_unit(value: Decimal, reading: Reading, scene: Scene, *, code: str | None, unit: str | None) -> Decimal | None:
+    if not is_usable(value):
+        return None
     if not (code or unit):
         # A range without a unit is in the unit of its result.
-        return value * reading.factor if reading.factor is not None else None
+        return EXACT.multiply(value, reading.factor) if reading.factor is not None else None
     try:
-        return value * scene.units.factor(reading.analyte, code=code, text=unit)
+        return EXACT.multiply(value, scene.units.factor(reading.analyte, code=code, text=unit))
     except UnitProblem:
         return None
 
@@ -122,7 +161,8 @@ def _site_limits(reading: Reading, scene: Scene) -> list[Decimal]:
         if (limit.start and reading.when.earliest < limit.start) or (limit.end and reading.when.latest > limit.end):
             continue
         try:
-            found.append(limit.high * scene.units.factor(reading.analyte, code=None, text=limit.unit))
+            factor = scene.units.factor(reading.analyte, code=None, text=limit.unit)
+            found.append(EXACT.multiply(limit.high, factor))
         except UnitProblem:
             continue
     return found

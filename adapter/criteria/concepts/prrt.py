@@ -6,7 +6,7 @@ Rules and numbers: clarifications.md 1, eligibility.yaml `derived`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
@@ -14,8 +14,8 @@ from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.scene import evidence_of
 from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
-from adapter.fhir import When, add_months, plain, when_of
-from adapter.fhir.resources import CodeableConcept, MedicationAdministration
+from adapter.fhir import When, add_months, is_usable, parse_when, plain, when_of
+from adapter.fhir.resources import CodeableConcept, MedicationAdministration, Procedure
 
 if TYPE_CHECKING:
     from adapter.criteria.scene import Scene
@@ -74,9 +74,9 @@ class Courses:
         )
         cycles = _merged([cycle for _, cycle in infusions])
         if not cycles:
-            return cls(encounters=encounters, earlier=_marks(scene, "prrt-course-second"))
+            return cls(encounters=encounters, earlier=tuple(mark for mark, _ in _marks(scene, "prrt-course-second")))
         first, uncertain, second, reason = _split(cycles)
-        return cls(first, uncertain, second, reason, _earlier(scene, first[0].when), encounters)
+        return cls(first, uncertain, second, reason, _earlier(scene, (*first, *uncertain)), encounters)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -92,7 +92,7 @@ class Courses:
     def established(self, scene: Scene) -> bool:
         """The first recorded course is the patient's first PRRT: exactly 4 completed cycles and nothing before, or attested."""
         if self.is_attested(scene):
-            return bool(self.first)
+            return bool(self.first) and not self.earlier
         return self.count == (4, 4) and self.open_reason is None and not self.earlier
 
     def is_attested(self, scene: Scene) -> bool:
@@ -104,13 +104,12 @@ class Courses:
         """When the first PRRT's last cycle was; None unless the course is established and its end is known."""
         if not self.established(scene):
             return None
-        if self.is_attested(scene):
-            # Four cycles are attested: the fourth recorded one ends the course, wherever a later split may lie.
-            recorded = (*self.first, *self.uncertain)
-            if len(recorded) >= 4:
-                return recorded[3].when
-            return self.first[-1].when if not self.uncertain else None
-        return self.first[-1].when
+        recorded = (*self.first, *self.uncertain)
+        if not self.is_attested(scene):
+            return self.first[-1].when
+        # Four cycles are attested: the fourth recorded one ends the course, wherever a later split may lie. With fewer
+        # on record the last one may have been given elsewhere, and those that are may be of a later course.
+        return recorded[3].when if len(recorded) >= 4 else None
 
     def second_start(self, scene: Scene) -> When | None:
         """When the second PRRT's first cycle was, if any is recorded."""
@@ -170,17 +169,23 @@ def _infusions(scene: Scene) -> list[tuple[MedicationAdministration, Cycle]]:
         reason = None if done and truth is Truth.T else Reason.NOT_READ if done else Reason.STATUS
         dose = resource.dosage.dose if resource.dosage else None
         given = (
-            f"{plain(dose.value)} {dose.unit or dose.code or ''}".strip() if dose and dose.value is not None else None
+            f"{plain(dose.value)} {dose.unit or dose.code or ''}".strip()
+            if dose and dose.value is not None and is_usable(dose.value)
+            else None
         )
         text = ", ".join(part for part in (resource.status, given) if part)
-        when = when_of(resource)
-        # An infusion lasts half an hour: it is dated by its beginning.
-        began = replace(when, end=min(when.end, when.start + timedelta(days=1))) if when.exact else when
+        began = _beginning(resource)
         cycle = Cycle(
             began, reason is None, (evidence_of(resource, text, began),), frozenset({batch} if batch else ()), reason
         )
         found.append((resource, cycle))
     return found
+
+
+def _beginning(resource: MedicationAdministration) -> When:
+    """When an infusion began: it lasts half an hour, and its end may not be written."""
+    period = resource.effective_period or resource.occurence_period
+    return (parse_when(period.start) if period else None) or when_of(resource)
 
 
 def _merged(cycles: list[Cycle]) -> list[Cycle]:
@@ -192,8 +197,9 @@ def _merged(cycles: list[Cycle]) -> list[Cycle]:
             merged.append(cycle)
             continue
         other = merged[index]
-        best = other if other.completed or not cycle.completed else cycle
-        merged[index] = replace(best, evidence=other.evidence + cycle.evidence, batches=other.batches | cycle.batches)
+        # Stopped in one record and completed in another: whether it was a cycle is for a person to say.
+        worst = other if not other.completed else cycle
+        merged[index] = replace(worst, evidence=other.evidence + cycle.evidence, batches=other.batches | cycle.batches)
     return merged
 
 
@@ -232,35 +238,36 @@ def _split(cycles: list[Cycle]) -> _Split:
     return tuple(first), tuple(uncertain), (), reason
 
 
-def _marks(scene: Scene, code: str) -> tuple[Evidence, ...]:
-    """Infusions and procedures up to the reference date that carry a course mark of urn:reluth:terms."""
+def _marks(scene: Scene, code: str) -> list[tuple[Evidence, When]]:
+    """Infusions and procedures up to the reference date that carry a course mark of urn:reluth:terms, and their time."""
     mark = ("urn:reluth:terms", code)
-    found = []
+    marked: list[MedicationAdministration | Procedure] = []
     for resource in scene.record.administrations:
         category = resource.category if isinstance(resource.category, tuple) else (resource.category,)
-        marked = mark in set(scene.codes(*category, *resource.reason_code))
-        if marked and resource.status not in _DROPPED and when_of(resource).earliest <= scene.on:
-            found.append(evidence_of(resource, code))
-    for procedure in scene.record.procedures:
-        usable = procedure.status not in _DROPPED and when_of(procedure).earliest <= scene.on
-        if usable and mark in set(scene.codes(procedure.code)):
-            found.append(evidence_of(procedure, code))
-    return tuple(found)
+        if mark in set(scene.codes(*category, *resource.reason_code)):
+            marked.append(resource)
+    marked += [item for item in scene.record.procedures if mark in set(scene.codes(item.code))]
+    return [
+        (evidence_of(item, code), when_of(item))
+        for item in marked
+        if item.status not in _DROPPED and when_of(item).earliest <= scene.on
+    ]
 
 
-def _earlier(scene: Scene, first: When) -> tuple[Evidence, ...]:
-    """What points to PRRT before the first recorded cycle: marks of a second course, Lutathera procedures long before it."""
-    marks = _marks(scene, "prrt-course-second")
-    marked_second = tuple(
-        item for item in marks if item.effective is not None and item.effective <= (first.text() or "")
-    )
+def _earlier(scene: Scene, cycles: tuple[Cycle, ...]) -> tuple[Evidence, ...]:
+    """What points to PRRT before the first recorded cycle.
+
+    A mark of a second course on anything not surely after these cycles, and a Lutathera procedure long before them.
+    """
+    last = max(cycle.when.latest for cycle in cycles)
+    marked = tuple(mark for mark, when in _marks(scene, "prrt-course-second") if when.earliest <= last)
     before = []
     for procedure in scene.record.procedures:
         when = when_of(procedure)
-        long_before = when.is_bounded and _gap(when, first)[0] >= CLOSE
+        long_before = when.is_bounded and _gap(when, cycles[0].when)[0] >= CLOSE
         if procedure.status == "completed" and long_before and _is_lutathera(scene, procedure.code) is not Truth.F:
             before.append(evidence_of(procedure, None))
-    return marked_second + tuple(before)
+    return marked + tuple(before)
 
 
 def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
@@ -272,7 +279,7 @@ def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
     attested = latest_attestation(scene.attestations, node.attested, on=scene.on, validity=FOR_GOOD)
     said = attested[0] if attested else None
     counted = _counted(node, scene)
-    if said is None:
+    if said is None or attested is None or _reopened(said, attested[1], scene):
         return counted
     if counted.truth is Truth.U or counted.presumed:
         if said.truth is Truth.U:
@@ -281,6 +288,16 @@ def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
     if said.truth is counted.truth:
         return counted
     return Answer(Truth.U, Reason.CONFLICT, counted.evidence + said.evidence, wanted=_wanted(node))
+
+
+def _reopened(said: Answer, given: When, scene: Scene) -> bool:
+    """Whether infusions later than the attestation ask the question anew (clarifications.md 32).
+
+    After "not four" every later one does; after "four" only one of the same course, for a second course must follow.
+    """
+    courses = scene.courses
+    cycles = (*courses.first, *courses.uncertain, *(courses.second if said.truth is Truth.F else ()))
+    return any(cycle.when.surely_after(given) for cycle in cycles)
 
 
 def _wanted(node: CycleCount) -> tuple[Wanted, ...]:
@@ -302,13 +319,14 @@ def _counted(node: CycleCount, scene: Scene) -> Answer:
         return Answer(Truth.U, reason, evidence, wanted=_wanted(node))
     if low == high == node.equals:
         return Answer(Truth.T, evidence=evidence)
-    if _all_recorded(node, scene):
-        return Answer(Truth.F, evidence=evidence, presumed=True)
+    until = _all_recorded(node, scene)
+    if until is not None:
+        return Answer(Truth.F, evidence=evidence, presumed=True, changes=frozenset({until + timedelta(days=1)}))
     return Answer(Truth.U, Reason.NO_DATA, evidence, wanted=_wanted(node))
 
 
-def _all_recorded(node: CycleCount, scene: Scene) -> bool:
-    """The site declares that no administration is missing from the time in which the other cycles can have been.
+def _all_recorded(node: CycleCount, scene: Scene) -> date | None:
+    """Until when the site declares that no administration is missing from the time in which the other cycles can have been.
 
     Missing cycles of a recorded course lie within the longest gaps before its first one. Where there is none at all,
     the declaration must reach back the years the trial document names.
@@ -319,4 +337,4 @@ def _all_recorded(node: CycleCount, scene: Scene) -> bool:
         start = first[0].when.earliest - timedelta(days=SAME_COURSE * max(missing, 1))
     else:
         start = add_months(scene.on, -12 * scene.trial.absence_years)
-    return scene.site.complete("medication-administration", start, scene.on)
+    return scene.site.complete_until("medication-administration", start, scene.on)

@@ -14,7 +14,7 @@ from adapter.criteria.concepts.renal import egfr_mdrd_interval
 from adapter.criteria.scene import FLAG_ONLY, Scene, within
 from adapter.criteria.tree import Comparison, Hcg, Laboratory, Prothrombin, Scale
 from adapter.criteria.truth import Truth
-from adapter.fhir import NumberInterval, plain
+from adapter.fhir import EXACT, NumberInterval, plain
 
 __all__ = ["answer_hcg", "answer_laboratory", "answer_prothrombin"]
 
@@ -37,7 +37,7 @@ def _display(value: NumberInterval) -> str:
             return number
         exponent = number.as_tuple().exponent
         if isinstance(exponent, int) and exponent < -4:
-            number = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+            number = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN, context=EXACT)
         return number.normalize() if number != number.to_integral_value() else number.quantize(Decimal(1))
 
     if value.is_point:
@@ -97,7 +97,10 @@ def _multiple(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
         reason = Reason.NO_REFERENCE_RANGE if Truth.U not in truths else Reason.COMPARATOR
         return _judged(reading, _agreed(truths), _evidence(reading), reason=reason)
     ratio = NumberInterval(
-        reading.value.low / limits[0], reading.value.high / limits[0], reading.value.low_open, reading.value.high_open
+        EXACT.divide(reading.value.low, limits[0]),
+        EXACT.divide(reading.value.high, limits[0]),
+        reading.value.low_open,
+        reading.value.high_open,
     )
     return _judged(reading, truths[0], _evidence(reading, ratio, "{ULN}"))
 
@@ -177,14 +180,28 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
 
 def _test(reading: Reading, scene: Scene) -> Truth | None:
     """Positive, negative, open; None when there is no result."""
-    words = {word.strip(" .").casefold() for word in reading.words}
-    if words & _POSITIVE:
-        return Truth.U if words & _NEGATIVE else Truth.T
-    if words & _NEGATIVE:
-        return Truth.F
-    if not reading.is_result:
-        return None
-    highs = limits_of_normal(reading, scene, upper=True) if reading.value is not None else ()
+    said = _said(reading.words)
+    counted = _counted(reading, scene) if reading.value is not None else None
+    if not said and counted is None:
+        return Truth.U if reading.is_result else None
+    if len(said) == 1 and counted in (None, Truth.U):
+        found = next(iter(said))
+    else:
+        # A number and a word beside it, or two words: they decide when they agree.
+        found = _agreed(said | ({counted} if counted is not None else set()))
+    # A note decides nothing, but one that says the opposite is a question.
+    return Truth.U if _said(reading.notes) - {found} else found
+
+
+def _said(texts: tuple[str, ...]) -> set[Truth]:
+    """What words of presence say: positive, negative, or both."""
+    words = {word.strip(" .").casefold() for word in texts}
+    return {truth for truth, known in ((Truth.T, _POSITIVE), (Truth.F, _NEGATIVE)) if words & known}
+
+
+def _counted(reading: Reading, scene: Scene) -> Truth:
+    """What the number says of a pregnancy test."""
+    highs = limits_of_normal(reading, scene, upper=True)
     if reading.value is None or not highs:
         return Truth.U
     return _agreed(compare(reading.value, Comparison("gt", high)) for high in highs)

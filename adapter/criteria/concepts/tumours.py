@@ -29,6 +29,7 @@ from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
 
 __all__ = ["Tumours", "answer_grade", "answer_histology", "is_on_record", "is_unconfirmed"]
 
+_ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 _DROPPED = frozenset({"refuted", "entered-in-error"})
 _UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 
@@ -39,8 +40,12 @@ def _verification(condition: Condition) -> frozenset[str]:
 
 
 def is_unconfirmed(condition: Condition) -> bool:
-    """Recorded as not, or not yet, sure. A record without verification status counts as confirmed."""
-    return bool(_verification(condition) & _UNCONFIRMED)
+    """Recorded as not, or not yet, sure, or as something in words only.
+
+    A record without verification status counts as confirmed.
+    """
+    found = _verification(condition)
+    return bool(found & _UNCONFIRMED) or (condition.verification_status is not None and not found)
 
 
 def is_on_record(condition: Condition, scene: Scene) -> bool:
@@ -80,7 +85,7 @@ class Tumours:
         found: dict[str, list[Condition]] = {}
         vague: list[Condition] = []
         for condition in self.conditions:
-            for system, code in self._scene.codes(condition.code):
+            for system, code in self._malignancy_codes(condition):
                 if unspecified.has(system, code):
                     vague.append(condition)
                 elif malignancy.has(system, code):
@@ -88,6 +93,11 @@ class Tumours:
         if vague and not found:
             found["C80"] = vague
         return found
+
+    def _malignancy_codes(self, condition: Condition) -> Iterator[tuple[str, str]]:
+        for system, code in self._scene.codes(condition.code):
+            # ICD-10-CM shares the categories of malignant tumours: enough to know that there is another one.
+            yield (ICD10 if system == _ICD10_CM else system), code
 
     @cached_property
     def _study(self) -> frozenset[str]:
@@ -195,6 +205,9 @@ class Tumours:
         Returns:
             T when it is tied to it or that is the only malignancy, F when it is about another one, else U.
         """
+        if self._scene.origin is not None:
+            # What a finding is about is known from the whole record, also when only later findings are looked at.
+            return self._scene.origin.tumours.belongs(observation, of, is_histology=is_histology)
         mine = self._study if of is None else self._coded(of)
         tied = self._directly(observation)
         if tied:
@@ -205,9 +218,13 @@ class Tumours:
             groups = {condition.reference for key in keys for condition in self._groups.get(key, ())}
             if groups:
                 return Truth.T if groups & mine else Truth.F
+            # Of a site that no tumour on record has: a metastasis of it, or a tumour that is not on record.
+            return Truth.U
         if observation.encounter and observation.encounter.reference in self._scene.courses.encounters and of is None:
             return Truth.T
         if len(self._groups) > 1 or (not self._groups and not self._study and self._was_withdrawn):
+            return Truth.U
+        if not self._groups and not self._study and not (is_histology or self._is_neuroendocrine):
             return Truth.U
         only = {condition.reference for group in self._groups.values() for condition in group}
         return Truth.T if not only or only & mine or (is_histology and of is None) else Truth.F
@@ -218,7 +235,8 @@ class Tumours:
     def findings(self, value_sets: Iterable[ValueSet], of: ValueSet | None) -> tuple[list[Evidence], list[Evidence]]:
         """Morphologies in the value sets: those that belong to the tumour, and those that cannot be attributed."""
         wanted = tuple(value_sets)
-        mine = self._study if of is None else self._coded(of)
+        whole = self if self._scene.origin is None else self._scene.origin.tumours
+        mine = whole._study if of is None else whole._coded(of)
         sure: list[Evidence] = []
         open_: list[Evidence] = []
         for finding in self._findings:
@@ -308,6 +326,8 @@ def _grade(concept: CodeableConcept | None, text: str | None) -> str | None:
 def answer_histology(node: Histology, scene: Scene) -> Answer:
     """A morphology of the value sets is on record for the tumour; none is open, unless the node says otherwise."""
     sure, open_ = scene.tumours.findings(node.value_sets, node.of)
+    if node.unattributed:
+        return Answer(Truth.T if open_ and not sure else Truth.F, evidence=tuple(open_))
     if sure:
         return Answer(Truth.T, evidence=tuple(sure))
     wanted = (Wanted("histology"),)

@@ -13,7 +13,9 @@ PLAIN = Site.plain("icm")
 
 
 def _signal(*value_sets: ValueSet, codes: tuple[str, ...] = (), prefixes: tuple[str, ...] = ()) -> Signal:
-    return Signal("signal", {"fr": "signe", "en": "signal"}, ("Condition",), codes=codes, prefixes=prefixes, value_sets=value_sets)
+    return Signal(
+        "signal", {"fr": "signe", "en": "signal"}, ("Condition",), codes=codes, prefixes=prefixes, value_sets=value_sets
+    )
 
 
 @pytest.mark.parametrize("spelling", ["8240/3", "82403", "M8240/3", "M82403", "M-8240/3", "m82403"])

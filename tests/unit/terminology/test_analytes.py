@@ -82,7 +82,7 @@ def test_a_missing_key_of_an_analyte_is_a_fault(key: str) -> None:
         (analytes(ambiguous_unit=[]), "/analytes/x"),
         ({**analytes(), "kind": "units"}, "/kind"),
         ({**analytes(), "more": 1}, ""),
-        ({"kind": "analytes", "codesystems": {}}, ""),
+        ({"kind": "analytes", "codesystems": {}}, "/codesystems"),
     ],
 )
 def test_a_fault_of_the_analytes_points_to_its_place(document: Any, pointer: str) -> None:

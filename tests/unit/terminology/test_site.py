@@ -79,10 +79,10 @@ def test_completeness_covers_every_day_asked_for_and_its_domain_only(domain: str
     site = Site("icm", completeness=(Completeness(domain, date(2024, 1, 1), date(2024, 12, 31)),))
     others = set(DOMAINS) - {domain}
 
-    assert site.complete(domain, date(2024, 1, 1), date(2024, 12, 31))
-    assert not site.complete(domain, date(2023, 12, 31), date(2024, 12, 31))
-    assert not site.complete(domain, date(2024, 1, 1), date(2025, 1, 1))
-    assert not any(site.complete(other, date(2024, 6, 1), date(2024, 6, 1)) for other in others)
+    assert site.complete_until(domain, date(2024, 1, 1), date(2024, 12, 31)) is not None
+    assert site.complete_until(domain, date(2023, 12, 31), date(2024, 12, 31)) is None
+    assert site.complete_until(domain, date(2024, 1, 1), date(2025, 1, 1)) is None
+    assert not any(site.complete_until(other, date(2024, 6, 1), date(2024, 6, 1)) for other in others)
 
 
 def test_two_declarations_do_not_add_up() -> None:
@@ -95,7 +95,7 @@ def test_two_declarations_do_not_add_up() -> None:
         ),
     )
 
-    assert not site.complete("condition", date(2023, 6, 1), date(2024, 6, 1))
+    assert site.complete_until("condition", date(2023, 6, 1), date(2024, 6, 1)) is None
 
 
 def test_site_document_is_read() -> None:
