@@ -13,6 +13,7 @@ from adapter.cli.opening import Opened, a_day, opened, stage_of, today
 from adapter.cli.options import Options
 from adapter.cli.output import data, line, note, progress_bars, say_unreadable
 from adapter.cli.patients import find_person
+from adapter.errors import DefectError
 
 if TYPE_CHECKING:
     from adapter.criteria import PatientVerdict, Trial
@@ -91,6 +92,10 @@ def run_screening(
             elif show:
                 line(_line(verdict, trial))
     note(options, _summary(screening, trial, outcomes))
+    if screening.failed:
+        raise DefectError(
+            f"a defect of ours: {len(screening.failed)} patients of site {site} have no verdict: {', '.join(screening.failed)}"
+        )
     return screening.unreadable
 
 

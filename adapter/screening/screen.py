@@ -67,6 +67,7 @@ class _Tally:
     evaluated: int = 0
     candidates: int = 0
     unreadable: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
 
 class Screening(Iterator[PatientVerdict]):
@@ -100,6 +101,11 @@ class Screening(Iterator[PatientVerdict]):
         return self._tally.candidates
 
     @property
+    def failed(self) -> tuple[str, ...]:
+        """Patients on whose record a defect of ours stopped the evaluation, with its kind; they have no verdict."""
+        return tuple(sorted(self._tally.failed))
+
+    @property
     def unreadable(self) -> tuple[str, ...]:
         """Resources (``Type/id``) that could not be read; each is a reason `not-read` where it could matter."""
         return tuple(sorted(set(self._tally.unreadable)))
@@ -128,7 +134,9 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
     before = {
         merges.get(saved.patient, saved.patient) for saved in store.latest_verdicts(trial.id, asked.stage, site=site.id)
     }
-    wanted = _wanted(store, trial, site, asked=asked, extra=added | before)
+    # A record in quarantine may be the only sign of a candidate: who has one is looked at exactly.
+    held_back = {merges.get(patient, patient) for patient in _held_back(store, site.id)}
+    wanted = _wanted(store, trial, site, asked=asked, extra=added | before | held_back)
     show_all = asked.everyone or asked.patients is not None
     keeper = _Keeper(store, asked, known=before)
     evaluator = _Evaluator(store, trial, site, asked=asked, added=added)
@@ -176,10 +184,14 @@ class _Evaluator:
         for person in people:
             own = {reference: shared[reference] for reference in sorted(needed[person.patient]) if reference in shared}
             held_back = [raw for one in (person.patient, *person.merged) for raw in self._held_back.get(one, ())]
-            record = PatientRecord.read(
-                person.patient, person.resources, merged=person.merged, shared=own, held_back=held_back
-            )
-            verdict = self._verdict(person.patient, record)
+            try:
+                record = PatientRecord.read(
+                    person.patient, person.resources, merged=person.merged, shared=own, held_back=held_back
+                )
+                verdict = self._verdict(person.patient, record)
+            except Exception as error:  # noqa: BLE001 - a defect of ours on one record must not hide all others
+                tally.failed.append(f"{person.patient} ({type(error).__name__})")
+                continue
             tally.evaluated += 1
             tally.candidates += verdict.candidate
             tally.unreadable.extend(record.unreadable)

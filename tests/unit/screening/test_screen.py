@@ -6,10 +6,12 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapter.criteria import Outcome, PatientVerdict, Stage, Trial
+from adapter.criteria import Outcome, PatientVerdict, Stage, Trial, evaluate
+from adapter.fhir import PatientRecord
 from adapter.screening import Asked, possible_candidates, screen
 from adapter.store import Store, StoredVerdict
 from adapter.sync import FolderSource, pull
@@ -215,3 +217,20 @@ def test_screen_writes_verdicts_in_more_than_one_batch(
     monkeypatch.setattr(module, "_BATCH", 2)
 
     assert len(_kept(store, trial)) == len(CANDIDATES)
+
+
+def test_screen_goes_on_past_a_defect_and_names_whom_it_left_out(
+    store: Store, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(trial: Trial, record: PatientRecord, **more: Any) -> PatientVerdict:
+        if record.patient == "Patient/treated":
+            raise ZeroDivisionError
+        return evaluate(trial, record, **more)
+
+    monkeypatch.setattr(sys.modules["adapter.screening.screen"], "evaluate", broken)
+    screening = screen(store, trial, PLAIN, ASKED)
+
+    found = _ids(list(screening))
+
+    assert found == [name for name in CANDIDATES if name != "treated"]
+    assert screening.failed == ("Patient/treated (ZeroDivisionError)",)
