@@ -199,7 +199,8 @@ def attempting(policy: RetryPolicy, clock: Clock, once: Callable[[], T], *, wher
         wait = state.next_action.sleep if state.next_action else 0.0
         if failure.asked is not None and failure.asked > policy.longest_asked:
             _log.warning("%s: Retry-After of %.0f s taken as %.0f s", where, failure.asked, policy.longest_asked)
-        _log.info("%s: %s, attempt %d, again in %.1f s", where, failure.problem, state.attempt_number, wait)
+        # A pull that waits says so: minutes of silence look like a hang.
+        _log.warning("%s: %s, attempt %d, again in %.1f s", where, failure.problem, state.attempt_number, wait)
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Failed),

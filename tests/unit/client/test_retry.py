@@ -160,12 +160,13 @@ def test_attempts_end_with_the_budget(recorded: RecordedClock) -> None:
     assert (caught.value.attempts, recorded.waits) == (3, [100, 100])
 
 
-def test_clamped_wait_is_logged(recorded: RecordedClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_wait_and_its_clamping_are_told(recorded: RecordedClock, caplog: pytest.LogCaptureFixture) -> None:
     attempting(POLICY, recorded.clock(jitter=0), failing(1, asked=5000), where="GET h/x")
 
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "GET h/x: Retry-After of 5000 s taken as 120 s"
-    ]
+    clamped, waiting = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert clamped == "GET h/x: Retry-After of 5000 s taken as 120 s"
+    assert waiting.startswith("GET h/x: ")
+    assert waiting.endswith(", attempt 1, again in 120.0 s")
 
 
 def test_other_errors_go_straight_through(recorded: RecordedClock) -> None:
