@@ -83,6 +83,8 @@ def parse_trial(
         course_link=concepts["first_course_attested_by"].text(),
         absence_years=concepts["no_infusion_declared_for_years"].integer(),
         lutathera_text=_pattern(concepts["lutathera_text"]),
+        malignancy_text=_pattern(concepts["malignancy_text"]),
+        same_tumour_text=_pattern(concepts["same_tumour_text"]),
         grade_codes=_codings(concepts["grade_codes"]),
         disease_status_codes=_codings(concepts["disease_status_codes"]),
         worsened_values=_codings(concepts["worsened_values"]),
@@ -216,7 +218,7 @@ def _check_references(document: Node, criteria: tuple[Criterion, ...]) -> None:
             for named in _named(node):
                 if named not in uses:
                     raise place.fault(f"names {named}, which is no criterion or part")
-        if criterion.id in _reached(criterion.id, uses):
+        if any(name in _reached(name, uses) for name in (criterion.id, *(part.id for part in criterion.parts))):
             raise place.fault("its answer hangs on itself")
         if criterion.contradicted_by is not None and criterion.contradicted_by not in parts:
             raise place.fault("contradicted_by names no part")

@@ -146,6 +146,8 @@ class Trial:
     course_link: str
     absence_years: int
     lutathera_text: re.Pattern[str]
+    malignancy_text: re.Pattern[str]
+    same_tumour_text: re.Pattern[str]
     grade_codes: frozenset[tuple[str, str]]
     disease_status_codes: frozenset[tuple[str, str]]
     worsened_values: frozenset[tuple[str, str]]

@@ -42,7 +42,12 @@ def limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[De
         Distinct limits, in the analyte's unit, in order: several where sex or age leave it open; none where the report
         gives none that can be read and the site has declared none.
     """
-    fitting = [item for item in reading.ranges if _is_normal(item) and _is_for(item, reading, scene)]
+    normal = [item for item in reading.ranges if _is_normal(item)]
+    by_gender = [[item for item in normal if _is_for(item, reading, scene, gender)] for gender in genders(scene)]
+    if normal and not all(by_gender):
+        # No range that is surely for this person, or only for one of the sexes that the record leaves possible.
+        return ()
+    fitting = [item for item in normal if any(item is other for group in by_gender for other in group)]
     found = [limit for item in fitting if (limit := _limit(item, reading, scene, upper=upper)) is not None]
     if fitting and len(found) < len(fitting) and found:
         # One of several ranges cannot be read: which applies cannot be told.
@@ -58,14 +63,20 @@ def _is_normal(item: ReferenceRange) -> bool:
     return not codings or any(coding.code == "normal" for coding in codings)
 
 
-def _is_for(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
+def _is_for(item: ReferenceRange, reading: Reading, scene: Scene, gender: str) -> bool:
+    """Whether a range is for a person of this sex and of the person's age on the day of the sample."""
     try:
-        return _fits(item, reading, scene)
+        return gender in _sexes_of(item) and _is_for_age(item, reading, scene)
     except _NotUnderstoodError:
         return False
 
 
-def _fits(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
+def _sexes_of(item: ReferenceRange) -> set[str]:
+    """The sexes that a range is for; both where it does not say.
+
+    Raises:
+        _NotUnderstoodError: it says for whom it is, in words or codes that are not known.
+    """
     sexes = {
         sex
         for concept in item.applies_to
@@ -75,18 +86,21 @@ def _fits(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
         raise _NotUnderstoodError
     word = _range_word(item)
     if word is not None and word not in _NORMAL_WORDS:
-        sexes |= _sex_words(word)
-        if not _sex_words(word):
+        of_word = _sex_words(word)
+        if not of_word and not (_has_number(item.low) or _has_number(item.high)):
             raise _NotUnderstoodError
-    if sexes and not sexes & genders(scene):
-        return False
+        sexes |= of_word
+    return sexes or {"male", "female"}
+
+
+def _is_for_age(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:
     if item.age is None:
         return True
-    ages = ages_on(scene, reading.when.earliest, reading.when.latest)
-    if ages is None:
-        return True
     low, high = _years(item.age)
-    return (high is None or ages[0] <= high) and (low is None or ages[1] >= low)
+    if low is None and high is None:
+        return True
+    ages = ages_on(scene, reading.when.earliest, reading.when.latest)
+    return ages is not None and (high is None or ages[0] <= high) and (low is None or ages[1] >= low)
 
 
 def _sexes(text: str | None, *codings: tuple[str | None, str | None, str | None]) -> set[str]:
@@ -104,8 +118,8 @@ def _sex_words(text: str | None) -> set[str]:
 
 
 def _range_word(item: ReferenceRange) -> str | None:
-    """The word before a printed range, where the range is printed only."""
-    if item.text is None or _has_number(item.low) or _has_number(item.high):
+    """The word before a printed range."""
+    if item.text is None:
         return None
     found = _PRINTED_RANGE.fullmatch(item.text)
     return found["word"].casefold() if found and found["word"] else None

@@ -38,7 +38,9 @@ def _display(value: NumberInterval) -> str:
         exponent = number.as_tuple().exponent
         if isinstance(exponent, int) and exponent < -4:
             number = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN, context=EXACT)
-        return number.normalize() if number != number.to_integral_value() else number.quantize(Decimal(1))
+        if number == number.to_integral_value():
+            return number.quantize(Decimal(1), context=EXACT)
+        return number.normalize(EXACT)
 
     if value.is_point:
         return plain(short(value.low))

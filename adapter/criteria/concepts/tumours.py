@@ -31,7 +31,6 @@ __all__ = ["Tumours", "answer_grade", "answer_histology", "is_on_record", "is_un
 
 _ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 _DROPPED = frozenset({"refuted", "entered-in-error"})
-_UNCONFIRMED = frozenset({"unconfirmed", "provisional", "differential"})
 
 
 def _verification(condition: Condition) -> frozenset[str]:
@@ -40,12 +39,11 @@ def _verification(condition: Condition) -> frozenset[str]:
 
 
 def is_unconfirmed(condition: Condition) -> bool:
-    """Recorded as not, or not yet, sure, or as something in words only.
+    """Recorded as not, or not yet, sure, or in words or codes of the hospital's own.
 
     A record without verification status counts as confirmed.
     """
-    found = _verification(condition)
-    return bool(found & _UNCONFIRMED) or (condition.verification_status is not None and not found)
+    return condition.verification_status is not None and "confirmed" not in _verification(condition)
 
 
 def is_on_record(condition: Condition, scene: Scene) -> bool:
@@ -92,7 +90,20 @@ class Tumours:
                     found.setdefault(plain_code(ICD10, code)[:3], []).append(condition)
         if vague and not found:
             found["C80"] = vague
+        for condition in self.conditions:
+            if self._is_other_in_words(condition):
+                found[condition.reference] = [condition]
         return found
+
+    def _is_other_in_words(self, condition: Condition) -> bool:
+        """A malignancy that only words name, and not as neuroendocrine: enough to leave a loose finding unattributed."""
+        if any(system in (ICD10, _ICD10_CM) for system, _ in self._scene.codes(condition.code)):
+            return False
+        concept = condition.code
+        words = [concept.text, *(coding.display for coding in concept.coding)] if concept else []
+        trial = self._scene.trial
+        text = " ".join(word for word in words if word)
+        return bool(trial.malignancy_text.search(text)) and not trial.same_tumour_text.search(text)
 
     def _malignancy_codes(self, condition: Condition) -> Iterator[tuple[str, str]]:
         for system, code in self._scene.codes(condition.code):

@@ -72,6 +72,8 @@ def trial_document() -> dict[str, Any]:
             "first_course_attested_by": "I03",
             "no_infusion_declared_for_years": 5,
             "lutathera_text": "lutathera",
+            "malignancy_text": "cancer|carcinom",
+            "same_tumour_text": "neuro-?end|metasta",
             "grade_codes": ["urn:reluth:terms|grade"],
             "disease_status_codes": ["http://loinc.org|97509-4", "urn:reluth:terms|recist-response"],
             "worsened_values": ["http://snomed.info/sct|271299001", "urn:reluth:terms|PD"],
