@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapter.criteria import Reason, Trial, parse, parse_trial, tree
+from adapter.criteria import Reason, Trial, expressions, parse, parse_trial, tree
 from adapter.documents import load_site, load_trial
 from adapter.terminology import Node, parse_analytes, parse_units, parse_value_sets
 from adapter.terminology.site import DOMAINS
@@ -97,7 +97,7 @@ def test_every_decision_state_and_reason_is_described() -> None:
     assert codes - set(re.findall(r"`([a-z-]+)`", page)) == set()
 
 
-NODES = sorted(parse._NODES)
+NODES = sorted(expressions.NODES)
 
 
 def node_section(name: str) -> str:
@@ -110,7 +110,7 @@ def test_no_expression_node_is_described_that_is_not_there() -> None:
 
 @pytest.mark.parametrize("name", NODES)
 def test_every_expression_node_is_described_with_its_keys(name: str) -> None:
-    source = inspect.getsource(parse._NODES[name])
+    source = inspect.getsource(expressions.NODES[name])
     keys = read_keys(source)
     keys = set() if source.lstrip().startswith('"') else keys
 

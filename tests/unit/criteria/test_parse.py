@@ -8,7 +8,7 @@ import pytest
 
 from adapter.criteria import Permanence, Stage
 from adapter.criteria import tree as nodes
-from adapter.criteria.parse import _NODES
+from adapter.criteria.expressions import NODES
 from adapter.errors import DocumentError
 from tests.unit.criteria.making import criteria_document, criterion, parsed, tiny, trial_document
 
@@ -139,7 +139,7 @@ def test_a_fault_in_an_expression_points_to_its_place(rule: Any, pointer: str) -
 
 
 def test_every_kind_of_expression_has_a_fault_tested() -> None:
-    assert {name for rule, _ in FAULTS if isinstance(rule, dict) for name in rule} >= set(_NODES)
+    assert {name for rule, _ in FAULTS if isinstance(rule, dict) for name in rule} >= set(NODES)
 
 
 def test_an_unknown_expression_names_those_there_are() -> None:
