@@ -49,8 +49,8 @@ format: $(VENV)/.setup-dev ## format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-prove: $(VENV)/.setup-dev ## the large samples and all kill points; keep the output in docs/proofs
-	$(BIN)/python -m pytest -m prove -p no:randomly --timeout 3600 $(ARGS)
+prove: $(VENV)/.setup-dev ## the large samples; keep the output in docs/proofs
+	$(BIN)/python -m pytest -m prove --no-header -v -p no:randomly --timeout 3600 $(ARGS)
 
 bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/pull_and_screen.py
