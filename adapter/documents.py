@@ -13,22 +13,20 @@ from typing import Any
 
 import yaml
 
-from adapter.criteria import Trial, parse_trial
+from adapter.criteria import Trial, parse_terms, parse_trial
 from adapter.errors import DocumentError, UsageError
 from adapter.terminology import (
     Node,
     Site,
     Units,
-    parse_analytes,
     parse_completeness,
     parse_concept_map,
     parse_site,
     parse_site_units,
     parse_units,
-    parse_value_sets,
 )
 
-__all__ = ["load_site", "load_trial", "trials"]
+__all__ = ["load_site", "load_trial", "load_trial_folder", "trials"]
 
 
 class _Loader(yaml.SafeLoader):
@@ -109,19 +107,33 @@ def load_trial(trial_id: str) -> Trial:
     """
     if trial_id not in trials():
         raise UsageError(f"no trial {trial_id}: there is {', '.join(trials())}")
-    folder = files("mappings") / "trials" / trial_id
+    return _trial(files("mappings") / "trials" / trial_id, f"trials/{trial_id}")
 
+
+def load_trial_folder(folder: Path) -> Trial:
+    """The documents of a trial in a folder of one's own: a version to compare with, or one not shipped.
+
+    Raises:
+        UsageError: the folder has no ``trial.yaml``.
+        DocumentError: a document is wrong or missing.
+    """
+    if not (folder / "trial.yaml").is_file():
+        raise UsageError(f"{folder}: no trial.yaml in it")
+    return _trial(folder, folder.resolve().name)
+
+
+def _trial(folder: Traversable | Path, shown: str) -> Trial:
     def read(name: str) -> Node:
-        return _read(folder / name, f"trials/{trial_id}/{name}")
+        return _read(folder / name, f"{shown}/{name}")
 
     terminology = files("mappings") / "terminology"
-    return parse_trial(
-        read("trial.yaml"),
-        read("criteria.yaml"),
-        value_sets=parse_value_sets(read("value-sets.yaml")),
-        analytes=parse_analytes(_read(terminology / "analytes.yaml", "terminology/analytes.yaml")),
-        units=_units(),
+    terms = parse_terms(
+        value_sets=read("value-sets.yaml"),
+        analytes=_read(terminology / "analytes.yaml", "terminology/analytes.yaml"),
+        grades=_read(terminology / "ctcae.yaml", "terminology/ctcae.yaml"),
+        concepts=read("concepts.yaml"),
     )
+    return parse_trial(read("trial.yaml"), read("criteria.yaml"), terms=terms, units=_units())
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
 from adapter.criteria.evaluate import evaluate, reference_date
-from adapter.criteria.parse import parse_trial
-from adapter.criteria.trial import Criterion, DecisionState, Default, OpenQuestion, Part, Permanence, Signal, Trial
+from adapter.criteria.parse import parse_terms, parse_trial
+from adapter.criteria.trial import (
+    Criterion,
+    DecisionState,
+    Default,
+    OpenQuestion,
+    Part,
+    Permanence,
+    Prompt,
+    Signal,
+    Trial,
+)
 from adapter.criteria.truth import Truth, all_of, any_of, negate
 from adapter.criteria.verdict import CriterionVerdict, Outcome, PartVerdict, PatientVerdict, Stage, ToOrder
 
@@ -23,6 +33,7 @@ __all__ = [
     "PartVerdict",
     "PatientVerdict",
     "Permanence",
+    "Prompt",
     "Reason",
     "Signal",
     "Stage",
@@ -34,6 +45,7 @@ __all__ = [
     "any_of",
     "evaluate",
     "negate",
+    "parse_terms",
     "parse_trial",
     "reference_date",
 ]

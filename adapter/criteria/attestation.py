@@ -6,8 +6,8 @@ holds; two of one instant that contradict are a conflict (clarifications.md 11, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted, combine_all
@@ -15,7 +15,7 @@ from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, add_months, normalise_reference, parse_when, when_of
 from adapter.fhir.resources import QuestionnaireResponse, ResponseItem
 
-__all__ = ["FOR_GOOD", "Attestation", "Validity", "attestations", "decide_with", "latest_attestation"]
+__all__ = ["FOR_GOOD", "Attestation", "Attestations", "Validity", "attestations", "decide_with", "latest_attestation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,24 @@ class Attestation:
     evidence: Evidence
 
 
-def attestations(record: PatientRecord, *, trial: str, on: date) -> tuple[Attestation, ...]:
-    """All attestations for the trial that may have been authored on or before ``on``, in time's order."""
-    found = [
-        item
-        for response in record.responses
-        if _counts(response, trial) and when_of(response).earliest <= on and when_of(response) != ALWAYS
-        for item in _answers(response)
-    ]
-    return tuple(sorted(found, key=lambda item: (item.when.start, item.evidence.reference)))
+#: What persons attested, by linkId, in time's order.
+Attestations = Mapping[str, tuple[Attestation, ...]]
+
+
+def attestations(record: PatientRecord, *, trial: str, on: date) -> Attestations:
+    """All attestations for the trial that may have been authored on or before ``on``, by linkId, in time's order."""
+    found: dict[str, list[Attestation]] = {}
+    for response in record.responses:
+        if not _counts(response, trial):
+            continue
+        when = when_of(response)
+        if when.earliest <= on and when != ALWAYS:
+            for item in _answers(response):
+                found.setdefault(item.link, []).append(item)
+    return {
+        link: tuple(sorted(items, key=lambda item: (item.when.start, item.evidence.reference)))
+        for link, items in found.items()
+    }
 
 
 def _counts(response: QuestionnaireResponse, trial: str) -> bool:
@@ -102,9 +111,7 @@ def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
             )
 
 
-def latest_attestation(
-    found: tuple[Attestation, ...], link: str, *, on: date, validity: Validity
-) -> tuple[Answer, When] | None:
+def latest_attestation(found: Attestations, link: str, *, on: date, validity: Validity) -> tuple[Answer, When] | None:
     """The attested answer to a linkId and when it was given.
 
     Args:
@@ -116,8 +123,11 @@ def latest_attestation(
     Returns:
         None when nobody attested it in time. A conflict is an open answer.
     """
+    given = found.get(link)
+    if given is None:
+        return None
     first_day = validity.first_day(on)
-    mine = [item for item in found if item.link == link and (first_day is None or item.when.latest >= first_day)]
+    mine = [item for item in given if first_day is None or item.when.latest >= first_day]
     # Of a partial date that reaches across an end of the window it is not known whether it counts: it decides nothing,
     # but it may be the latest, so it must not contradict the one that does count.
     sure = [item for item in mine if item.when.latest <= on and (first_day is None or item.when.earliest >= first_day)]
@@ -150,18 +160,18 @@ def decide_with(coded: Answer, attested: tuple[Answer, When] | None, *, later: C
     answer, given = attested
     changes = coded.changes | answer.changes
     if answer.truth is Truth.U:
-        return replace(answer, evidence=coded.evidence + answer.evidence, changes=changes)
+        return answer.but(evidence=coded.evidence + answer.evidence, changes=changes)
     if coded.truth is answer.truth:
-        return replace(combine_all(coded, answer), presumed=False, changes=changes)
+        return combine_all(coded, answer).but(presumed=False, changes=changes)
     alone = later(given)
     # A presumption says only that nothing is on record: nothing new has come.
     reopened = alone.truth not in (Truth.U, answer.truth) and not alone.presumed
     if coded.truth is Truth.U:
         if reopened or (alone.truth is Truth.U and alone.evidence):
-            return replace(coded, changes=changes)
-        return replace(answer, evidence=answer.evidence + coded.evidence, changes=changes)
+            return coded.but(changes=changes)
+        return answer.but(evidence=answer.evidence + coded.evidence, changes=changes)
     if reopened or coded.presumed:
-        return replace(answer if coded.presumed and not reopened else coded, changes=changes)
+        return (answer if coded.presumed and not reopened else coded).but(changes=changes)
     return Answer(
         Truth.U,
         Reason.CONFLICT,

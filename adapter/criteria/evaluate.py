@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any as Anything
 from typing import assert_never
 
 from adapter.criteria.answer import Answer, Reason, Wanted, combine_all, combine_any, invert
 from adapter.criteria.attestation import decide_with, latest_attestation
+from adapter.criteria.concepts.allergies import answer_allergy
 from adapter.criteria.concepts.conditions import answer_coded, answer_condition
-from adapter.criteria.concepts.disease import answer_control, answer_progression
+from adapter.criteria.concepts.consent import answer_consent
+from adapter.criteria.concepts.coverage import answer_coverage
+from adapter.criteria.concepts.disease import (
+    answer_control,
+    answer_first_response,
+    answer_new_progression,
+    answer_progression,
+    answer_second_response,
+)
+from adapter.criteria.concepts.events import answer_dated_event, answer_marrow, answer_other_tumour
+from adapter.criteria.concepts.imaging import answer_examination, answer_examination_value
+from adapter.criteria.concepts.lesions import answer_measurable
+from adapter.criteria.concepts.participation import answer_other_study, is_of_study
 from adapter.criteria.concepts.person import answer_age, answer_sex, deceased
 from adapter.criteria.concepts.pressure import answer_pressure
 from adapter.criteria.concepts.prrt import answer_cycles, answer_second_course
-from adapter.criteria.concepts.results import answer_hcg, answer_laboratory, answer_prothrombin
+from adapter.criteria.concepts.results import (
+    answer_de_indexed,
+    answer_hcg,
+    answer_laboratory,
+    answer_prothrombin,
+)
+from adapter.criteria.concepts.toxicity import answer_course_toxicity, answer_unresolved_toxicity
 from adapter.criteria.concepts.tumours import answer_grade, answer_histology
+from adapter.criteria.prompts import prompted
 from adapter.criteria.scene import Scene, within
 from adapter.criteria.signals import signals_of
 from adapter.criteria.tree import (
     Age,
     All,
+    Allergy,
     Any,
     Attested,
     BloodPressure,
@@ -29,28 +50,44 @@ from adapter.criteria.tree import (
     Coded,
     Condition,
     ControlMonths,
+    CourseToxicity,
+    Coverage,
     CrossCheck,
     CycleCount,
+    DatedEvent,
+    DeIndexed,
+    Examination,
+    ExaminationValue,
     Fallback,
+    FirstResponse,
     Grade,
     Hcg,
     Histology,
     Laboratory,
+    MarrowFraction,
+    MeasurableDisease,
+    NewProgression,
     Node,
     Not,
     OnlyRefutes,
     Open,
+    OtherStudy,
+    OtherTumour,
     PartOf,
     Progression,
     Prothrombin,
     SecondCourse,
+    SecondResponse,
     Sex,
+    SignedConsent,
     TruthOf,
+    UnresolvedToxicity,
+    WithAttestation,
 )
 from adapter.criteria.trial import Criterion, Part, Permanence, Trial
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import CriterionVerdict, Outcome, PartVerdict, PatientVerdict, Stage, ToOrder
-from adapter.fhir import PatientRecord, parse_when
+from adapter.fhir import PatientRecord, When, parse_when
 from adapter.terminology import Site
 
 __all__ = ["evaluate", "reference_date"]
@@ -65,15 +102,7 @@ ORDER_DAYS = 28
 
 def answer(node: Node, scene: Scene) -> Answer:
     """The answer to a node, found once a scene."""
-    # By identity: the trial's nodes live as long as the trial.
-    key = id(node)
-    if key not in scene.memo:
-        scene.memo[key] = _answer(node, scene)
-    return scene.memo[key]
-
-
-def _answer(node: Node, scene: Scene) -> Answer:
-    return _ANSWERS[type(node)](node, scene)
+    return scene.answered(node, _ANSWERS[type(node)])
 
 
 def _all(node: All, scene: Scene) -> Answer:
@@ -99,7 +128,7 @@ def _fallback(node: Fallback, scene: Scene) -> Answer:
         return first
     second = answer(node.second, scene)
     found = first if _has_no_data(second) else second
-    return replace(found, changes=first.changes | second.changes)
+    return found.but(changes=first.changes | second.changes)
 
 
 def _has_no_data(found: Answer) -> bool:
@@ -124,21 +153,21 @@ def _cases(node: Cases, scene: Scene) -> Answer:
         if condition.truth is not Truth.T:
             continue
         if isinstance(case.outcome, Truth):
-            return replace(condition, truth=case.outcome, changes=changes)
+            return condition.but(truth=case.outcome, changes=changes)
         outcome = answer(case.outcome, scene)
         evidence = tuple(dict.fromkeys((*outcome.evidence, *condition.evidence)))
-        return replace(outcome, evidence=evidence, changes=outcome.changes | changes)
+        return outcome.but(evidence=evidence, changes=outcome.changes | changes)
     otherwise = answer(node.otherwise, scene)
-    return replace(otherwise, changes=otherwise.changes | changes)
+    return otherwise.but(changes=otherwise.changes | changes)
 
 
 def _only_refutes(node: OnlyRefutes, scene: Scene) -> Answer:
     found = answer(node.of, scene)
     if found.truth is Truth.F:
-        return replace(found, presumed=True)
+        return found.but(presumed=True)
     if found.truth is Truth.T:
         return Answer(Truth.U, Reason.ASKS, found.evidence, changes=found.changes, wanted=(Wanted(node.wanted),))
-    return replace(found, wanted=(Wanted(node.wanted),))
+    return found.but(wanted=(Wanted(node.wanted),))
 
 
 def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
@@ -147,9 +176,9 @@ def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
     if _has_no_data(decides):
         # Without data on either side it is the deciding one that is wanted.
         found = decides if _has_no_data(against) else against
-        return replace(found, changes=changes)
+        return found.but(changes=changes)
     if Truth.U in (decides.truth, against.truth) or decides.truth is against.truth:
-        return replace(decides, changes=changes)
+        return decides.but(changes=changes)
     return Answer(Truth.U, Reason.CONFLICT, decides.evidence + against.evidence, changes=changes, wanted=decides.wanted)
 
 
@@ -161,9 +190,12 @@ def _attested(node: Attested, scene: Scene) -> Answer:
         wanted = (Wanted(node.link, attestation=True),)
         return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, context=shown, wanted=wanted)
     attested = found[0]
+    if node.not_before is not None and attested.truth is Truth.T and _is_before(node, found[1], scene):
+        wanted = (Wanted(node.link, attestation=True),)
+        return Answer(Truth.U, Reason.TOO_OLD, attested.evidence, attestable=True, wanted=wanted)
     if node.since_days is None or attested.truth is not Truth.T:
         return attested
-    since = next((item.since for item in reversed(scene.attestations) if item.link == node.link), None)
+    since = scene.attestations[node.link][-1].since
     if since is None:
         return attested
     long_enough = within(since, None, scene.window(node.since_days))
@@ -177,15 +209,46 @@ def _attested(node: Attested, scene: Scene) -> Answer:
         )
     # Attested as of a day, it becomes true when the time has passed.
     due = frozenset({since.latest + timedelta(days=node.since_days)}) if since.is_bounded else frozenset()
-    return replace(attested, truth=long_enough, changes=attested.changes | due)
+    return attested.but(truth=long_enough, changes=attested.changes | due)
+
+
+def _is_before(node: Attested, given: When, scene: Scene) -> bool:
+    """What was attested is surely of a day before the record that proves the other criterion."""
+    assert node.not_before is not None
+    proof = answer_criterion(scene.trial.criterion(node.not_before), scene)
+    if proof.truth is not Truth.T:
+        return False
+    told = next((item.since for item in reversed(scene.attestations[node.link]) if item.since), None)
+    days = [
+        when.earliest
+        for item in proof.evidence
+        if not item.reference.startswith("QuestionnaireResponse/")
+        and item.effective
+        and (when := parse_when(item.effective.partition("..")[0])) is not None
+    ]
+    return bool(days) and (told or given).latest < min(days)
+
+
+def _with_attested(node: WithAttestation, scene: Scene) -> Answer:
+    return _with_attestation(node.link, node.of, scene)
+
+
+def _first_response(node: FirstResponse, scene: Scene) -> Answer:
+    return answer_first_response(node, scene, answer_criterion(scene.trial.criterion(node.control), scene))
 
 
 def answer_part(part: Part, scene: Scene) -> Answer:
     """The answer to a part: what coded data give, and what a person attested under the part's id."""
     key = ("part", part.id)
-    if key not in scene.memo:
-        scene.memo[key] = _with_attestation(part.id, part.node, scene)
-    return scene.memo[key]
+    found = scene.memo.get(key)
+    if found is None:
+        earlier = answer_part(part, scene.base) if scene.base is not None else None
+        if earlier is not None and scene.is_unchanged(earlier):
+            found = earlier
+        else:
+            found = _with_attestation(part.id, part.node, scene)
+        scene.memo[key] = found
+    return found
 
 
 def answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
@@ -194,9 +257,16 @@ def answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
         return answer(criterion.node, scene)
     key = ("criterion", criterion.id)
     if key not in scene.memo:
+        if scene.base is not None:
+            earlier = answer_criterion(criterion, scene.base)
+            if scene.is_unchanged(earlier):
+                scene.memo[key] = earlier
+                return earlier
         found = _with_attestation(criterion.id, criterion.node, scene)
         if criterion.contradicted_by is not None and found.truth is Truth.F and found.attested:
             found = _contradicted(criterion, criterion.contradicted_by, found, scene)
+        if found.truth is Truth.U and criterion.prompts:
+            found = found.but(context=found.context + prompted(criterion, scene))
         scene.memo[key] = found
     return scene.memo[key]
 
@@ -229,10 +299,11 @@ def reference_date(trial: Trial, record: PatientRecord, stage: Stage) -> date | 
         return None
     days = []
     for subject in record.subjects:
-        study = record.study(subject)
-        mine = study is not None and any(item.value in trial.identifiers for item in study.identifier)
-        named = subject.study and subject.study.identifier and subject.study.identifier.value in trial.identifiers
-        if not (mine or named) or subject.status not in ("on-study", "on-study-intervention", "on-study-observation"):
+        if not is_of_study(subject, record, trial.identifiers) or subject.status not in (
+            "on-study",
+            "on-study-intervention",
+            "on-study-observation",
+        ):
             continue
         when = parse_when(subject.period.start) if subject.period else None
         if when is not None and when.is_one_day:
@@ -318,11 +389,7 @@ def _is_permanent(criterion: Criterion, found: Answer) -> bool:
 
 def _is_signed(criterion: Criterion, scene: Scene) -> bool:
     """An investigator attested the criterion or a part of it, and it still counts."""
-    links = {
-        item.link
-        for item in scene.attestations
-        if item.link == criterion.id or item.link.startswith(f"{criterion.id}.")
-    }
+    links = [link for link in scene.attestations if link == criterion.id or link.startswith(f"{criterion.id}.")]
     return any(
         latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link)) for link in links
     )
@@ -387,6 +454,23 @@ def _verdict(criterion: Criterion, found: Answer, flips_on: date | None, scene: 
 #: How each kind of node is answered; a node without a line here is a defect, found by the test of this table.
 _ANSWERS: dict[type[Node], Callable[[Anything, Scene], Answer]] = {
     Age: answer_age,
+    Allergy: answer_allergy,
+    CourseToxicity: answer_course_toxicity,
+    Coverage: answer_coverage,
+    DatedEvent: answer_dated_event,
+    DeIndexed: answer_de_indexed,
+    Examination: answer_examination,
+    ExaminationValue: answer_examination_value,
+    FirstResponse: _first_response,
+    MarrowFraction: answer_marrow,
+    MeasurableDisease: answer_measurable,
+    NewProgression: answer_new_progression,
+    OtherStudy: answer_other_study,
+    OtherTumour: answer_other_tumour,
+    SecondResponse: answer_second_response,
+    SignedConsent: answer_consent,
+    UnresolvedToxicity: answer_unresolved_toxicity,
+    WithAttestation: _with_attested,
     All: _all,
     Any: _any,
     Attested: _attested,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adapter.criteria import tree
-from adapter.criteria.attestation import Validity
 from adapter.criteria.expressions import Terms, expression, named
+from adapter.criteria.expressions.terms import validity
+from adapter.criteria.grades import parse_grades
+from adapter.criteria.prepared import parse_concepts, pattern
 from adapter.criteria.trial import (
     Criterion,
     DecisionState,
@@ -15,26 +17,39 @@ from adapter.criteria.trial import (
     OpenQuestion,
     Part,
     Permanence,
+    Prompt,
     Signal,
     Trial,
 )
 from adapter.criteria.verdict import Stage
 from adapter.fhir import RESOURCE_TYPES
-from adapter.terminology import Analyte, Node, Units, ValueSet
+from adapter.terminology import Node, Units, parse_analytes, parse_value_sets
 
-__all__ = ["parse_trial"]
+__all__ = ["parse_terms", "parse_trial"]
 
 
-def parse_trial(
-    trial: Node, criteria: Node, *, value_sets: Mapping[str, ValueSet], analytes: Mapping[str, Analyte], units: Units
-) -> Trial:
+def parse_terms(*, value_sets: Node, analytes: Node, grades: Node, concepts: Node) -> Terms:
+    """What the expressions of a trial may name: the trial's value sets and concepts, the general analytes and grades.
+
+    Raises:
+        DocumentError: with the place of the fault.
+    """
+    sets, measured = parse_value_sets(value_sets), parse_analytes(analytes)
+    return Terms(
+        analytes=measured,
+        value_sets=sets,
+        concepts=parse_concepts(concepts, value_sets=sets, analytes=measured),
+        grades=parse_grades(grades, analytes=measured),
+    )
+
+
+def parse_trial(trial: Node, criteria: Node, *, terms: Terms, units: Units) -> Trial:
     """Read a trial.
 
     Args:
         trial: the document of kind ``trial``.
         criteria: the document of kind ``criteria``.
-        value_sets: those of the trial.
-        analytes: the general analytes.
+        terms: what its expressions may name: analytes, value sets, grades, prepared concepts.
         units: the general unit spellings.
 
     Raises:
@@ -42,11 +57,9 @@ def parse_trial(
     """
     trial["kind"].one_of("trial")
     criteria["kind"].one_of("criteria")
-    terms = Terms(analytes, value_sets)
     parsed = tuple(_criterion(node, terms) for node in criteria["criteria"].elements())
     _check_references(criteria, parsed)
     attestation = trial["attestation"]
-    concepts = trial["concepts"]
     found = Trial(
         id=trial["id"].text(),
         version=criteria["version"].text(),
@@ -58,50 +71,17 @@ def parse_trial(
         open_questions=tuple(_question(node) for node in trial["open_questions"].elements()),
         states=tuple(_state(node) for node in trial["states"].elements()),
         identifiers=trial["identifiers"].texts(),
-        value_sets=value_sets,
-        analytes=analytes,
+        value_sets=terms.value_sets,
+        analytes=terms.analytes,
         units=units,
-        attestation_validity={link: _validity(node) for link, node in attestation["valid"].items()},
-        default_validity=_validity(attestation["default"]),
-        course_link=concepts["first_course_attested_by"].text(),
-        absence_years=concepts["no_infusion_declared_for_years"].integer(),
-        lutathera_text=_pattern(concepts["lutathera_text"]),
-        malignancy_text=_pattern(concepts["malignancy_text"]),
-        same_tumour_text=_pattern(concepts["same_tumour_text"]),
-        grade_codes=_codings(concepts["grade_codes"]),
-        disease_status_codes=_codings(concepts["disease_status_codes"]),
-        worsened_values=_codings(concepts["worsened_values"]),
+        attestation_validity={link: validity(node) for link, node in attestation["valid"].items()},
+        default_validity=validity(attestation["default"]),
+        concepts=terms.concepts,
         wanted_words={what: node.words() for what, node in trial["wanted"].items()},
     )
-    for part in (attestation, concepts, trial, criteria):
+    for part in (attestation, trial, criteria):
         part.close()
     return found
-
-
-def _validity(node: Node) -> Validity:
-    if node.value == "for-good":
-        return Validity()
-    found = Validity(months=node["months"].integer()) if "months" in node else Validity(days=node["days"].integer())
-    node.close()
-    return found
-
-
-def _pattern(node: Node) -> re.Pattern[str]:
-    try:
-        return re.compile(node.text(), re.IGNORECASE)
-    except re.error as problem:
-        raise node.fault(f"no regular expression: {problem.msg}") from None
-
-
-def _coding(node: Node) -> tuple[str, str]:
-    system, mark, code = node.text().rpartition("|")
-    if not (mark and system and code):
-        raise node.fault("expected system|code")
-    return system, code
-
-
-def _codings(node: Node) -> frozenset[tuple[str, str]]:
-    return frozenset(_coding(element) for element in node.elements())
 
 
 def _resource_type(node: Node) -> str:
@@ -119,7 +99,7 @@ def _signal(node: Node, terms: Terms) -> Signal:
         resource_types=tuple(_resource_type(element) for element in node["in"].elements()),
         codes=tuple(f"{item.system}|{code}" for item in sets for code in sorted(item.codes)),
         prefixes=tuple(f"{item.system}|{prefix}" for item in sets for prefix in item.prefixes),
-        text=_pattern(text).pattern if text else None,
+        text=pattern(text).pattern if text else None,
         value_sets=sets,
         study=study.texts() if study else (),
     )
@@ -148,13 +128,14 @@ _STAGES = {
 
 def _criterion(node: Node, terms: Terms) -> Criterion:
     identity = node["id"].text()
-    terms = Terms(terms.analytes, terms.value_sets, identity)
+    terms = replace(terms, criterion=identity)
     parts = tuple(
         Part(f"{identity}.{key}", part["label"].words(), _closed(part, expression(part["rule"], terms)))
         for key, part in (node["parts"].items() if "parts" in node else ())
     )
     permanent, visit, attestable = node.get("permanent"), node.get("at_screening_visit"), node.get("attestable")
     contradicted, defaults, wanted = node.get("contradicted_by"), node.get("defaults"), node.get("wanted")
+    prompts = node.get("prompts")
     found = Criterion(
         id=identity,
         kind=node["kind"].one_of("inclusion", "exclusion"),
@@ -171,6 +152,7 @@ def _criterion(node: Node, terms: Terms) -> Criterion:
         at_screening_visit=visit.flag() if visit else False,
         attestable=attestable.flag() if attestable else True,
         contradicted_by=f"{identity}.{contradicted.text()}" if contradicted else None,
+        prompts=tuple(_prompt(element, terms) for element in prompts.elements()) if prompts else (),
     )
     node.close()
     return found
@@ -179,6 +161,19 @@ def _criterion(node: Node, terms: Terms) -> Criterion:
 def _closed(node: Node, expression: tree.Node) -> tree.Node:
     node.close()
     return expression
+
+
+def _prompt(node: Node, terms: Terms) -> Prompt:
+    codes, text = node.get("codes"), node.get("text")
+    found = Prompt(
+        tuple(_resource_type(element) for element in node["in"].elements()),
+        terms.value_sets_of(codes) if codes else (),
+        pattern(text) if text else None,
+    )
+    node.close()
+    if not (found.value_sets or found.text):
+        raise node.fault("expected codes or text")
+    return found
 
 
 def _default(node: Node) -> Default:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from adapter.criteria.answer import Answer, Evidence
-from adapter.criteria.attestation import Attestation, attestations
+from adapter.criteria.attestation import Attestations, attestations
+from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
-from adapter.fhir import PatientRecord, When, when_of
-from adapter.fhir.resources import CodeableConcept, Coding, Observation, Patient, Resource
+from adapter.fhir import PatientRecord, When, parse_when, when_of
+from adapter.fhir.resources import CodeableConcept, Coding, Condition, Observation, Patient, Resource
 from adapter.terminology import ICD10, Site, Units, ValueSet
 
 if TYPE_CHECKING:
     from adapter.criteria.concepts.laboratory import Readings
     from adapter.criteria.concepts.prrt import Courses
     from adapter.criteria.concepts.tumours import Tumours
+    from adapter.criteria.prepared import CourseConcept, StatusConcept, TumourConcept
     from adapter.criteria.trial import Trial
 
-__all__ = ["FLAG_ONLY", "USABLE", "Scene", "within"]
+__all__ = ["FLAG_ONLY", "USABLE", "Scene", "is_on_record", "verification", "within"]
 
 #: Observation.status (eligibility.yaml semantics): used, shown only; every other one is dropped.
 USABLE = frozenset({"final", "amended", "corrected"})
@@ -37,6 +39,38 @@ def within(when: When, start: date | None, end: date) -> Truth:
     return Truth.U
 
 
+_N = TypeVar("_N", bound=Node)
+
+_NO_SETS: frozenset[ValueSet] = frozenset()
+_DROPPED = frozenset({"refuted", "entered-in-error"})
+
+
+def verification(condition: Condition) -> frozenset[str]:
+    """The codes of its verification status."""
+    concept = condition.verification_status
+    return frozenset(coding.code for coding in concept.coding if coding.code) if concept else frozenset()
+
+
+def is_on_record(condition: Condition, on: date) -> bool:
+    """Neither refuted nor an error, and not surely after a day (by onset, else by recordedDate)."""
+    if verification(condition) & _DROPPED:
+        return False
+    if condition.onset_date_time is not None or condition.onset_period is not None:
+        return when_of(condition).earliest <= on
+    recorded = parse_when(condition.recorded_date)
+    return recorded is None or recorded.earliest <= on
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A concept, its codings in standard systems, and the trial's value sets that one of them is in."""
+
+    # Kept, so that no other concept can get its identity.
+    concept: CodeableConcept
+    codes: tuple[tuple[str, str], ...]
+    sets: frozenset[ValueSet]
+
+
 @dataclass(frozen=True)
 class Scene:
     """One person on one day.
@@ -45,6 +79,8 @@ class Scene:
         on: the reference date; data of later days does not count.
         memo: answers already found, by node.
         days: the same record on other days.
+        later: the same day with later parts of the record only.
+        base: the scene of the reference date, where this one is of a later day.
         origin: the scene of the whole record, where this one holds a later part of it only.
     """
 
@@ -54,19 +90,64 @@ class Scene:
     on: date
     memo: dict[object, Answer] = field(default_factory=dict)
     days: dict[date, Scene] = field(default_factory=dict)
+    later: dict[When, Scene] = field(default_factory=dict)
+    base: Scene | None = None
     origin: Scene | None = None
 
     def at(self, day: date) -> Scene:
-        """The same record on another day; what does not depend on the day is not read again."""
+        """The same record on a later day; what does not depend on the day is not read again."""
         if day not in self.days:
-            other = replace(self, on=day, memo={})
-            other.__dict__["readings"] = self.readings
+            other = replace(self, on=day, memo={}, later={}, base=self)
             self.days[day] = other
         return self.days[day]
 
     def since(self, moment: When) -> Scene:
         """The same with only what is surely later than ``moment``; attestations of that time are left out too."""
-        return replace(self, record=self.record.since(moment), memo={}, days={}, origin=self.origin or self)
+        if moment not in self.later:
+            record = self.record.since(moment)
+            self.later[moment] = replace(
+                self, record=record, memo={}, days={}, later={}, base=None, origin=self.origin or self
+            )
+        return self.later[moment]
+
+    def answered(self, node: _N, by: Callable[[_N, Scene], Answer]) -> Answer:
+        """The answer to a node, found once a scene; that of the reference date where no day of change lies in between."""
+        # By identity: the trial's nodes live as long as the trial.
+        found = self.memo.get(id(node))
+        if found is None:
+            base = self.base
+            if base is not None:
+                earlier = base.answered(node, by)
+                found = earlier if self.is_unchanged(earlier) else None
+            if found is None:
+                found = by(node, self)
+            self.memo[id(node)] = found
+        return found
+
+    def is_unchanged(self, earlier: Answer) -> bool:
+        """No day on which the answer of the reference date may change lies between it and this later day."""
+        if self.base is None:
+            return False
+        start, end = self.base.on, self.on
+        return not any(start < day <= end for day in earlier.changes)
+
+    @property
+    def schedule(self) -> CourseConcept:
+        """How courses are told; an expression that needs it is refused where the trial has none."""
+        assert self.trial.concepts.courses is not None
+        return self.trial.concepts.courses
+
+    @property
+    def study_tumour(self) -> TumourConcept:
+        """Which tumour the trial is about; an expression that needs it is refused where the trial has none."""
+        assert self.trial.concepts.tumour is not None
+        return self.trial.concepts.tumour
+
+    @property
+    def statuses(self) -> StatusConcept:
+        """How the course of the disease is told; an expression that needs it is refused where the trial has none."""
+        assert self.trial.concepts.status is not None
+        return self.trial.concepts.status
 
     @cached_property
     def units(self) -> Units:
@@ -79,13 +160,17 @@ class Scene:
         return self.record.identities[0] if self.record.identities else None
 
     @cached_property
-    def attestations(self) -> tuple[Attestation, ...]:
-        """What persons attested up to the reference date."""
+    def attestations(self) -> Attestations:
+        """What persons attested up to the reference date, by linkId."""
+        if self.base is not None:
+            return self.base.attestations
         return attestations(self.record, trial=self.trial.id, on=self.on)
 
     @cached_property
     def readings(self) -> Readings:
         """Laboratory results by analyte."""
+        if self.base is not None:
+            return self.base.readings
         from adapter.criteria.concepts.laboratory import Readings  # noqa: PLC0415 - concepts are made from scenes
 
         return Readings(self)
@@ -93,6 +178,8 @@ class Scene:
     @cached_property
     def tumours(self) -> Tumours:
         """The tumours on record and what belongs to which."""
+        if self.base is not None:
+            return self.base.tumours
         from adapter.criteria.concepts.tumours import Tumours  # noqa: PLC0415 - concepts are made from scenes
 
         return Tumours(self)
@@ -100,6 +187,8 @@ class Scene:
     @cached_property
     def courses(self) -> Courses:
         """Lutathera cycles and courses: of the whole record, for a course does not begin with what is looked at."""
+        if self.base is not None:
+            return self.base.courses
         if self.origin is not None:
             return self.origin.courses
         from adapter.criteria.concepts.prrt import Courses  # noqa: PLC0415 - concepts are made from scenes
@@ -119,12 +208,52 @@ class Scene:
     def codes(self, *concepts: CodeableConcept | None) -> Iterator[tuple[str, str]]:
         """All codings of some concepts in standard systems."""
         for concept in concepts:
-            for coding in concept.coding if concept else ():
-                yield from self.standard(coding)
+            if concept is not None:
+                yield from self._read(concept).codes
 
     def has(self, value_set: ValueSet, *concepts: CodeableConcept | None) -> bool:
         """Whether any coding is in the value set."""
-        return any(value_set.has(system, code) for system, code in self.codes(*concepts))
+        if self.trial.value_sets.get(value_set.id) is not value_set:
+            return any(value_set.has(*code) for code in self.codes(*concepts))
+        return any(concept is not None and value_set in self._read(concept).sets for concept in concepts)
+
+    def in_any(self, value_sets: Iterable[ValueSet], *concepts: CodeableConcept | None) -> bool:
+        """Whether any coding is in one of the value sets."""
+        wanted = tuple(value_sets)
+        return any(concept is not None and self.has(item, concept) for concept in concepts for item in wanted)
+
+    @cached_property
+    def _known(self) -> dict[int, _Read]:
+        """What concepts of the record mean, by identity: one concept is asked about by many criteria."""
+        whole = self.base or self.origin
+        return {} if whole is None else whole._known
+
+    def _read(self, concept: CodeableConcept) -> _Read:
+        found = self._known.get(id(concept))
+        if found is None:
+            codes = tuple(code for coding in concept.coding for code in self.standard(coding))
+            sets = frozenset(item for code in codes for item in self.trial.value_sets_of(*code)) if codes else _NO_SETS
+            found = self._known[id(concept)] = _Read(concept, codes, sets)
+        return found
+
+    def conditions_in(self, value_set: ValueSet) -> tuple[Condition, ...]:
+        """Conditions of the value set that are on record: neither refuted nor an error nor surely later."""
+        return self._conditions.get(value_set, ())
+
+    @cached_property
+    def _conditions(self) -> dict[ValueSet, tuple[Condition, ...]]:
+        """Conditions on record by value set."""
+        if self.base is not None:
+            return self.base._conditions
+        found: dict[ValueSet, list[Condition]] = {}
+        for condition in self.record.conditions:
+            if condition.code is None:
+                continue
+            sets = self._read(condition.code).sets
+            if sets and is_on_record(condition, self.on):
+                for value_set in sets:
+                    found.setdefault(value_set, []).append(condition)
+        return {value_set: tuple(items) for value_set, items in found.items()}
 
     def counts(self, observation: Observation) -> bool:
         """Status is usable and it is not surely after the reference date."""

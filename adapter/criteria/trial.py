@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from adapter.criteria.attestation import Validity
+from adapter.criteria.prepared import Concepts
 from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import Stage
@@ -20,6 +21,7 @@ __all__ = [
     "OpenQuestion",
     "Part",
     "Permanence",
+    "Prompt",
     "Signal",
     "Trial",
 ]
@@ -53,6 +55,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """Records that raise the question of a criterion: by a code of ``value_sets``, or by a text that ``text`` finds."""
+
+    resource_types: tuple[str, ...]
+    value_sets: tuple[ValueSet, ...] = ()
+    text: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Criterion:
     """One sentence of the registry, made computable.
 
@@ -63,6 +74,7 @@ class Criterion:
         confirm: who confirms it.
         contradicted_by: part whose coded truth contradicts an attested F of the whole (clarifications.md 14).
         at_screening_visit: done at the visit itself, so its being open does not push a candidate down the list.
+        prompts: records to show to whom is asked; they never decide.
     """
 
     id: str
@@ -80,6 +92,7 @@ class Criterion:
     at_screening_visit: bool = False
     attestable: bool = True
     contradicted_by: str | None = None
+    prompts: tuple[Prompt, ...] = ()
 
     def passes(self, truth: Truth) -> bool | None:
         """True passes, False fails, None is open."""
@@ -143,15 +156,17 @@ class Trial:
     units: Units
     attestation_validity: Mapping[str, Validity]
     default_validity: Validity
-    course_link: str
-    absence_years: int
-    lutathera_text: re.Pattern[str]
-    malignancy_text: re.Pattern[str]
-    same_tumour_text: re.Pattern[str]
-    grade_codes: frozenset[tuple[str, str]]
-    disease_status_codes: frozenset[tuple[str, str]]
-    worsened_values: frozenset[tuple[str, str]]
+    concepts: Concepts
     wanted_words: Mapping[str, Words] = field(default_factory=dict)
+    _sets: dict[tuple[str, str], tuple[ValueSet, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def value_sets_of(self, system: str, code: str) -> tuple[ValueSet, ...]:
+        """The trial's value sets that a standard code is in; looked up once for a code."""
+        found = self._sets.get((system, code))
+        if found is None:
+            found = tuple(item for item in self.value_sets.values() if item.has(system, code))
+            self._sets[system, code] = found
+        return found
 
     def criterion(self, identity: str) -> Criterion:
         """The criterion with this id.

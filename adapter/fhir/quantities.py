@@ -76,6 +76,12 @@ class NumberInterval:
             EXACT.multiply(self.low, factor), EXACT.multiply(self.high, factor), self.low_open, self.high_open
         )
 
+    def scaled_between(self, low: Decimal, high: Decimal) -> NumberInterval:
+        """Every number, which is not below 0, times every factor from ``low`` to ``high``, both above 0."""
+        return NumberInterval(
+            EXACT.multiply(self.low, low), EXACT.multiply(self.high, high), self.low_open, self.high_open
+        )
+
     def surely_above(self, limit: Decimal) -> bool:
         """Every number in it is > limit."""
         return self.low > limit or (self.low == limit and self.low_open)

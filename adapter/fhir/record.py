@@ -12,11 +12,20 @@ import msgspec
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.resources import (
     READ_TYPES,
+    AdverseEvent,
+    AllergyIntolerance,
     CodeableConcept,
     Coding,
     Condition,
+    Consent,
+    Coverage,
+    DiagnosticReport,
+    DocumentReference,
+    Flag,
+    ImagingStudy,
     Medication,
     MedicationAdministration,
+    MedicationRequest,
     Observation,
     Patient,
     Period,
@@ -93,7 +102,27 @@ def when_of(resource: Resource) -> When:
             return _time(moment, resource.performed_period or resource.occurrence_period) or ALWAYS
         case QuestionnaireResponse():
             return parse_when(resource.authored) or ALWAYS
+        case DiagnosticReport():
+            found = _time(resource.effective_date_time, resource.effective_period)
+            return found or _not_later(resource.issued)
+        case ImagingStudy():
+            return parse_when(resource.started) or ALWAYS
+        case AllergyIntolerance():
+            return _time(resource.onset_date_time, resource.onset_period) or _not_later(resource.recorded_date)
+        case ResearchSubject() | Coverage() | Flag():
+            return _beginning(resource.period)
+        case Consent():
+            return parse_when(resource.date_time) or ALWAYS
+        case AdverseEvent() | DocumentReference():
+            return parse_when(resource.date) or ALWAYS
+        case MedicationRequest():
+            return parse_when(resource.authored_on) or ALWAYS
     return ALWAYS
+
+
+def _beginning(period: Period | None) -> When:
+    """What has begun counts from then on; when it ends is a matter of its own."""
+    return (parse_when(period.start) if period else None) or ALWAYS
 
 
 def _time(moment: str | None, period: Period | None) -> When | None:
@@ -235,8 +264,11 @@ class PatientRecord:
         return self._only(lambda item: not _surely_after(item, day))
 
     def since(self, moment: When) -> PatientRecord:
-        """The same person with only what is surely later than ``moment`` (clarifications.md 32)."""
-        return self._only(lambda item: when_of(item).surely_after(moment))
+        """The same person with only what is surely later than ``moment`` (clarifications.md 32).
+
+        What has no onset is as late as its recordedDate: nothing says that it was so before.
+        """
+        return self._only(lambda item: _known_from(item).surely_after(moment))
 
     def _only(self, keep: Callable[[Resource], bool]) -> PatientRecord:
         kept = {
@@ -246,11 +278,28 @@ class PatientRecord:
         return PatientRecord(self.patient, self.merged, self.unreadable, kept, self.shared)
 
 
+def _known_from(resource: Resource) -> When:
+    recorded = _recorded_only(resource)
+    return (parse_when(recorded) if recorded is not None else None) or when_of(resource)
+
+
+def _recorded_only(resource: Resource) -> str | None:
+    """The recordedDate of what has no onset."""
+    if (
+        isinstance(resource, Condition | AllergyIntolerance)
+        and resource.onset_date_time is None
+        and resource.onset_period is None
+    ):
+        return resource.recorded_date
+    return None
+
+
 def _surely_after(resource: Resource, day: date) -> bool:
-    if isinstance(resource, Condition) and resource.onset_date_time is None and resource.onset_period is None:
-        # Without an onset a Condition counts from its recordedDate, although it may be older.
-        recorded = parse_when(resource.recorded_date)
-        return recorded is not None and recorded.earliest > day
+    recorded = _recorded_only(resource)
+    if recorded is not None:
+        # It counts from its recordedDate, although it may be older.
+        when = parse_when(recorded)
+        return when is not None and when.earliest > day
     return when_of(resource).earliest > day
 
 
@@ -282,6 +331,16 @@ def _stand_in(raw: bytes) -> Resource | None:
             unsure = CodeableConcept(coding=(Coding(code="unconfirmed"),))
             code = _concept(body.get("code"))
             return Condition(resource_type="Condition", id=identity, verification_status=unsure, code=code)
+        case "AllergyIntolerance":
+            unsure = CodeableConcept(coding=(Coding(code="unconfirmed"),))
+            code = _concept(body.get("code"))
+            return AllergyIntolerance(
+                resource_type="AllergyIntolerance", id=identity, verification_status=unsure, code=code, type="allergy"
+            )
+        case "ResearchSubject":
+            return ResearchSubject(resource_type="ResearchSubject", id=identity, status="candidate")
+        case "Procedure":
+            return Procedure(resource_type="Procedure", id=identity, code=_concept(body.get("code")))
     return None
 
 

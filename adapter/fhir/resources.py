@@ -13,11 +13,22 @@ import msgspec
 
 __all__ = [
     "READ_TYPES",
+    "AdverseEvent",
+    "AllergyIntolerance",
     "CodeableConcept",
     "Coding",
     "Condition",
+    "Consent",
+    "Coverage",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Extension",
+    "Flag",
+    "Identifier",
+    "ImagingStudy",
     "Medication",
     "MedicationAdministration",
+    "MedicationRequest",
     "Meta",
     "Observation",
     "Patient",
@@ -214,6 +225,8 @@ class Observation(Resource, frozen=True):
     method: CodeableConcept | None = None
     reference_range: tuple[ReferenceRange, ...] = ()
     has_member: tuple[Reference, ...] = ()
+    part_of: tuple[Reference, ...] = ()
+    derived_from: tuple[Reference, ...] = ()
     component: tuple[ObservationComponent, ...] = ()
 
 
@@ -263,6 +276,14 @@ class MedicationAdministration(Resource, frozen=True):
         }
 
 
+class MedicationRequest(Resource, frozen=True):
+    status: str | None = None
+    medication_codeable_concept: CodeableConcept | None = None
+    medication: CodeableReference | None = None  # R5
+    subject: Reference | None = None
+    authored_on: str | None = None
+
+
 class Procedure(Resource, frozen=True):
     status: str | None = None
     code: CodeableConcept | None = None
@@ -299,6 +320,7 @@ class ResearchSubject(Resource, frozen=True):
     individual: Reference | None = None
     subject: Reference | None = None  # R5
     period: Period | None = None
+    consent: Reference | tuple[Reference, ...] | None = None
 
 
 class ResearchStudy(Resource, frozen=True):
@@ -307,10 +329,17 @@ class ResearchStudy(Resource, frozen=True):
     category: tuple[CodeableConcept, ...] = ()
 
 
+class ImagingSeries(_Struct, frozen=True):
+    modality: Any = None
+
+
 class ImagingStudy(Resource, frozen=True):
     status: str | None = None
     subject: Reference | None = None
     started: str | None = None
+    # R4 Coding, R5 CodeableConcept: read for its code, whichever it is.
+    modality: tuple[Any, ...] = ()
+    series: tuple[ImagingSeries, ...] = ()
     procedure_code: tuple[CodeableConcept, ...] = ()
 
 
@@ -322,17 +351,95 @@ class DiagnosticReport(Resource, frozen=True):
     effective_period: Period | None = None
     issued: str | None = None
     result: tuple[Reference, ...] = ()
+    imaging_study: tuple[Reference, ...] = ()
     conclusion_code: tuple[CodeableConcept, ...] = ()
+
+
+class DocumentReference(Resource, frozen=True):
+    status: str | None = None
+    type: CodeableConcept | None = None
+    subject: Reference | None = None
+    date: str | None = None
+
+
+class Flag(Resource, frozen=True):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    period: Period | None = None
+
+
+class ConsentPolicy(_Struct, frozen=True):
+    uri: str | None = None
+
+
+class ConsentProvision(_Struct, frozen=True):
+    type: str | None = None
+    period: Period | None = None
+
+
+class Consent(Resource, frozen=True):
+    identifier: tuple[Identifier, ...] = ()
+    status: str | None = None
+    scope: CodeableConcept | None = None
+    patient: Reference | None = None
+    date_time: str | None = None
+    policy: tuple[ConsentPolicy, ...] = ()
+    provision: ConsentProvision | None = None
+
+
+class Coverage(Resource, frozen=True):
+    status: str | None = None
+    type: CodeableConcept | None = None
+    beneficiary: Reference | None = None
+    period: Period | None = None
+    payor: tuple[Reference, ...] = ()
+
+
+class AllergyReaction(_Struct, frozen=True):
+    substance: CodeableConcept | None = None
+
+
+class AllergyIntolerance(Resource, frozen=True):
+    clinical_status: CodeableConcept | None = None
+    verification_status: CodeableConcept | None = None
+    type: str | None = None
+    code: CodeableConcept | None = None
+    patient: Reference | None = None
+    onset_date_time: str | None = None
+    onset_period: Period | None = None
+    recorded_date: str | None = None
+    reaction: tuple[AllergyReaction, ...] = ()
+
+
+class SuspectEntity(_Struct, frozen=True):
+    instance: Reference | None = None
+
+
+class AdverseEvent(Resource, frozen=True):
+    actuality: str | None = None
+    event: CodeableConcept | None = None
+    subject: Reference | None = None
+    date: str | None = None
+    outcome: CodeableConcept | None = None
+    suspect_entity: tuple[SuspectEntity, ...] = ()
 
 
 _STRUCTS: dict[str, type[Resource]] = {
     struct.__name__: struct
     for struct in (
+        AdverseEvent,
+        AllergyIntolerance,
         Condition,
+        Consent,
+        Coverage,
         DiagnosticReport,
+        DocumentReference,
+        Flag,
         ImagingStudy,
         Medication,
         MedicationAdministration,
+        MedicationRequest,
         Observation,
         Patient,
         Procedure,

@@ -111,9 +111,9 @@ def parse_units(document: Node) -> Units:
 def parse_analytes(document: Node) -> dict[str, Analyte]:
     """The analytes of a document of kind ``analytes``."""
     document["kind"].one_of("analytes")
-    systems = document["codesystems"]
-    loinc = systems["loinc"].text()
-    systems.close()
+    systems = {name: node.text() for name, node in document["codesystems"].items()}
+    if not systems:
+        raise document["codesystems"].fault("names no code system")
     found = {}
     for identity, node in document["analytes"].items():
         bounds = tuple(element.decimal() for element in node["plausible"].elements())
@@ -127,7 +127,7 @@ def parse_analytes(document: Node) -> dict[str, Analyte]:
         }
         found[identity] = Analyte(
             id=identity,
-            codes=frozenset((loinc, code) for code in node["loinc"].texts()),
+            codes=frozenset((systems[name], code) for name in systems if name in node for code in node[name].texts()),
             unit=node["unit"].text(),
             factors={unit: factor.decimal() for unit, factor in node["factors"].items()},
             plausible=(bounds[0], bounds[1]),
@@ -137,6 +137,8 @@ def parse_analytes(document: Node) -> dict[str, Analyte]:
             artefact_words=words.texts() if words else (),
             coded_values=coded,
         )
+        if not found[identity].codes:
+            raise node.fault("names no code")
         node.close()
     document.close()
     return found

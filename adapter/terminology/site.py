@@ -62,6 +62,7 @@ class Site:
     concept_map: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = field(default_factory=dict)
     unit_spellings: Mapping[tuple[str, str], str] = field(default_factory=dict)
     limits: tuple[SiteLimit, ...] = ()
+    adverse_event_grade: str | None = None
 
     @classmethod
     def plain(cls, identity: str) -> Site:
@@ -107,16 +108,16 @@ def parse_completeness(document: Node) -> tuple[Completeness, ...]:
 
 
 def parse_site(document: Node, site: Site) -> Site:
-    """``site.yaml`` on top of ``site``: icd10_systems, fasting_codes, uln."""
+    """``site.yaml`` on top of ``site``: icd10_systems, fasting_codes, uln, adverse_event_grade."""
     systems, fasting, limits = document.get("icd10_systems"), document.get("fasting_codes"), document.get("uln")
-    if grade := document.get("adverse_event_grade"):
-        grade.text()
+    grade = document.get("adverse_event_grade")
     document.close()
     return replace(
         site,
         icd10_systems=site.icd10_systems | set(systems.texts() if systems else ()),
         fasting_codes=frozenset(_coding(element) for element in fasting.elements()) if fasting else frozenset(),
         limits=tuple(_limit(element) for element in limits.elements()) if limits else (),
+        adverse_event_grade=grade.text() if grade else None,
     )
 
 

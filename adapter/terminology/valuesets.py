@@ -28,7 +28,7 @@ def plain_code(system: str, code: str) -> str:
     return code.strip()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ValueSet:
     """Codes of one code system; ``ranges`` are pairs of three-character ICD-10 categories, both ends in."""
 

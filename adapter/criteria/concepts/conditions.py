@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.concepts.tumours import is_on_record, is_unconfirmed
+from adapter.criteria.concepts.tumours import is_unconfirmed
 from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import Coded, Condition
 from adapter.criteria.truth import Truth, negate
 from adapter.fhir import ALWAYS, parse_when, when_of
 from adapter.fhir.resources import Condition as ConditionResource
 
-__all__ = ["answer_coded", "answer_condition"]
+__all__ = ["answer_coded", "answer_condition", "clinical_status"]
 
 
 def answer_condition(node: Condition, scene: Scene) -> Answer:
@@ -22,9 +22,7 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
     Absence refutes only where the site declares the domain complete on the reference date (then presumed), or where the
     node says so.
     """
-    matching = [
-        item for item in scene.record.conditions if is_on_record(item, scene) and scene.has(node.value_set, item.code)
-    ]
+    matching = scene.conditions_in(node.value_set)
     wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
     sorted_out = [
         (_standing(item, node, scene), evidence_of(item, code_text(scene, item.code)), item) for item in matching
@@ -59,7 +57,7 @@ def _standing(item: ConditionResource, node: Condition, scene: Scene) -> Reason 
     if onset.is_bounded and onset.latest > scene.on:
         return Reason.IMPRECISE_DATE
     if node.clinical:
-        status = _clinical(item)
+        status = clinical_status(item)
         if status is None:
             # A billing code says that it was treated in a stay, not that it lasts.
             return Reason.STATUS
@@ -77,7 +75,8 @@ def _ends(sure: list[tuple[Evidence, ConditionResource]], days: int | None) -> f
     return frozenset(when_of(item).earliest + timedelta(days=days + 1) for _, item in sure)
 
 
-def _clinical(condition: ConditionResource) -> str | None:
+def clinical_status(condition: ConditionResource) -> str | None:
+    """The code of its clinical status."""
     concept = condition.clinical_status
     return next((coding.code for coding in concept.coding if coding.code), None) if concept else None
 
@@ -100,7 +99,7 @@ def _ended(condition: ConditionResource, scene: Scene) -> Truth:
     if told is not None:
         when = parse_when(told)
         return Truth.U if when is None else within(when, None, scene.on)
-    over = condition.abatement_boolean or _clinical(condition) in ("inactive", "remission", "resolved")
+    over = condition.abatement_boolean or clinical_status(condition) in ("inactive", "remission", "resolved")
     return Truth.T if over else Truth.F
 
 
@@ -111,12 +110,8 @@ def answer_coded(node: Coded, scene: Scene) -> Answer:
 
 
 def _coded(node: Coded, scene: Scene) -> Iterator[Evidence]:
-    for condition in scene.record.conditions:
-        if (
-            is_on_record(condition, scene)
-            and not is_unconfirmed(condition)
-            and scene.has(node.value_set, condition.code)
-        ):
+    for condition in scene.conditions_in(node.value_set):
+        if not is_unconfirmed(condition):
             yield evidence_of(condition, code_text(scene, condition.code, node.value_set.system))
     for procedure in scene.record.procedures:
         done = procedure.status == "completed" and when_of(procedure).earliest <= scene.on

@@ -1,39 +1,71 @@
-"""In: disease-status and RECIST Observations, PRRT courses. Out: progression after the first PRRT, and how long control lasted.
+"""In: disease-status and RECIST Observations, PRRT courses. Out: progression, control and response after each course.
 
-clarifications.md 1, 29, 30: only on an established first course; usable statuses of the NET only; the earliest worsened
-one after the last cycle.
+clarifications.md 1, 29, 30: only on an established first course; usable statuses of the study tumour only; the earliest
+worsened one after the last cycle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from enum import StrEnum
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of
-from adapter.criteria.tree import ControlMonths, Progression
+from adapter.criteria.concepts.prrt import second_course_open
+from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of, within
+from adapter.criteria.tree import ControlMonths, FirstResponse, NewProgression, Progression, SecondResponse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, add_months, when_of
 from adapter.fhir.resources import Observation
 
-__all__ = ["answer_control", "answer_progression"]
+__all__ = [
+    "Assessment",
+    "answer_control",
+    "answer_first_response",
+    "answer_new_progression",
+    "answer_progression",
+    "answer_second_response",
+    "assessments",
+]
+
+
+class _Kind(StrEnum):
+    """Who says it how: a clinician's judgement, a RECIST category, the best category of a treatment."""
+
+    CLINICAL = "clinical"
+    RECIST = "recist"
+    BEST = "best"
+
+
+class _Said(StrEnum):
+    WORSENED = "worsened"
+    CONTROLLED = "controlled"
+    NEITHER = "neither"
 
 
 @dataclass(frozen=True, slots=True)
-class _Worsening:
+class Assessment:
+    """One usable statement on the course of the disease that is not surely of another tumour."""
+
+    kind: _Kind
+    said: _Said
     when: When
     belongs: Truth
     evidence: Evidence
 
 
-def _worsenings(scene: Scene) -> list[_Worsening]:
-    """Usable statuses that say "worsened" or PD and are not of another tumour, in time's order."""
-    trial = scene.trial
+def assessments(scene: Scene) -> tuple[Assessment, ...]:
+    """All assessments that may be of the reference date or before, in time's order."""
+    concept = scene.statuses
+    questions = ((_Kind.CLINICAL, concept.clinical), (_Kind.RECIST, concept.recist), (_Kind.BEST, concept.best))
     found = []
     for observation in scene.record.observations:
         if observation.status not in USABLE or when_of(observation).earliest > scene.on:
             continue
-        if not set(scene.codes(observation.code)) & trial.disease_status_codes or not _is_worse(observation, scene):
+        codes = set(scene.codes(observation.code))
+        kind = next((kind for kind, asked in questions if asked & codes), None)
+        if kind is None:
             continue
         belongs = scene.tumours.belongs(observation)
         if belongs is not Truth.F:
@@ -41,14 +73,23 @@ def _worsenings(scene: Scene) -> list[_Worsening]:
                 code_text(scene, observation.value_codeable_concept, "http://snomed.info/sct")
                 or observation.value_string
             )
-            found.append(_Worsening(when_of(observation), belongs, evidence_of(observation, text)))
-    return sorted(found, key=lambda item: (item.when.start, item.evidence.reference))
+            evidence = evidence_of(observation, text)
+            found.append(Assessment(kind, _said(observation, scene), when_of(observation), belongs, evidence))
+    return tuple(sorted(found, key=lambda item: (item.when.start, item.evidence.reference)))
 
 
-def _is_worse(observation: Observation, scene: Scene) -> bool:
-    if set(scene.codes(observation.value_codeable_concept)) & scene.trial.worsened_values:
-        return True
-    return (observation.value_string or "").strip().upper() == "PD"
+def _said(observation: Observation, scene: Scene) -> _Said:
+    codes = set(scene.codes(observation.value_codeable_concept))
+    word = (observation.value_string or "").strip().upper()
+    if codes & scene.statuses.worsened or word in scene.statuses.worsened_words:
+        return _Said.WORSENED
+    if codes & scene.statuses.controlled or word in scene.statuses.controlled_words:
+        return _Said.CONTROLLED
+    return _Said.NEITHER
+
+
+def _worsenings(scene: Scene) -> list[Assessment]:
+    return [item for item in assessments(scene) if item.said is _Said.WORSENED and item.kind is not _Kind.BEST]
 
 
 def _course_open(scene: Scene) -> Answer:
@@ -76,8 +117,7 @@ def answer_control(node: ControlMonths, scene: Scene) -> Answer:
     evidence = tuple(item.evidence for item in rivals)
     if sure and len(truths) == 1 and (truth := truths.pop()) is not Truth.U:
         return Answer(truth, evidence=evidence)
-    loose = any(item.belongs is Truth.U for item in rivals)
-    return Answer(Truth.U, Reason.UNATTRIBUTED if loose else Reason.IMPRECISE_DATE, evidence, wanted=wanted)
+    return Answer(Truth.U, _loose(rivals), evidence, wanted=wanted)
 
 
 def _control(progressed: When, first: date, last: date) -> Truth:
@@ -87,24 +127,162 @@ def _control(progressed: When, first: date, last: date) -> Truth:
     return Truth.F if progressed.latest < first else Truth.U
 
 
+def _loose(items: Iterable[Assessment]) -> Reason:
+    """Why assessments that may count do not."""
+    return Reason.UNATTRIBUTED if any(item.belongs is Truth.U for item in items) else Reason.IMPRECISE_DATE
+
+
 def answer_progression(_: Progression, scene: Scene) -> Answer:
     """A progression after the last cycle of the first PRRT, before the second, is on record; none is open."""
     last = scene.courses.last_cycle(scene)
     if last is None:
         return _course_open(scene)
-    second = scene.courses.second_start(scene)
-    open_: list[tuple[Reason, Evidence]] = []
-    for item in _worsenings(scene):
-        if item.when.latest <= last.earliest or (second is not None and item.when.earliest >= second.latest):
-            continue
-        in_time = item.when.latest <= scene.on and (second is None or item.when.latest < second.earliest)
-        if not (item.when.earliest > last.latest and in_time):
-            open_.append((Reason.IMPRECISE_DATE, item.evidence))
-        elif item.belongs is Truth.T:
+    between = _between(scene, last, scene.courses.second_start(scene))
+    counting = [(item, between(item)) for item in _worsenings(scene)]
+    for item, sure in counting:
+        if sure is Truth.T:
             return Answer(Truth.T, evidence=(item.evidence,))
-        else:
-            open_.append((Reason.UNATTRIBUTED, item.evidence))
     wanted = (Wanted("progression"),)
+    open_ = [item for item, sure in counting if sure is Truth.U]
     if open_:
-        return Answer(Truth.U, open_[0][0], tuple(evidence for _, evidence in open_), wanted=wanted)
+        dated = [item for item in open_ if item.belongs is not Truth.U]
+        reason = _loose(open_[:1]) if not dated else Reason.IMPRECISE_DATE
+        return Answer(Truth.U, reason, tuple(item.evidence for item in open_), wanted=wanted)
     return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
+
+
+def _between(scene: Scene, last: When, second: When | None) -> Callable[[Assessment], Truth]:
+    """Whether an assessment counts as one after ``last``, before ``second`` and up to the reference date, of the study tumour."""
+
+    def counts(item: Assessment) -> Truth:
+        when = item.when
+        if when.latest <= last.earliest or (second is not None and when.earliest >= second.latest):
+            return Truth.F
+        sure = when.earliest > last.latest and when.latest <= scene.on
+        sure = sure and (second is None or when.latest < second.earliest)
+        return item.belongs if sure else Truth.U
+
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Assessments that surely count, and those that may."""
+
+    sure: tuple[Assessment, ...]
+    open: tuple[Assessment, ...]
+
+    @classmethod
+    def of(cls, items: Iterable[Assessment], counts: Callable[[Assessment], Truth]) -> _Counted:
+        judged = [(item, counts(item)) for item in items]
+        return cls(
+            tuple(item for item, truth in judged if truth is Truth.T),
+            tuple(item for item, truth in judged if truth is Truth.U),
+        )
+
+    def only(self, *kinds: _Kind, said: _Said) -> _Counted:
+        def fits(item: Assessment) -> bool:
+            return item.kind in kinds and item.said is said
+
+        return _Counted(tuple(filter(fits, self.sure)), tuple(filter(fits, self.open)))
+
+    @property
+    def all(self) -> tuple[Assessment, ...]:
+        return self.sure + self.open
+
+
+def _evidence(items: Iterable[Assessment]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(item.evidence for item in items))
+
+
+def answer_first_response(node: FirstResponse, scene: Scene, control: Answer) -> Answer:
+    """The first PRRT brought no response (E01): F by a response or control on record, T by a best response PD alone.
+
+    Args:
+        node: the question.
+        scene: the person and the day.
+        control: the answer to the criterion that asks for lasting control; its T proves at least stable disease.
+
+    A stable or improved status counts until the first worsening: what came after it may be due to another therapy.
+    """
+    last = scene.courses.last_cycle(scene)
+    if last is None:
+        return _course_open(scene)
+    counted = _Counted.of(assessments(scene), _between(scene, last, scene.courses.second_start(scene)))
+    worse = counted.only(_Kind.CLINICAL, _Kind.RECIST, said=_Said.WORSENED)
+    later = counted.only(_Kind.CLINICAL, _Kind.RECIST, said=_Said.CONTROLLED)
+    best = counted.only(_Kind.BEST, said=_Said.CONTROLLED)
+    failed = counted.only(_Kind.BEST, said=_Said.WORSENED)
+    unspoilt = [item for item in later.all if all(other.when.surely_after(item.when) for other in worse.sure)]
+    first = [item for item in unspoilt if all(other.when.surely_after(item.when) for other in worse.open)]
+    held = [*best.sure, *(item for item in first if item in later.sure)]
+    maybe_held = [*best.open, *(item for item in unspoilt if item not in held)]
+    held_evidence = _evidence(held) + (control.evidence if control.truth is Truth.T else ())
+    proven = bool(held) or control.truth is Truth.T
+    wanted = (Wanted("response"),)
+    if proven and failed.sure:
+        return Answer(Truth.U, Reason.CONFLICT, held_evidence + _evidence(failed.sure), wanted=wanted)
+    unsure = failed.open if proven else tuple(maybe_held) + failed.open
+    if unsure:
+        shown = held_evidence + _evidence((*failed.sure, *unsure))
+        return Answer(Truth.U, _loose(unsure), shown, wanted=wanted)
+    if proven:
+        return Answer(Truth.F, evidence=held_evidence)
+    if failed.sure:
+        return Answer(Truth.T, evidence=_evidence(failed.sure))
+    if counted.all:
+        return Answer(Truth.U, Reason.ASKS, _evidence(counted.all), attestable=True, wanted=wanted)
+    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
+
+
+def answer_second_response(node: SecondResponse, scene: Scene) -> Answer:
+    """A RECIST progression after the cycles of the second PRRT is on record (E02); CR, PR or SD refutes it."""
+    cycles = [cycle for cycle in scene.courses.second_cycles(scene) if cycle.completed]
+    if len(cycles) < node.cycles:
+        return second_course_open(scene)
+    later_cycles = tuple(item for cycle in cycles[node.cycles :] for item in cycle.evidence)
+    counted = _Counted.of(assessments(scene), _between(scene, cycles[node.cycles - 1].when, None))
+    worse, held = (counted.only(_Kind.RECIST, said=said) for said in (_Said.WORSENED, _Said.CONTROLLED))
+    wanted = (Wanted("recist"),)
+    context = _evidence(counted.all) + later_cycles
+    if worse.sure:
+        return Answer(Truth.T, evidence=_evidence(worse.sure), context=later_cycles)
+    if worse.open:
+        return Answer(Truth.U, _loose(worse.open), _evidence((*worse.open, *held.all)), context=context, wanted=wanted)
+    if held.sure:
+        return Answer(Truth.F, evidence=_evidence(held.sure), context=context)
+    if held.open:
+        return Answer(Truth.U, _loose(held.open), _evidence(held.open), context=context, wanted=wanted)
+    if counted.all:
+        return Answer(
+            Truth.U, Reason.ASKS, _evidence(counted.all), context=later_cycles, attestable=True, wanted=wanted
+        )
+    return Answer(Truth.U, Reason.NO_DATA, context=later_cycles, wanted=wanted)
+
+
+def answer_new_progression(node: NewProgression, scene: Scene) -> Answer:
+    """A RECIST progression of the study tumour lies in the months before the reference date; a clinician's word asks."""
+    start, end = add_months(scene.on, -node.from_months), add_months(scene.on, -node.to_months)
+    worse = _worsenings(scene)
+    placed = [(item, within(item.when, start, end)) for item in worse]
+    changes = frozenset(
+        day
+        for item in worse
+        if item.when.is_bounded
+        for day in (
+            *(add_months(item.when.earliest, node.to_months) + timedelta(days=more) for more in range(4)),
+            *(add_months(item.when.earliest, node.from_months) + timedelta(days=more) for more in range(1, 5)),
+        )
+    )
+    wanted = (Wanted("progression"),)
+    counting = [item for item, place in placed if place is Truth.T and item.belongs is Truth.T]
+    recist = [item for item in counting if item.kind is _Kind.RECIST]
+    if recist:
+        return Answer(Truth.T, evidence=_evidence(recist), changes=changes)
+    open_ = [item for item, place in placed if place is not Truth.F and item.kind is _Kind.RECIST]
+    if open_:
+        return Answer(Truth.U, _loose(open_), _evidence(open_), changes=changes, wanted=wanted)
+    if counting:
+        return Answer(Truth.U, Reason.ASKS, _evidence(counting), changes=changes, attestable=True, wanted=wanted)
+    reason = Reason.TOO_OLD if worse else Reason.NO_DATA
+    return Answer(Truth.U, reason, context=_evidence(worse), changes=changes, wanted=wanted)

@@ -6,9 +6,10 @@ The rules: clinical-spec.md sections 2 and 5; clarifications.md 9, 10, 16, 17, 2
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, evidence_of, within
@@ -292,14 +293,17 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
         window_days: calendar days before it, both ends in.
         what: what to order when there is nothing usable.
     """
+    found = tuple(readings)
+    if not found:
+        return _no_data(what)
     start = scene.window(window_days)
-    results = [item for item in readings if item.is_result and item.observation.status in USABLE]
+    results = [item for item in found if item.is_result and item.observation.status in USABLE]
     placed = [(item, within(item.when, start, scene.on)) for item in results]
     inside: list[tuple[Reading, Truth]] = [(item, truth) for item, truth in placed if truth is not Truth.F]
     # A partial date that reaches past the reference date is decided once it is past.
     open_dates = frozenset(item.when.latest for item in results if item.when.earliest <= scene.on < item.when.latest)
     if not inside:
-        return replace(_nothing(list(readings), start, scene, what), changes=open_dates)
+        return _nothing(list(found), start, scene, what).but(changes=open_dates)
     rivals = _possibly_latest(inside)
     answers = [judge(item) for item, _ in rivals]
     # The window closes behind each of them; older ones do not matter, they were not the latest before either.
@@ -308,7 +312,7 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
     sure = any(truth is Truth.T for _, truth in rivals)
     if sure and len({answer.truth for answer in answers}) == 1:
         first = answers[0]
-        return replace(first, evidence=evidence, changes=first.changes | changes)
+        return first.but(evidence=evidence, changes=first.changes | changes)
     faulty = next((item.problem for item, _ in rivals if item.problem and not item.when.is_bounded), None)
     if faulty is not None:
         # One of unknown time that cannot be read either: what is missing is the result, not its date.
@@ -319,6 +323,11 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
         decided = {answer.truth for answer in answers} - {Truth.U}
         reason = Reason.CONFLICT if len(decided) > 1 else next(a.reason for a in answers if a.reason is not None)
     return Answer(Truth.U, reason, evidence, changes=changes, wanted=(Wanted(what),))
+
+
+@lru_cache(maxsize=256)
+def _no_data(what: str) -> Answer:
+    return Answer(Truth.U, Reason.NO_DATA, wanted=(Wanted(what),))
 
 
 def _closing(inside: Iterable[tuple[Reading, Truth]], window_days: int) -> frozenset[date]:

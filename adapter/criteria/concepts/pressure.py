@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
@@ -83,4 +82,4 @@ def _nothing(node: BloodPressure, scene: Scene, wanted: tuple[Wanted, ...]) -> A
     found = latest(
         readings, lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="blood-pressure"
     )
-    return replace(found, wanted=wanted)
+    return found.but(wanted=wanted)

@@ -1,6 +1,6 @@
 """In: MedicationAdministrations of Lutathera. Out: cycles without duplicates, the first and second course, and what cannot be told.
 
-Rules and numbers: clarifications.md 1, eligibility.yaml `derived`.
+Rules: clarifications.md 1, eligibility.yaml `derived`; the numbers stand in the trial's concept of kind treatment-courses.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.scene import evidence_of
 from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
-from adapter.fhir import When, add_months, is_usable, parse_when, plain, when_of
+from adapter.fhir import When, add_months, is_usable, normalise_reference, parse_when, plain, when_of
 from adapter.fhir.resources import CodeableConcept, MedicationAdministration, Procedure
 
 if TYPE_CHECKING:
+    from adapter.criteria.prepared import CourseConcept
     from adapter.criteria.scene import Scene
 
-__all__ = ["Courses", "Cycle", "answer_cycles", "answer_second_course"]
-
-#: Days between two infusions: fewer than CLOSE are no two cycles of the schedule, up to SAME_COURSE the same course,
-#: from NEW_COURSE on a new one, in between undecided.
-CLOSE, SAME_COURSE, NEW_COURSE = 28, 112, 366
-_BATCH_DAYS = 3
+__all__ = ["Courses", "Cycle", "answer_cycles", "answer_second_course", "second_course_open"]
 
 _DONE = frozenset({"completed"})
 _DROPPED = frozenset({"not-done", "entered-in-error"})
@@ -53,6 +49,7 @@ class Courses:
         open_reason: why the split or the count cannot be told, None when it can.
         earlier: records that point to a PRRT before the first recorded cycle.
         encounters: encounters of the treatment.
+        products: the infusions and the products given in them, as references.
     """
 
     first: tuple[Cycle, ...] = ()
@@ -61,10 +58,13 @@ class Courses:
     open_reason: Reason | None = None
     earlier: tuple[Evidence, ...] = ()
     encounters: frozenset[str] = frozenset()
+    products: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, scene: Scene) -> Courses:
         """Read the courses of a scene."""
+        if scene.trial.concepts.courses is None:
+            return cls()
         infusions = _infusions(scene)
         encounters = frozenset(
             literal
@@ -72,11 +72,19 @@ class Courses:
             for node in (resource.context, resource.encounter)
             if node and (literal := node.reference)
         )
-        cycles = _merged([cycle for _, cycle in infusions])
+        products = frozenset(
+            target
+            for resource, _ in infusions
+            for node in (resource.medication_reference, resource.medication and resource.medication.reference)
+            if node and node.reference and (target := normalise_reference(node.reference))
+        ) | {resource.reference for resource, _ in infusions}
+        cycles = _merged([cycle for _, cycle in infusions], scene.schedule)
         if not cycles:
-            return cls(encounters=encounters, earlier=tuple(mark for mark, _ in _marks(scene, "prrt-course-second")))
-        first, uncertain, second, reason = _split(cycles)
-        return cls(first, uncertain, second, reason, _earlier(scene, (*first, *uncertain)), encounters)
+            return cls(
+                encounters=encounters, earlier=tuple(mark for mark, _ in _marks(scene, scene.schedule.second_mark))
+            )
+        first, uncertain, second, reason = _split(cycles, scene.schedule)
+        return cls(first, uncertain, second, reason, _earlier(scene, (*first, *uncertain)), encounters, products)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -90,15 +98,16 @@ class Courses:
         return low, len(self.first) + len(self.uncertain)
 
     def established(self, scene: Scene) -> bool:
-        """The first recorded course is the patient's first PRRT: exactly 4 completed cycles and nothing before, or attested."""
+        """The first recorded course is the patient's first PRRT: exactly its cycles, completed, and nothing before, or attested."""
         if self.is_attested(scene):
             return bool(self.first) and not self.earlier
-        return self.count == (4, 4) and self.open_reason is None and not self.earlier
+        whole = scene.schedule.cycles
+        return self.count == (whole, whole) and self.open_reason is None and not self.earlier
 
     def is_attested(self, scene: Scene) -> bool:
         """A person attested the first course, or a record is marked as it."""
-        attested = latest_attestation(scene.attestations, scene.trial.course_link, on=scene.on, validity=FOR_GOOD)
-        return (attested is not None and attested[0].truth is Truth.T) or bool(_marks(scene, "prrt-course-first"))
+        attested = latest_attestation(scene.attestations, scene.schedule.attested_by, on=scene.on, validity=FOR_GOOD)
+        return (attested is not None and attested[0].truth is Truth.T) or bool(_marks(scene, scene.schedule.first_mark))
 
     def last_cycle(self, scene: Scene) -> When | None:
         """When the first PRRT's last cycle was; None unless the course is established and its end is known."""
@@ -107,14 +116,15 @@ class Courses:
         recorded = (*self.first, *self.uncertain)
         if not self.is_attested(scene):
             return self.first[-1].when
-        # Four cycles are attested: the fourth recorded one ends the course, wherever a later split may lie. With fewer
-        # on record the last one may have been given elsewhere, and those that are may be of a later course.
-        return recorded[3].when if len(recorded) >= 4 else None
+        # The whole course is attested: the cycle of its number ends it, wherever a later split may lie. With fewer on
+        # record the last one may have been given elsewhere, and those that are may be of a later course.
+        whole = scene.schedule.cycles
+        return recorded[whole - 1].when if len(recorded) >= whole else None
 
     def second_start(self, scene: Scene) -> When | None:
         """When the second PRRT's first cycle was, if any is recorded."""
         if self.is_attested(scene):
-            after = (*self.first, *self.uncertain)[4:]
+            after = (*self.first, *self.uncertain)[scene.schedule.cycles :]
             return after[0].when if after else (self.second[0].when if self.second else None)
         return self.second[0].when if self.second else None
 
@@ -122,8 +132,8 @@ class Courses:
         """The cycles surely after the first PRRT; empty unless that one is established."""
         if not self.established(scene):
             return ()
-        if self.is_attested(scene) and len(self.first) + len(self.uncertain) > 4:
-            return ((*self.first, *self.uncertain)[4:]) + self.second
+        if self.is_attested(scene):
+            return ((*self.first, *self.uncertain)[scene.schedule.cycles :]) + self.second
         return self.second
 
 
@@ -133,13 +143,19 @@ def answer_second_course(node: SecondCourse, scene: Scene) -> Answer:
     evidence = tuple(item for cycle in cycles for item in cycle.evidence)
     if sum(cycle.completed for cycle in cycles) >= node.at_least:
         return Answer(Truth.T, evidence=evidence)
+    return second_course_open(scene)
+
+
+def second_course_open(scene: Scene) -> Answer:
+    """The second PRRT, or its cycles, are not known; those that are on record are shown."""
+    evidence = tuple(item for cycle in scene.courses.second_cycles(scene) for item in cycle.evidence)
     return Answer(Truth.U, Reason.COURSE_UNDECIDED, evidence, wanted=(Wanted("second-course"),))
 
 
 def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
     """T by code; U when only a text names it, or no code of a drug is there to say otherwise; F for another drug."""
     codes = list(scene.codes(*concepts))
-    lutathera = scene.trial.value_sets["lutathera"]
+    lutathera = scene.schedule.medication
     if any(lutathera.has(*code) for code in codes):
         return Truth.T
     if any(system == lutathera.system for system, _ in codes):
@@ -147,7 +163,7 @@ def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
     texts = [
         word for concept in concepts if concept for word in (concept.text, *(c.display for c in concept.coding)) if word
     ]
-    return Truth.U if any(scene.trial.lutathera_text.search(text) for text in texts) else Truth.F
+    return Truth.U if any(scene.schedule.text.search(text) for text in texts) else Truth.F
 
 
 def _infusions(scene: Scene) -> list[tuple[MedicationAdministration, Cycle]]:
@@ -188,11 +204,11 @@ def _beginning(resource: MedicationAdministration) -> When:
     return (parse_when(period.start) if period else None) or when_of(resource)
 
 
-def _merged(cycles: list[Cycle]) -> list[Cycle]:
-    """One cycle where several resources tell of one infusion: same calendar day, or same batch within three days."""
+def _merged(cycles: list[Cycle], schedule: CourseConcept) -> list[Cycle]:
+    """One cycle where several resources tell of one infusion: same calendar day, or same batch within a few days."""
     merged: list[Cycle] = []
     for cycle in sorted(cycles, key=lambda item: (item.when.start, item.when.end)):
-        index = next((i for i, other in enumerate(merged) if _same(other, cycle)), None)
+        index = next((i for i, other in enumerate(merged) if _same(other, cycle, schedule)), None)
         if index is None:
             merged.append(cycle)
             continue
@@ -203,11 +219,11 @@ def _merged(cycles: list[Cycle]) -> list[Cycle]:
     return merged
 
 
-def _same(one: Cycle, other: Cycle) -> bool:
+def _same(one: Cycle, other: Cycle, schedule: CourseConcept) -> bool:
     if not (one.when.is_one_day and other.when.is_one_day):
         return False
     apart = abs((other.when.earliest - one.when.earliest).days)
-    return apart == 0 or (apart <= _BATCH_DAYS and bool(one.batches & other.batches))
+    return apart == 0 or (apart <= schedule.same_batch_days and bool(one.batches & other.batches))
 
 
 def _gap(one: When, other: When) -> tuple[int, int]:
@@ -218,29 +234,28 @@ def _gap(one: When, other: When) -> tuple[int, int]:
 _Split = tuple[tuple[Cycle, ...], tuple[Cycle, ...], tuple[Cycle, ...], Reason | None]
 
 
-def _split(cycles: list[Cycle]) -> _Split:
+def _split(cycles: list[Cycle], schedule: CourseConcept) -> _Split:
     """Cycles surely of the first course, those that may be, those after a sure split, and why something is open."""
     first = [cycles[0]]
     uncertain: list[Cycle] = []
     reason: Reason | None = None if cycles[0].when.is_bounded else Reason.IMPRECISE_DATE
     for index in range(1, len(cycles)):
         low, high = _gap(cycles[index - 1].when, cycles[index].when)
-        if low >= NEW_COURSE:
+        if low >= schedule.new:
             return tuple(first), tuple(uncertain), tuple(cycles[index:]), reason
-        if low >= CLOSE and high <= SAME_COURSE and not uncertain:
+        if low >= schedule.close and high <= schedule.same and not uncertain:
             first.append(cycles[index])
             continue
-        if not (low >= CLOSE and high <= SAME_COURSE):
+        if not (low >= schedule.close and high <= schedule.same):
             # A gap that would be one thing or another by its exact day is a matter of the date, not of the course.
-            sure = high < CLOSE or (low > SAME_COURSE and high < NEW_COURSE) or low == high
+            sure = high < schedule.close or (low > schedule.same and high < schedule.new) or low == high
             reason = reason or (Reason.COURSE_UNDECIDED if sure else Reason.IMPRECISE_DATE)
         uncertain.append(cycles[index])
     return tuple(first), tuple(uncertain), (), reason
 
 
-def _marks(scene: Scene, code: str) -> list[tuple[Evidence, When]]:
-    """Infusions and procedures up to the reference date that carry a course mark of urn:reluth:terms, and their time."""
-    mark = ("urn:reluth:terms", code)
+def _marks(scene: Scene, mark: tuple[str, str]) -> list[tuple[Evidence, When]]:
+    """Infusions and procedures up to the reference date that carry a course mark, and their time."""
     marked: list[MedicationAdministration | Procedure] = []
     for resource in scene.record.administrations:
         category = resource.category if isinstance(resource.category, tuple) else (resource.category,)
@@ -248,7 +263,7 @@ def _marks(scene: Scene, code: str) -> list[tuple[Evidence, When]]:
             marked.append(resource)
     marked += [item for item in scene.record.procedures if mark in set(scene.codes(item.code))]
     return [
-        (evidence_of(item, code), when_of(item))
+        (evidence_of(item, mark[1]), when_of(item))
         for item in marked
         if item.status not in _DROPPED and when_of(item).earliest <= scene.on
     ]
@@ -260,11 +275,11 @@ def _earlier(scene: Scene, cycles: tuple[Cycle, ...]) -> tuple[Evidence, ...]:
     A mark of a second course on anything not surely after these cycles, and a Lutathera procedure long before them.
     """
     last = max(cycle.when.latest for cycle in cycles)
-    marked = tuple(mark for mark, when in _marks(scene, "prrt-course-second") if when.earliest <= last)
+    marked = tuple(mark for mark, when in _marks(scene, scene.schedule.second_mark) if when.earliest <= last)
     before = []
     for procedure in scene.record.procedures:
         when = when_of(procedure)
-        long_before = when.is_bounded and _gap(when, cycles[0].when)[0] >= CLOSE
+        long_before = when.is_bounded and _gap(when, cycles[0].when)[0] >= scene.schedule.close
         if procedure.status == "completed" and long_before and _is_lutathera(scene, procedure.code) is not Truth.F:
             before.append(evidence_of(procedure, None))
     return marked + tuple(before)
@@ -283,8 +298,8 @@ def answer_cycles(node: CycleCount, scene: Scene) -> Answer:
         return counted
     if counted.truth is Truth.U or counted.presumed:
         if said.truth is Truth.U:
-            return replace(said, evidence=counted.evidence + said.evidence, wanted=_wanted(node))
-        return replace(said, evidence=said.evidence + counted.evidence)
+            return said.but(evidence=counted.evidence + said.evidence, wanted=_wanted(node))
+        return said.but(evidence=said.evidence + counted.evidence)
     if said.truth is counted.truth:
         return counted
     return Answer(Truth.U, Reason.CONFLICT, counted.evidence + said.evidence, wanted=_wanted(node))
@@ -334,7 +349,7 @@ def _all_recorded(node: CycleCount, scene: Scene) -> date | None:
     first = scene.courses.first
     if first:
         missing = node.equals - len(first)
-        start = first[0].when.earliest - timedelta(days=SAME_COURSE * max(missing, 1))
+        start = first[0].when.earliest - timedelta(days=scene.schedule.same * max(missing, 1))
     else:
-        start = add_months(scene.on, -12 * scene.trial.absence_years)
+        start = add_months(scene.on, -12 * scene.schedule.absence_years)
     return scene.site.complete_until("medication-administration", start, scene.on)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
 from adapter.criteria.concepts.laboratory import Reading, compare, latest
 from adapter.criteria.concepts.limits import limits_of_normal
 from adapter.criteria.concepts.person import ages_on, birth, genders
 from adapter.criteria.concepts.renal import egfr_mdrd_interval
-from adapter.criteria.scene import FLAG_ONLY, Scene, within
-from adapter.criteria.tree import Comparison, Hcg, Laboratory, Prothrombin, Scale
+from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, within
+from adapter.criteria.tree import Comparison, DeIndexed, Hcg, Laboratory, Prothrombin, Scale
 from adapter.criteria.truth import Truth
 from adapter.fhir import EXACT, NumberInterval, plain
 
-__all__ = ["answer_hcg", "answer_laboratory", "answer_prothrombin"]
+__all__ = ["answer_de_indexed", "answer_hcg", "answer_laboratory", "answer_prothrombin"]
+
+#: A body surface is a square root: it is rounded, as the MDRD is, at the 28th digit.
+_RATES = Context(prec=28)
 
 #: Words of a qualitative pregnancy test (clarifications.md 19), French and English.
 _NEGATIVE = frozenset({"négatif", "negatif", "négative", "negative", "neg", "nég"})
@@ -28,7 +30,7 @@ def _evidence(reading: Reading, value: NumberInterval | None = None, unit: str |
     shown = value if value is not None else reading.value
     if shown is None:
         return (reading.evidence,)
-    return (replace(reading.evidence, converted=Converted(_display(shown), unit or reading.analyte.unit)),)
+    return (reading.evidence.but(converted=Converted(_display(shown), unit or reading.analyte.unit)),)
 
 
 def _display(value: NumberInterval) -> str:
@@ -55,7 +57,8 @@ def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
             return _unreadable(reading)
         match node.scale:
             case Scale.VALUE:
-                found = _judged(reading, compare(reading.value, node.comparison), _evidence(reading))
+                low = Truth.T if node.comparison.operator in ("lt", "le") else Truth.F
+                found = _judged(reading, compare(reading.value, node.comparison), _evidence(reading), low=low)
             case Scale.ULN:
                 found = _multiple(reading, node.comparison, scene)
             case Scale.MDRD:
@@ -73,12 +76,18 @@ def _unreadable(reading: Reading) -> Answer:
 
 
 def _judged(
-    reading: Reading, truth: Truth, evidence: tuple[Evidence, ...], *, reason: Reason = Reason.COMPARATOR
+    reading: Reading,
+    truth: Truth,
+    evidence: tuple[Evidence, ...],
+    *,
+    reason: Reason = Reason.COMPARATOR,
+    low: Truth = Truth.F,
 ) -> Answer:
+    """The answer of one reading; ``low`` is the truth that a low value has."""
     wanted = (Wanted(reading.analyte.id),)
     if truth is Truth.U:
         return Answer(truth, reason, evidence, wanted=wanted)
-    if truth is Truth.F and reading.artefact:
+    if truth is low and reading.artefact:
         # clarifications.md 9: clumped platelets count too low; a normal count stands all the same.
         return Answer(Truth.U, Reason.ASKS, evidence, wanted=wanted)
     return Answer(truth, evidence=evidence)
@@ -124,6 +133,64 @@ def _mdrd(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
         shown = rates[0] if len(rates) == 1 else None
         return _judged(reading, truth, _evidence(reading, shown, "mL/min/{1.73_m2}" if shown else None), reason=reason)
     return Answer(Truth.U, Reason.NO_DATA, _evidence(reading), wanted=(Wanted("sex"),))
+
+
+def answer_de_indexed(node: DeIndexed, scene: Scene) -> Answer:
+    """The latest MDRD for the person's own body surface satisfies the comparison; open without height and weight.
+
+    Height and weight are the latest on record, however old; the surface is Mosteller's, sqrt(cm x kg / 3600) m2.
+    """
+    height, weight = (_latest_value(scene.readings.of(analyte), scene) for analyte in (node.height, node.weight))
+    if height is None or weight is None:
+        return Answer(Truth.U, Reason.NO_DATA)
+    measured = (height[1], weight[1])
+    low, high = (
+        _surface(tall, heavy) for tall, heavy in zip(*(_ends(item[0]) for item in (height, weight)), strict=True)
+    )
+
+    def judge(reading: Reading) -> Answer:
+        if reading.value is None:
+            return _unreadable(reading)
+        ages = ages_on(scene, reading.when.earliest, reading.when.latest)
+        if ages is None:
+            return Answer(Truth.U, Reason.NO_DATA, _evidence(reading))
+        rates = [
+            egfr_mdrd_interval(reading.value, ages=ages, female=gender == "female").scaled_between(low, high)
+            for gender in sorted(genders(scene))
+        ]
+        truth = _agreed(compare(rate, node.comparison) for rate in rates)
+        shown = _evidence(reading, rates[0], "mL/min") if len(rates) == 1 else _evidence(reading)
+        return _judged(reading, truth, shown + measured)
+
+    return latest(
+        scene.readings.of(node.creatinine), judge, scene=scene, window_days=node.window_days, what=node.creatinine.id
+    )
+
+
+def _ends(value: NumberInterval) -> tuple[Decimal, Decimal]:
+    return value.low, value.high
+
+
+def _surface(height: Decimal, weight: Decimal) -> Decimal:
+    """Body surface over 1.73 m2."""
+    square = EXACT.divide(EXACT.multiply(height, weight), Decimal(3600))
+    return _RATES.divide(_RATES.sqrt(square), Decimal("1.73"))
+
+
+def _latest_value(readings: Iterable[Reading], scene: Scene) -> tuple[NumberInterval, Evidence] | None:
+    """The latest readable value up to the reference date, None where that one cannot be told or read."""
+    usable = [
+        item
+        for item in readings
+        if item.is_result and item.observation.status in USABLE and item.when.latest <= scene.on
+    ]
+    newest = max(usable, key=lambda item: item.when.end, default=None)
+    if newest is None or newest.value is None or not (newest.value.low.is_finite() and newest.value.high.is_finite()):
+        return None
+    rivals = {
+        (item.value.low, item.value.high) for item in usable if item.value and not newest.when.surely_after(item.when)
+    }
+    return (newest.value, _evidence(newest)[0]) if len(rivals) == 1 else None
 
 
 def answer_prothrombin(node: Prothrombin, scene: Scene) -> Answer:

@@ -13,10 +13,10 @@ from functools import cached_property
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.concepts.laboratory import Reading, compare
-from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence_of
+from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence_of, is_on_record, verification
 from adapter.criteria.tree import Comparison, Grade, Histology
 from adapter.criteria.truth import Truth
-from adapter.fhir import normalise_reference, parse_when, when_of
+from adapter.fhir import normalise_reference
 from adapter.fhir.resources import (
     CodeableConcept,
     Condition,
@@ -27,15 +27,10 @@ from adapter.fhir.resources import (
 )
 from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
 
-__all__ = ["Tumours", "answer_grade", "answer_histology", "is_on_record", "is_unconfirmed"]
+__all__ = ["Tumours", "answer_grade", "answer_histology", "is_unconfirmed"]
 
 _ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 _DROPPED = frozenset({"refuted", "entered-in-error"})
-
-
-def _verification(condition: Condition) -> frozenset[str]:
-    concept = condition.verification_status
-    return frozenset(coding.code for coding in concept.coding if coding.code) if concept else frozenset()
 
 
 def is_unconfirmed(condition: Condition) -> bool:
@@ -43,17 +38,7 @@ def is_unconfirmed(condition: Condition) -> bool:
 
     A record without verification status counts as confirmed.
     """
-    return condition.verification_status is not None and "confirmed" not in _verification(condition)
-
-
-def is_on_record(condition: Condition, scene: Scene) -> bool:
-    """Neither refuted nor an error, and not surely after the reference date (by onset, else by recordedDate)."""
-    if _verification(condition) & _DROPPED:
-        return False
-    if condition.onset_date_time is not None or condition.onset_period is not None:
-        return when_of(condition).earliest <= scene.on
-    recorded = parse_when(condition.recorded_date)
-    return recorded is None or recorded.earliest <= scene.on
+    return condition.verification_status is not None and "confirmed" not in verification(condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +56,13 @@ class Tumours:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self.conditions = tuple(item for item in scene.record.conditions if is_on_record(item, scene))
+        self._concept = scene.study_tumour
+        self.conditions = tuple(item for item in scene.record.conditions if is_on_record(item, scene.on))
 
     @cached_property
     def _groups(self) -> dict[str, list[Condition]]:
         """Malignant primaries by three-character category; an unspecified primary beside another is that other."""
-        malignancy, unspecified = (
-            self._scene.trial.value_sets["malignancy"],
-            self._scene.trial.value_sets["unspecified_primary"],
-        )
+        malignancy, unspecified = self._concept.malignancy, self._concept.unspecified
         found: dict[str, list[Condition]] = {}
         vague: list[Condition] = []
         for condition in self.conditions:
@@ -101,26 +84,28 @@ class Tumours:
             return False
         concept = condition.code
         words = [concept.text, *(coding.display for coding in concept.coding)] if concept else []
-        trial = self._scene.trial
         text = " ".join(word for word in words if word)
-        return bool(trial.malignancy_text.search(text)) and not trial.same_tumour_text.search(text)
+        return bool(self._concept.malignancy_text.search(text)) and not self._concept.same_tumour_text.search(text)
 
     def _malignancy_codes(self, condition: Condition) -> Iterator[tuple[str, str]]:
         for system, code in self._scene.codes(condition.code):
             # ICD-10-CM shares the categories of malignant tumours: enough to know that there is another one.
             yield (ICD10 if system == _ICD10_CM else system), code
 
+    @property
+    def study(self) -> frozenset[str]:
+        """References of the Conditions that may be the study tumour, known from the whole record."""
+        return self._study if self._scene.origin is None else self._scene.origin.tumours._study
+
     @cached_property
     def _study(self) -> frozenset[str]:
         """References of the Conditions that may be the study tumour.
 
-        Where an intestinal primary is on record, that one: the codes of the site to which a NET histology is tied, or
+        Where a primary of the trial's sites is on record, that one: the codes of the site to which a NET histology is tied, or
         all of them. Else those to which a NET histology is tied; else the only malignancy there is, when a
         neuroendocrine histology is on record. A code of uncertain behaviour is of the same tumour.
         """
-        value_sets = self._scene.trial.value_sets
-        intestinal, uncertain = value_sets["intestinal_primary"], value_sets["intestinal_uncertain"]
-        primaries = {item.reference for item in self.conditions if self._scene.has(intestinal, item.code)}
+        primaries = {item.reference for item in self.conditions if self._scene.in_any(self._concept.primary, item.code)}
         of_net = set(self._with_net_histology)
         chosen = (of_net & primaries) or primaries or of_net
         found = chosen.union(
@@ -134,38 +119,39 @@ class Tumours:
         )
         if not found and len(self._groups) == 1 and self._is_neuroendocrine:
             found = {item.reference for group in self._groups.values() for item in group}
-        return frozenset(found | {item.reference for item in self.conditions if self._scene.has(uncertain, item.code)})
+        vague = self._concept.supportive
+        return frozenset(found | {item.reference for item in self.conditions if self._scene.in_any(vague, item.code)})
 
     @cached_property
     def _was_withdrawn(self) -> bool:
         """A malignancy was recorded and refuted: a finding that nobody tied to a tumour may have been that one's."""
-        malignancy = self._scene.trial.value_sets["malignancy"]
+        malignancy = self._concept.malignancy
         return any(
-            bool(_verification(item) & _DROPPED) and self._scene.has(malignancy, item.code)
+            bool(verification(item) & _DROPPED) and self._scene.has(malignancy, item.code)
             for item in self._scene.record.conditions
         )
 
     @cached_property
     def _is_neuroendocrine(self) -> bool:
         """A neuroendocrine histology of any kind is on record, whatever tumour it is of."""
-        names = ("net_morphology", "net_any", "nec_morphology", "nec_review")
-        value_sets = [self._scene.trial.value_sets[name] for name in names]
         return any(
-            value_set.has(*code) for finding in self._findings for code in finding.codes for value_set in value_sets
+            value_set.has(*code)
+            for finding in self._findings
+            for code in finding.codes
+            for value_set in self._concept.neuroendocrine
         )
 
     @cached_property
     def _with_net_histology(self) -> frozenset[str]:
         """Conditions that carry a NET morphology themselves, or that a NET morphology is directly tied to."""
-        morphology = self._scene.trial.value_sets["net_morphology"]
-        found = {
-            item.reference
-            for item in self.conditions
-            if any(morphology.has(*code) for code in self._own_histology(item))
-        }
+
+        def is_net(codes: Iterable[tuple[str, str]]) -> bool:
+            return any(value_set.has(*code) for code in codes for value_set in self._concept.morphology)
+
+        found = {item.reference for item in self.conditions if is_net(self._own_histology(item))}
         known = {item.reference for item in self.conditions}
         for finding in self._findings:
-            if isinstance(finding.source, Observation) and any(morphology.has(*code) for code in finding.codes):
+            if isinstance(finding.source, Observation) and is_net(finding.codes):
                 found |= self._directly(finding.source) & known
         return frozenset(found)
 
@@ -300,7 +286,7 @@ class Tumours:
 
     def grades(self) -> Iterator[tuple[str, Observation, Evidence]]:
         """Stated grades G1, G2, G3, whatever tumour they are of."""
-        question, ki67 = self._scene.trial.grade_codes, self._scene.trial.analytes["ki67"].codes
+        question, ki67 = self._concept.grades, self._concept.ki67.codes
         for observation in self._scene.record.observations:
             if not self._scene.counts(observation):
                 continue

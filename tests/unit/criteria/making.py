@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
-from adapter.criteria import CriterionVerdict, PatientVerdict, Stage, Trial, evaluate, parse_trial
+import yaml
+
+from adapter.criteria import CriterionVerdict, PatientVerdict, Stage, Trial, evaluate, parse_terms, parse_trial
 from adapter.criteria.answer import Answer
 from adapter.criteria.evaluate import answer_criterion
+from adapter.criteria.expressions import Terms
 from adapter.criteria.scene import Scene
 from adapter.documents import load_trial
 from adapter.fhir import PatientRecord
@@ -35,6 +39,7 @@ __all__ = [
     "record",
     "reluth",
     "scene",
+    "terms",
     "tiny",
     "trial_document",
     "verdicts",
@@ -55,6 +60,22 @@ def reluth() -> Trial:
     return load_trial("nct04954820")
 
 
+@cache
+def terms() -> Terms:
+    """What ReLUTH's expressions may name."""
+
+    def document(name: str) -> Node:
+        return Node(yaml.safe_load((files("mappings") / name).read_text(encoding="utf-8")), name)
+
+    folder = "trials/nct04954820"
+    return parse_terms(
+        value_sets=document(f"{folder}/value-sets.yaml"),
+        analytes=document("terminology/analytes.yaml"),
+        grades=document("terminology/ctcae.yaml"),
+        concepts=document(f"{folder}/concepts.yaml"),
+    )
+
+
 def trial_document() -> dict[str, Any]:
     """The smallest trial document; the id is ReLUTH's, so that the short-hand's attestations are for it."""
     return {
@@ -68,16 +89,6 @@ def trial_document() -> dict[str, Any]:
             {"id": "tumour", "label": {"fr": "t", "en": "t"}, "in": ["Condition"], "codes": ["intestinal_primary"]}
         ],
         "attestation": {"default": {"days": 28}, "valid": {"I03": "for-good", "X.long": {"months": 2}}},
-        "concepts": {
-            "first_course_attested_by": "I03",
-            "no_infusion_declared_for_years": 5,
-            "lutathera_text": "lutathera",
-            "malignancy_text": "cancer|carcinom",
-            "same_tumour_text": "neuro-?end|metasta",
-            "grade_codes": ["urn:reluth:terms|grade"],
-            "disease_status_codes": ["http://loinc.org|97509-4", "urn:reluth:terms|recist-response"],
-            "worsened_values": ["http://snomed.info/sct|271299001", "urn:reluth:terms|PD"],
-        },
         "open_questions": [{"id": "q", "criteria": ["I01"], "text": {"fr": "q ?", "en": "q?"}}],
         "states": [{"id": "new", "research_subject_status": "potential-candidate", "label": {"fr": "n", "en": "n"}}],
         "wanted": {"thing": {"fr": "chose", "en": "thing"}},
@@ -107,14 +118,7 @@ def criteria_document(*criteria: Mapping[str, Any]) -> dict[str, Any]:
 
 def parsed(trial: Any, criteria: Any) -> Trial:
     """Both documents read, with ReLUTH's terms."""
-    terms = reluth()
-    return parse_trial(
-        Node(trial, "trial.yaml"),
-        Node(criteria, "criteria.yaml"),
-        value_sets=terms.value_sets,
-        analytes=terms.analytes,
-        units=terms.units,
-    )
+    return parse_trial(Node(trial, "trial.yaml"), Node(criteria, "criteria.yaml"), terms=terms(), units=reluth().units)
 
 
 def tiny(*criteria: Mapping[str, Any]) -> Trial:

@@ -1,0 +1,298 @@
+"""In: Conditions and Procedures with their times. Out: whether a dated event, another tumour or an irradiation counts.
+
+Times of diagnoses: onset, else recordedDate as an upper bound only (clarifications.md 24). Rules: 7, 13, 26.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.attestation import Validity, latest_attestation
+from adapter.criteria.concepts.conditions import clinical_status
+from adapter.criteria.concepts.naming import concepts_of
+from adapter.criteria.concepts.tumours import is_unconfirmed
+from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of, is_on_record, within
+from adapter.criteria.tree import DatedEvent, MarrowFraction, OtherTumour
+from adapter.criteria.truth import Truth, negate
+from adapter.fhir import ALWAYS, When, parse_when, when_of
+from adapter.fhir.resources import Condition, MedicationAdministration, Procedure
+from adapter.terminology import ValueSet, plain_code
+
+__all__ = ["answer_dated_event", "answer_marrow", "answer_other_tumour"]
+
+_ACTIVE = frozenset({"active", "recurrence", "relapse"})
+_GIVEN = frozenset({"completed", "stopped", "in-progress", "on-hold", None})
+_OVER = frozenset({"inactive", "remission", "resolved"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Records by what they do to the question; ``asking`` ones with their time."""
+
+    proving: tuple[Evidence, ...] = ()
+    open: tuple[tuple[Reason, Evidence], ...] = ()
+    asking: tuple[tuple[When, Evidence], ...] = ()
+    past: tuple[Evidence, ...] = ()
+    changes: frozenset[date] = frozenset()
+
+
+def _closing(when: When, window: Validity) -> frozenset[date]:
+    """Days on which time alone may move an event into the past or out of the window."""
+    if not when.is_bounded:
+        return frozenset()
+    arrives = frozenset({when.latest}) if not when.is_one_day else frozenset()
+    return window.lapses(when.earliest) | window.lapses(when.latest) | arrives
+
+
+def answer_dated_event(node: DatedEvent, scene: Scene) -> Answer:
+    """A deciding event lies in the window; an asking one is for a person to judge; without either only a declaration refutes."""
+    start = node.within.first_day(scene.on)
+    found = _Sorted()
+    for condition in scene.record.conditions:
+        if not is_on_record(condition, scene.on):
+            continue
+        if scene.in_any(node.deciding, condition.code):
+            found = _merged(found, _deciding(condition, when_of(condition), start, node, scene))
+        elif scene.in_any(node.asking, condition.code):
+            found = _merged(found, _asking(condition, start, node, scene))
+    for procedure in scene.record.procedures:
+        # A status that could not be read leaves the procedure open; only a completed one proves.
+        if procedure.status in ("completed", None) and scene.in_any(node.deciding, procedure.code):
+            found = _merged(found, _deciding(procedure, when_of(procedure), start, node, scene))
+    for administration in scene.record.administrations:
+        given = administration.status in _GIVEN
+        if given and scene.in_any(node.deciding, *concepts_of(administration, scene)):
+            found = _merged(found, _deciding(administration, when_of(administration), start, node, scene))
+    return _decided(found, node.controlled, node.complete, start, scene)
+
+
+def _deciding(
+    item: Condition | Procedure | MedicationAdministration,
+    when: When,
+    start: date | None,
+    node: DatedEvent,
+    scene: Scene,
+) -> _Sorted:
+    concept = next((found for found in concepts_of(item, scene) if scene.in_any(node.deciding, found)), None)
+    evidence = evidence_of(item, code_text(scene, concept))
+    changes = _closing(when, node.within)
+    place = within(when, start, scene.on)
+    if place is Truth.F:
+        return _Sorted(past=(evidence,), changes=changes)
+    unsure = is_unconfirmed(item) if isinstance(item, Condition) else item.status is None
+    if unsure:
+        return _Sorted(open=((Reason.STATUS, evidence),), changes=changes)
+    if place is Truth.T:
+        return _Sorted(proving=(evidence,), changes=changes)
+    return _Sorted(open=((Reason.IMPRECISE_DATE, evidence),), changes=changes)
+
+
+def _asking(item: Condition, start: date | None, node: DatedEvent, scene: Scene) -> _Sorted:
+    """A condition that lasts asks unless it was surely over before the window."""
+    evidence = evidence_of(item, code_text(scene, item.code))
+    over = _over(item)
+    before = over is not None and start is not None and over.latest < start
+    if not before and clinical_status(item) in _OVER and over is None:
+        onset = when_of(item)
+        before = _has_onset(item) and start is not None and onset.latest < start
+    if before:
+        return _Sorted(past=(evidence,))
+    changes = _closing(over, node.within) if over is not None else frozenset()
+    if _has_onset(item) and clinical_status(item) in _OVER:
+        changes |= _closing(when_of(item), node.within)
+    return _Sorted(asking=((when_of(item), evidence),), changes=changes)
+
+
+def _has_onset(item: Condition) -> bool:
+    return item.onset_date_time is not None or item.onset_period is not None
+
+
+def _over(item: Condition) -> When | None:
+    """When it ended, as far as that is told; None when nothing is."""
+    period = item.abatement_period
+    told = item.abatement_date_time or (period.end or period.start if period else None)
+    if told is None:
+        return None
+    return parse_when(told) or ALWAYS
+
+
+def _merged(one: _Sorted, other: _Sorted) -> _Sorted:
+    return _Sorted(
+        one.proving + other.proving,
+        one.open + other.open,
+        one.asking + other.asking,
+        one.past + other.past,
+        one.changes | other.changes,
+    )
+
+
+def _decided(found: _Sorted, controlled: str, domain: str, start: date | None, scene: Scene) -> Answer:
+    """The answer of sorted records: a proof, an open one, one that a person answers, or a declared absence."""
+    if found.proving:
+        return Answer(Truth.T, evidence=found.proving, changes=found.changes)
+    wanted = (Wanted(controlled, attestation=True),)
+    asking = tuple(evidence for _, evidence in found.asking)
+    said = _said(found, controlled, scene)
+    if said is not None and said.truth is Truth.F:
+        return said.but(truth=Truth.T, evidence=asking + said.evidence, changes=found.changes | said.changes)
+    if found.open:
+        evidence = tuple(item for _, item in found.open) + asking
+        return Answer(Truth.U, found.open[0][0], evidence, changes=found.changes, attestable=True, wanted=wanted)
+    if said is not None:
+        truth = negate(said.truth)
+        return said.but(truth=truth, evidence=asking + said.evidence, changes=found.changes | said.changes)
+    if asking:
+        return Answer(Truth.U, Reason.ASKS, asking, changes=found.changes, attestable=True, wanted=wanted)
+    until = scene.site.complete_until(domain, start, scene.on) if start is not None else None
+    if until is not None:
+        changes = found.changes | {until + timedelta(days=1)}
+        return Answer(Truth.F, evidence=found.past, presumed=True, changes=changes)
+    return Answer(Truth.U, Reason.NO_DATA, context=found.past, changes=found.changes, attestable=True, wanted=wanted)
+
+
+def _said(found: _Sorted, controlled: str, scene: Scene) -> Answer | None:
+    """What a person said of the asking records, unless one of them came later (clarifications.md 32)."""
+    validity = scene.trial.validity(controlled)
+    attested = latest_attestation(scene.attestations, controlled, on=scene.on, validity=validity)
+    if attested is None or not found.asking or any(when.surely_after(attested[1]) for when, _ in found.asking):
+        return None
+    return attested[0]
+
+
+def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
+    """Another solid tumour was diagnosed or active in the window; excepted and vague codes are for a person to judge."""
+    start = node.within.first_day(scene.on)
+    study = scene.tumours.study
+    found = _Sorted()
+    shown: list[Evidence] = []
+    for condition in scene.tumours.conditions:
+        evidence = evidence_of(condition, code_text(scene, condition.code))
+        if scene.has(node.alert, condition.code):
+            shown.append(evidence)
+            continue
+        excepted = scene.has(node.excepted, condition.code)
+        if not excepted and not scene.has(node.value_set, condition.code):
+            continue
+        vague = _is_vague(condition, scene)
+        if condition.reference in study and not vague:
+            continue
+        place = _active_or_diagnosed(condition, start, scene)
+        changes = _tumour_changes(condition, node.within)
+        if place is Truth.F:
+            found = _merged(found, _Sorted(past=(evidence,), changes=changes))
+        elif excepted:
+            found = _merged(found, _Sorted(asking=((when_of(condition), evidence),), changes=changes))
+        elif vague:
+            found = _merged(found, _Sorted(open=((Reason.ASKS, evidence),), changes=changes))
+        elif is_unconfirmed(condition):
+            found = _merged(found, _Sorted(open=((Reason.STATUS, evidence),), changes=changes))
+        elif place is Truth.U:
+            found = _merged(found, _Sorted(open=((Reason.IMPRECISE_DATE, evidence),), changes=changes))
+        else:
+            found = _merged(found, _Sorted(proving=(evidence,), changes=changes))
+    answer = _decided(found, node.controlled, node.complete, start, scene)
+    return answer.but(context=answer.context + tuple(shown)) if shown else answer
+
+
+def _is_vague(condition: Condition, scene: Scene) -> bool:
+    """A code that may name the study tumour once more (clarifications.md 13): an unknown site, or one of several of its sites."""
+    if scene.has(scene.study_tumour.unspecified, condition.code):
+        return True
+    mine = _categories(condition, scene)
+    if not mine:
+        return False
+    known = {item.reference: _categories(item, scene) for item in scene.tumours.conditions}
+    if len(set().union(*known.values())) == 1:
+        return False
+    study = set().union(*(known.get(reference, set()) for reference in scene.tumours.study))
+    return len(study) != 1 or not study & mine
+
+
+def _categories(condition: Condition, scene: Scene) -> set[str]:
+    """Three-character categories of the study tumour's possible sites that a condition is coded in."""
+    sites = scene.study_tumour.primary
+    return {
+        plain_code(system, code)[:3]
+        for system, code in scene.codes(condition.code)
+        if any(value_set.has(system, code) for value_set in sites)
+    }
+
+
+def _active_or_diagnosed(condition: Condition, start: date | None, scene: Scene) -> Truth:
+    """T when surely diagnosed or active in the window, F when surely over before it."""
+    if _has_onset(condition) and within(when_of(condition), start, scene.on) is Truth.T:
+        return Truth.T
+    over = _over(condition)
+    if over is not None:
+        if start is not None and over.latest < start:
+            return Truth.F
+        if within(over, start, scene.on) is Truth.T:
+            return Truth.T
+        # Known to end after the reference date: it was still there.
+        return Truth.T if over.earliest > scene.on else Truth.U
+    if condition.abatement_boolean:
+        return Truth.U
+    return Truth.T if clinical_status(condition) in _ACTIVE else Truth.U
+
+
+def _tumour_changes(condition: Condition, window: Validity) -> frozenset[date]:
+    over = _over(condition)
+    changes = _closing(when_of(condition), window) if _has_onset(condition) else frozenset()
+    return changes | (_closing(over, window) if over is not None else frozenset())
+
+
+def answer_marrow(node: MarrowFraction, scene: Scene) -> Answer:
+    """More than so much of the marrow was irradiated; a lower share refutes what was given until it was told."""
+    readings = [
+        item
+        for item in scene.readings.of(node.analyte)
+        if item.is_result and item.observation.status in USABLE and item.when.earliest <= scene.on
+    ]
+    above = [item for item in readings if item.value is not None and item.value.surely_above(node.above)]
+    wanted = (Wanted(node.analyte.id),)
+    sure = [item.evidence for item in above if item.when.latest <= scene.on]
+    if sure:
+        return Answer(Truth.T, evidence=tuple(sure))
+    below = [
+        item
+        for item in readings
+        if item.value is not None and item.value.surely_at_most(node.above) and item.when.latest <= scene.on
+    ]
+    unreadable = [item for item in readings if item not in below]
+    if unreadable:
+        reason = next((item.problem for item in unreadable if item.problem), Reason.COMPARATOR)
+        return Answer(Truth.U, reason, tuple(item.evidence for item in unreadable), wanted=wanted)
+    told = max((item.when.earliest for item in below), default=None)
+    courses = list(_courses(node.courses, scene))
+    later = tuple(evidence for when, evidence in courses if told is None or when.latest > told)
+    if later:
+        return Answer(
+            Truth.U, Reason.ASKS, later + tuple(item.evidence for item in below), attestable=True, wanted=wanted
+        )
+    if below:
+        return Answer(Truth.F, evidence=tuple(item.evidence for item in below) + tuple(item for _, item in courses))
+    return Answer(Truth.U, Reason.NO_DATA, attestable=True, wanted=wanted)
+
+
+def _courses(value_sets: Iterable[ValueSet], scene: Scene) -> Iterator[tuple[When, Evidence]]:
+    """External irradiations that may be of the reference date or before; the treatment itself is none."""
+    sets = tuple(value_sets)
+    product = scene.trial.concepts.courses
+    for procedure in scene.record.procedures:
+        when = when_of(procedure)
+        if procedure.status not in ("completed", "in-progress", "stopped", None) or when.earliest > scene.on:
+            continue
+        words = [procedure.code.text or ""] if procedure.code else []
+        words += [coding.display or "" for coding in procedure.code.coding] if procedure.code else []
+        if product is not None and (
+            scene.has(product.medication, procedure.code) or any(product.text.search(word) for word in words)
+        ):
+            continue
+        if scene.in_any(sets, procedure.code):
+            yield when, evidence_of(procedure, code_text(scene, procedure.code))
+    for condition in scene.record.conditions:
+        if is_on_record(condition, scene.on) and scene.in_any(sets, condition.code):
+            yield when_of(condition), evidence_of(condition, code_text(scene, condition.code))
