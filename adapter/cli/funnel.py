@@ -1,8 +1,8 @@
-"""In: the last screening. Out: attrition: persons, candidates, outcomes, and how each criterion sorts them."""
+"""In: the last screening, what was pulled. Out: attrition: persons, candidates, outcomes, how each criterion sorts them; and the codes that cannot be read."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,15 @@ from adapter.cli.opening import opened, stage_of
 from adapter.cli.options import Options
 from adapter.cli.output import console, data
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adapter.screening import Words
+    from adapter.terminology.unmapped import Unmapped
+
 __all__ = ["funnel"]
+
+_LISTED = 10
 
 
 def funnel(
@@ -20,18 +28,21 @@ def funnel(
     stage: Annotated[str, typer.Option(help="registration or randomisation.")] = "registration",
     lang: Annotated[str, typer.Option(help="en or fr.")] = "en",
 ) -> None:
-    """Show how many patients each criterion takes away, and which one alone keeps somebody out."""
+    """Show how many patients each criterion takes away, which one alone keeps somebody out, and what cannot be read."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from adapter.screening import read_funnel, words
+    from adapter.screening.unread import unmapped_of
 
     options: Options = ctx.obj
     tongue = words(lang)
     with opened(options) as room:
         document = room.trial(trial)
-        found = read_funnel(room.store, document, stage_of(stage), site=site)
+        told = [room.site(name) for name in room.store.lake.sites() if site in (None, name)]
+        unmapped = [unmapped_of(room.store, document, one) for one in told]
+        found = read_funnel(room.store, document, stage_of(stage), site=site, unmapped=unmapped)
     if options.json:
         data(found.to_json())
         return
@@ -47,3 +58,26 @@ def funnel(
         numbers = (counts.passed, counts.failed, counts.open, counts.sole_failing)
         table.add_row(f"{counts.id} {label}", *(str(number) for number in numbers))
     out.print(table)
+    for unread in found.unmapped:
+        _print_unmapped(out, unread, tongue)
+
+
+def _print_unmapped(out: Console, found: Unmapped, tongue: Words) -> None:
+    """A site's codes and units that cannot be read; no display among them, which may hold anything."""
+    from rich.text import Text
+
+    from adapter.cli.terms import heads_of, sent_code
+
+    if not (found.codes or found.units):
+        return
+    for head in heads_of(found, tongue):
+        out.print(Text(head, style="bold"))
+    for item in found.codes[:_LISTED]:
+        counts = tongue.of("unmapped", "counts", results=item.results, persons=item.persons)
+        out.print(Text(f"  {item.element}  {sent_code(item, tongue)}  ({counts})"))
+    for unit in found.units[:_LISTED]:
+        counts = tongue.of("unmapped", "counts", results=unit.results, persons=unit.persons)
+        sent = unit.unit or tongue.of("unmapped", "no-unit")
+        out.print(Text(f"  {unit.analyte}  {sent}  ({counts})"))
+    more = max(len(found.codes) - _LISTED, 0) + max(len(found.units) - _LISTED, 0)
+    out.print(Text(tongue.of("unmapped", "see-terms", site=found.site, more=more)))

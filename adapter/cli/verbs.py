@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from adapter.cli.add import add
+from adapter.cli.check import check
+from adapter.cli.criteria import criteria
 from adapter.cli.decide import decide
 from adapter.cli.demo import demo
 from adapter.cli.funnel import funnel
@@ -15,13 +17,14 @@ from adapter.cli.screen import screen
 from adapter.cli.serve import serve
 from adapter.cli.simulate import simulate
 from adapter.cli.store import store
+from adapter.cli.terms import terms
 from adapter.cli.why import why
 from adapter.cli.worklist import worklist
 
 __all__ = ["register"]
 
 #: In the order of the help: first what shows it all, then the way of the data.
-_VERBS = (demo, simulate, pull, screen, why, worklist, log, funnel, add, decide, serve, openapi)
+_VERBS = (demo, simulate, pull, check, terms, screen, why, worklist, log, funnel, add, decide, serve, openapi)
 
 
 def register(app: typer.Typer, *, epilog: str) -> None:
@@ -29,3 +32,4 @@ def register(app: typer.Typer, *, epilog: str) -> None:
     for verb in _VERBS:
         app.command(verb.__name__, epilog=epilog)(verb)
     app.add_typer(store, name="store", epilog=epilog)
+    app.add_typer(criteria, name="criteria", epilog=epilog)

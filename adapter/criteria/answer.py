@@ -133,13 +133,13 @@ def _merge(answers: tuple[Answer, ...], truth: Truth, *, one_suffices: bool) -> 
 
 def combine_all(*answers: Answer) -> Answer:
     """The conjunction, carried by the parts that decide it; the reason is that of the first open part."""
-    truth = all_of(answer.truth for answer in answers)
+    truth = all_of([answer.truth for answer in answers])
     return _merge(answers, truth, one_suffices=truth is Truth.F)
 
 
 def combine_any(*answers: Answer) -> Answer:
     """The disjunction, carried by the parts that decide it; the reason is that of the first open part."""
-    truth = any_of(answer.truth for answer in answers)
+    truth = any_of([answer.truth for answer in answers])
     return _merge(answers, truth, one_suffices=truth is Truth.T)
 
 

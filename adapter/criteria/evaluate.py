@@ -102,15 +102,16 @@ ORDER_DAYS = 28
 
 def answer(node: Node, scene: Scene) -> Answer:
     """The answer to a node, found once a scene."""
-    return scene.answered(node, _ANSWERS[type(node)])
+    found = scene.memo.get(id(node))
+    return found if found is not None else scene.answered(node, _ANSWERS[type(node)])
 
 
 def _all(node: All, scene: Scene) -> Answer:
-    return combine_all(*(answer(child, scene) for child in node.of))
+    return combine_all(*[answer(child, scene) for child in node.of])
 
 
 def _any(node: Any, scene: Scene) -> Answer:
-    return combine_any(*(answer(child, scene) for child in node.of))
+    return combine_any(*[answer(child, scene) for child in node.of])
 
 
 def _not(node: Not, scene: Scene) -> Answer:
@@ -183,14 +184,20 @@ def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
 
 
 def _attested(node: Attested, scene: Scene) -> Answer:
-    validity = scene.trial.validity(node.link)
-    found = latest_attestation(scene.attestations, node.link, on=scene.on, validity=validity)
+    found = None
+    if node.link in scene.attestations:
+        validity = scene.trial.validity(node.link)
+        found = latest_attestation(scene.attestations, node.link, on=scene.on, validity=validity)
     if found is None:
         shown = answer_coded(Coded(node.shows), scene).evidence if node.shows else ()
         wanted = (Wanted(node.link, attestation=True),)
         return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, context=shown, wanted=wanted)
     attested = found[0]
-    if node.not_before is not None and attested.truth is Truth.T and _is_before(node, found[1], scene):
+    if (
+        node.not_before is not None
+        and attested.truth is Truth.T
+        and _is_before(node.link, node.not_before, found[1], scene)
+    ):
         wanted = (Wanted(node.link, attestation=True),)
         return Answer(Truth.U, Reason.TOO_OLD, attested.evidence, attestable=True, wanted=wanted)
     if node.since_days is None or attested.truth is not Truth.T:
@@ -212,13 +219,12 @@ def _attested(node: Attested, scene: Scene) -> Answer:
     return attested.but(truth=long_enough, changes=attested.changes | due)
 
 
-def _is_before(node: Attested, given: When, scene: Scene) -> bool:
+def _is_before(link: str, criterion: str, given: When, scene: Scene) -> bool:
     """What was attested is surely of a day before the record that proves the other criterion."""
-    assert node.not_before is not None
-    proof = answer_criterion(scene.trial.criterion(node.not_before), scene)
+    proof = answer_criterion(scene.trial.criterion(criterion), scene)
     if proof.truth is not Truth.T:
         return False
-    told = next((item.since for item in reversed(scene.attestations[node.link]) if item.since), None)
+    told = next((item.since for item in reversed(scene.attestations[link]) if item.since), None)
     days = [
         when.earliest
         for item in proof.evidence
@@ -262,7 +268,7 @@ def answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
             if scene.is_unchanged(earlier):
                 scene.memo[key] = earlier
                 return earlier
-        found = _with_attestation(criterion.id, criterion.node, scene)
+        found = _with_attestation(criterion.id, criterion.node, scene, not_before=criterion.attested_not_before)
         if criterion.contradicted_by is not None and found.truth is Truth.F and found.attested:
             found = _contradicted(criterion, criterion.contradicted_by, found, scene)
         if found.truth is Truth.U and criterion.prompts:
@@ -281,11 +287,15 @@ def _contradicted(criterion: Criterion, part: str, found: Answer, scene: Scene) 
     )
 
 
-def _with_attestation(link: str, node: Node, scene: Scene) -> Answer:
+def _with_attestation(link: str, node: Node, scene: Scene, *, not_before: str | None = None) -> Answer:
     coded = answer(node, scene)
+    if link not in scene.attestations:
+        return coded
     attested = latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
     if isinstance(node, Attested) and node.link == link:
         return coded
+    if attested is not None and not_before is not None and attested[0].truth is Truth.T:
+        attested = None if _is_before(link, not_before, attested[1], scene) else attested
     return decide_with(coded, attested, later=lambda moment: answer(node, scene.since(moment)))
 
 

@@ -135,7 +135,7 @@ def _criterion(node: Node, terms: Terms) -> Criterion:
     )
     permanent, visit, attestable = node.get("permanent"), node.get("at_screening_visit"), node.get("attestable")
     contradicted, defaults, wanted = node.get("contradicted_by"), node.get("defaults"), node.get("wanted")
-    prompts = node.get("prompts")
+    prompts, not_before = node.get("prompts"), node.get("attested_not_before")
     found = Criterion(
         id=identity,
         kind=node["kind"].one_of("inclusion", "exclusion"),
@@ -153,6 +153,7 @@ def _criterion(node: Node, terms: Terms) -> Criterion:
         attestable=attestable.flag() if attestable else True,
         contradicted_by=f"{identity}.{contradicted.text()}" if contradicted else None,
         prompts=tuple(_prompt(element, terms) for element in prompts.elements()) if prompts else (),
+        attested_not_before=not_before.text() if not_before else None,
     )
     node.close()
     return found
@@ -200,6 +201,8 @@ def _check_references(document: Node, criteria: tuple[Criterion, ...]) -> None:
             raise place.fault("its answer hangs on itself")
         if criterion.contradicted_by is not None and criterion.contradicted_by not in parts:
             raise place.fault("contradicted_by names no part")
+        if criterion.attested_not_before not in (None, *known):
+            raise place.fault("attested_not_before names no criterion")
 
 
 def _reached(start: str, uses: Mapping[str, list[str]]) -> set[str]:

@@ -222,6 +222,10 @@ class Scene:
         wanted = tuple(value_sets)
         return any(concept is not None and self.has(item, concept) for concept in concepts for item in wanted)
 
+    def sets_of(self, concepts: Iterable[CodeableConcept]) -> frozenset[ValueSet]:
+        """The trial's value sets that any of some concepts is in."""
+        return frozenset().union(*(self._read(concept).sets for concept in concepts))
+
     @cached_property
     def _known(self) -> dict[int, _Read]:
         """What concepts of the record mean, by identity: one concept is asked about by many criteria."""

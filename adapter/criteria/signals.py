@@ -3,37 +3,69 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from adapter.criteria.concepts.naming import DROPPED, concepts_of, texts_of
 from adapter.criteria.concepts.participation import is_of_study
 from adapter.criteria.scene import Scene, is_on_record
 from adapter.criteria.trial import Signal
-from adapter.fhir.resources import Condition
+from adapter.fhir.resources import CodeableConcept, Condition
+from adapter.terminology import ValueSet
 
 __all__ = ["signals_of"]
 
 
 def signals_of(scene: Scene) -> tuple[str, ...]:
     """The ids of the signals found, in the document's order."""
-    return tuple(signal.id for signal in scene.trial.signals if _found(signal, scene))
+    told = _Told(scene)
+    return tuple(signal.id for signal in scene.trial.signals if _found(signal, told))
 
 
-def _found(signal: Signal, scene: Scene) -> bool:
+class _Told:
+    """What the resources of each type are of, read once for all signals."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._concepts: dict[str, list[CodeableConcept]] = {}
+        self._sets: dict[str, frozenset[ValueSet]] = {}
+
+    def concepts(self, resource_type: str) -> list[CodeableConcept]:
+        """The concepts of the resources that count."""
+        if resource_type not in self._concepts:
+            self._concepts[resource_type] = [
+                concept
+                for resource in self.scene.record.of_type(resource_type)
+                if getattr(resource, "status", None) not in DROPPED
+                and not (isinstance(resource, Condition) and not is_on_record(resource, self.scene.on))
+                for concept in concepts_of(resource, self.scene)
+                if concept is not None
+            ]
+        return self._concepts[resource_type]
+
+    def sets(self, resource_type: str) -> frozenset[ValueSet]:
+        """The trial's value sets that any of them is in."""
+        if resource_type not in self._sets:
+            self._sets[resource_type] = self.scene.sets_of(self.concepts(resource_type))
+        return self._sets[resource_type]
+
+
+def _found(signal: Signal, told: _Told) -> bool:
     if signal.study:
-        return any(is_of_study(subject, scene.record, signal.study) for subject in scene.record.subjects)
+        record = told.scene.record
+        return any(is_of_study(subject, record, signal.study) for subject in record.subjects)
     for resource_type in signal.resource_types:
-        for resource in scene.record.of_type(resource_type):
-            if getattr(resource, "status", None) in DROPPED:
-                continue
-            if isinstance(resource, Condition) and not is_on_record(resource, scene.on):
-                continue
-            concepts = [concept for concept in concepts_of(resource, scene) if concept]
-            if any(scene.has(value_set, concept) for value_set in signal.value_sets for concept in concepts):
-                return True
-            if signal.text and any(_pattern(signal.text).search(text) for text in texts_of(concepts)):
-                return True
+        sets = told.sets(resource_type)
+        if sets and any(value_set in sets for value_set in signal.value_sets):
+            return True
+        if signal.text and _is_named(signal.text, told.concepts(resource_type)):
+            return True
     return False
+
+
+def _is_named(text: str, concepts: Iterable[CodeableConcept]) -> bool:
+    pattern = _pattern(text)
+    return any(pattern.search(word) for word in texts_of(concepts))
 
 
 @lru_cache(maxsize=64)

@@ -74,6 +74,7 @@ class Criterion:
         confirm: who confirms it.
         contradicted_by: part whose coded truth contradicts an attested F of the whole (clarifications.md 14).
         at_screening_visit: done at the visit itself, so its being open does not push a candidate down the list.
+        attested_not_before: a criterion; attested of a day before the record that proves it, the whole does not count.
         prompts: records to show to whom is asked; they never decide.
     """
 
@@ -93,6 +94,7 @@ class Criterion:
     attestable: bool = True
     contradicted_by: str | None = None
     prompts: tuple[Prompt, ...] = ()
+    attested_not_before: str | None = None
 
     def passes(self, truth: Truth) -> bool | None:
         """True passes, False fails, None is open."""

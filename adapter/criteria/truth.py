@@ -34,9 +34,15 @@ def all_of(truths: Iterable[Truth]) -> Truth:
 
 def any_of(truths: Iterable[Truth]) -> Truth:
     """T if any is T, else U if any is U, else F."""
-    return negate(all_of(negate(truth) for truth in truths))
+    found = set(truths)
+    if Truth.T in found:
+        return Truth.T
+    return Truth.U if Truth.U in found else Truth.F
 
 
 def negate(truth: Truth) -> Truth:
     """T and F change places, U stays."""
-    return {Truth.T: Truth.F, Truth.F: Truth.T, Truth.U: Truth.U}[truth]
+    return _NEGATION[truth]
+
+
+_NEGATION = {Truth.T: Truth.F, Truth.F: Truth.T, Truth.U: Truth.U}

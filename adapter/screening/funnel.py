@@ -1,15 +1,16 @@
-"""In: saved verdicts, and the lake's patients. Out: attrition by criterion: persons, candidates, outcomes."""
+"""In: saved verdicts, the lake's patients, what of a site cannot be read. Out: attrition by criterion: persons, candidates, outcomes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adapter.criteria import Outcome, Stage, Trial
 from adapter.screening.listed import listed
 from adapter.store import Store
+from adapter.terminology.unmapped import Unmapped
 
 __all__ = ["CriterionCounts", "Funnel", "read_funnel"]
 
@@ -39,6 +40,7 @@ class Funnel:
         patients: persons in the store.
         candidates: those with a signal of the trial, or added by a person.
         outcomes: candidates by outcome.
+        unmapped: codes and units that cannot be read, by site; why a criterion is open for many often stands here.
     """
 
     trial: str
@@ -48,6 +50,7 @@ class Funnel:
     candidates: int
     outcomes: Mapping[str, int]
     criteria: tuple[CriterionCounts, ...]
+    unmapped: tuple[Unmapped, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Of JSON's own types."""
@@ -69,11 +72,22 @@ class Funnel:
                 }
                 for counts in self.criteria
             ],
+            "unmapped": [found.to_json() for found in self.unmapped],
         }
 
 
-def read_funnel(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> Funnel:
-    """The attrition of a trial by the last screening."""
+def read_funnel(
+    store: Store, trial: Trial, stage: Stage, *, site: str | None = None, unmapped: Sequence[Unmapped] = ()
+) -> Funnel:
+    """The attrition of a trial by the last screening.
+
+    Args:
+        store: what was pulled and screened.
+        trial: whose criteria.
+        stage: of the trial.
+        site: only this one.
+        unmapped: what cannot be read, of each site that is to be shown with it.
+    """
     sites = tuple(name for name in store.lake.sites() if site in (None, name))
     tallies: dict[str, Counter[str]] = {"passed": Counter(), "failed": Counter(), "open": Counter(), "sole": Counter()}
     outcomes: Counter[str] = Counter()
@@ -105,6 +119,7 @@ def read_funnel(store: Store, trial: Trial, stage: Stage, *, site: str | None = 
             for criterion in trial.criteria
             if stage in criterion.stages
         ),
+        unmapped=tuple(unmapped),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from adapter.criteria import PatientVerdict, Stage, Trial, evaluate, reference_date
+from adapter.errors import UsageError
 from adapter.fhir import PatientRecord, needed_references, person_of
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.spool import Spool
@@ -123,7 +124,12 @@ def screen(store: Store, trial: Trial, site: Site, asked: Asked) -> Screening:
     Returns:
         an iterator over the verdicts, ordered by patient: of candidates, or of all that were asked for by name or by
         ``everyone``.
+
+    Raises:
+        UsageError: the trial has no criterion at that stage: nobody could fail, and everybody would seem eligible.
     """
+    if not any(asked.stage in criterion.stages for criterion in trial.criteria):
+        raise UsageError(f"{trial.acronym} has no criterion at {asked.stage}")
     tally = _Tally()
     return Screening(site.id, tally, _verdicts(store, trial, site, asked=asked, tally=tally))
 

@@ -7,17 +7,20 @@ The only module of the service that reads data.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.config import Settings
 from adapter.criteria import Criterion, Stage, Trial
-from adapter.documents import load_trial
-from adapter.errors import ReluthError
+from adapter.documents import load_site, load_trial
+from adapter.errors import DocumentError, ReluthError
+from adapter.observe import logger
 from adapter.screening import Funnel, WorklistRow, read_funnel, read_worklist
+from adapter.screening.unread import unmapped_of
 from adapter.service.shapes import (
     FunnelCounts,
     PatientFile,
@@ -31,6 +34,7 @@ from adapter.service.shapes import (
     Worklist,
 )
 from adapter.store import Decision, RunInfo, Store
+from adapter.terminology.unmapped import Unmapped
 
 __all__ = ["Desk", "open_desk"]
 
@@ -44,10 +48,13 @@ class Desk:
     Args:
         store: open.
         trial: the trial that this service is about.
+        overlays: folder of a site's documents, by site; one that is missing has told us nothing.
     """
 
-    def __init__(self, store: Store, trial: Trial) -> None:
+    def __init__(self, store: Store, trial: Trial, overlays: Mapping[str, Path | None] | None = None) -> None:
         self._store = store
+        self._overlays = overlays or {}
+        self._unmapped: dict[str, tuple[object, Unmapped]] = {}
         self.trial = trial
 
     def ready(self) -> bool:
@@ -92,8 +99,27 @@ class Desk:
         )
 
     def funnel(self, stage: Stage) -> Funnel:
-        """Persons per criterion."""
-        return read_funnel(self._store, self.trial, stage)
+        """Persons per criterion, and what of each site cannot be read."""
+        found = [self._unread(site) for site in self._store.lake.sites()]
+        return read_funnel(self._store, self.trial, stage, unmapped=[one for one in found if one is not None])
+
+    def _unread(self, site: str) -> Unmapped | None:
+        """What cannot be read, looked for once for each state of the lake: that reads the bytes of what is in doubt.
+
+        None where the site's documents are wrong: pull and screen refuse them too, and say so; the page goes on.
+        """
+        lake = self._store.lake
+        state = (tuple(lake.index_files(site)), tuple(lake.tombstones(site)))
+        kept = self._unmapped.get(site)
+        if kept is None or kept[0] != state:
+            try:
+                told = load_site(site, self._overlays.get(site))
+            except DocumentError as error:
+                logger("service").warning("overlay", site=site, problem=str(error))
+                return None
+            kept = (state, unmapped_of(self._store, self.trial, told))
+            self._unmapped[site] = kept
+        return kept[1]
 
     def funnel_shape(self, stage: Stage) -> FunnelCounts:
         """The funnel as the API's object."""
@@ -167,7 +193,7 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     """
     trial = load_trial(settings.trials[0])
     with Store.open(settings.store.path, settings.store.database) as store:
-        yield Desk(store, trial)
+        yield Desk(store, trial, {name: site.overlay for name, site in settings.sites.items()})
 
 
 def _criterion(criterion: Criterion) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from adapter.service.language import LANGUAGE_COOKIE, LANGUAGES, choose_language
 from adapter.service.listing import list_worklist, patient_name
 from adapter.service.shapes import TypeCounts
 from adapter.service.sheet import decided_state, make_sheet
+from adapter.terminology.coded import shown
 
 __all__ = ["page_router", "refusal_page", "static_router"]
 
@@ -33,6 +34,7 @@ _STATIC = {"icon.svg": "image/svg+xml", "style.css": "text/css; charset=utf-8"}
 _YEAR = 365 * 24 * 60 * 60
 _DAY = 24 * 60 * 60
 _QUARANTINE_SHOWN = 200
+_UNMAPPED_SHOWN = 20
 
 page_router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 static_router = APIRouter(include_in_schema=False)
@@ -65,7 +67,8 @@ def patient_page(
 def funnel_page(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> Response:
     """Persons per criterion."""
     stage = _stage(request)
-    return _page(request, "funnel.html", trial=desk.trial, stage=stage, funnel=desk.funnel(stage))
+    funnel = desk.funnel(stage)
+    return _page(request, "funnel.html", trial=desk.trial, stage=stage, funnel=funnel, shown_codes=_UNMAPPED_SHOWN)
 
 
 @page_router.get("/runs")
@@ -166,6 +169,7 @@ def _environment() -> Environment:
     environment.filters["patient_name"] = patient_name
     environment.filters["capital"] = _capital
     environment.filters["summed"] = _summed
+    environment.filters["shown"] = shown
     return environment
 
 

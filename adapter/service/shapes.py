@@ -37,6 +37,9 @@ __all__ = [
     "ToOrder",
     "TrialTexts",
     "TypeCounts",
+    "UnknownUnit",
+    "Unmapped",
+    "UnmappedCode",
     "Verdict",
     "Worklist",
     "WorklistRow",
@@ -217,6 +220,34 @@ class FunnelLine(Shape):
     sole_failing: int
 
 
+class UnmappedCode(Shape):
+    """A code as sent that cannot be read; ``code`` is null where there is a text only."""
+
+    element: str
+    system: str | None
+    code: str | None
+    results: int
+    persons: int
+
+
+class UnknownUnit(Shape):
+    """A unit as sent that cannot be used for an analyte."""
+
+    analyte: str
+    unit: str | None
+    reason: str
+    results: int
+    persons: int
+
+
+class Unmapped(Shape):
+    """What of a site's records cannot be read, most frequent first."""
+
+    site: str
+    codes: list[UnmappedCode]
+    units: list[UnknownUnit]
+
+
 class FunnelCounts(Shape):
     """Attrition, in persons."""
 
@@ -227,6 +258,7 @@ class FunnelCounts(Shape):
     candidates: int
     outcomes: dict[str, int]
     criteria: list[FunnelLine]
+    unmapped: list[Unmapped]
 
 
 class TypeCounts(Shape):

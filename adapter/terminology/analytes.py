@@ -60,7 +60,8 @@ class Units:
         Raises:
             UnitProblem: no unit, an unknown one, or code and text that say different things.
         """
-        written = [part for part in (code, text) if part and part.strip()]
+        # UCUM writes the unit of what has none as 1.
+        written = [part for part in (code, text) if part and part.strip() and not (analyte.unitless and part == "1")]
         if not written:
             if analyte.unitless:
                 return Decimal(1)

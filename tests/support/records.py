@@ -22,12 +22,15 @@ kind                  fields (all optional unless said)
 ``morphology``        ``code`` (ICD-O-3) or ``sct``; ``loinc`` (31206-6), ``system``, ``focus``, ``status``, ``date``
 ``grade``             ``value`` (G1 G2 G3), ``as: reluth | ncit``, ``form: code | text``, ``focus``, ``status``, ``date``
 ``progress``          ``status`` (worsened, improved, stable, undetermined), ``date``, ``focus``, ``observation`` (the Observation's status)
-``recist``            ``value`` (CR PR SD PD NE), ``date``, ``focus``, ``observation``
+``recist``            ``value`` (CR PR SD PD NE), ``form`` (code, text, concept), ``date``, ``focus``, ``observation``
 ``attest``            linkIds with true or false; ``authored`` (2025-05-20), ``author`` (Practitioner/9), ``status``
                       (completed), ``questionnaire``, ``nested`` (answers inside a group), ``answers: {linkId: [FHIR answers]}``
-``procedure``         ``term`` (urn:reluth:terms), ``date``, ``status`` (completed)
+``procedure``         ``term`` (urn:reluth:terms), ``date`` (null: none) or ``period``, ``status`` (completed)
 ``medication``        ``atc``, ``id``, ``batch``: a Medication (for ``shared``)
 ====================  ==================================================================================================
+
+The kinds of imaging, consent, cover, allergies, other trials and adverse events are in `tests.support.record_kinds`. Every Observation may
+have ``site`` (words of the body site) and ``tie`` (``{partOf | derivedFrom: reference}``).
 
 ``set`` (a name) stands for a list of entries that the file defines under ``sets``.
 """
@@ -39,71 +42,32 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
-import msgspec
+from tests.support.record_kinds import KINDS, PATIENT_ELEMENT, SHARED, response
+from tests.support.record_parts import (
+    ANALYTES,
+    ATC,
+    ATTESTATION,
+    DEFAULT_DAY,
+    DISEASE_STATUS,
+    ICD10,
+    ICDO3,
+    LOINC,
+    MCODE_HISTOLOGY,
+    NCIT,
+    SNOMED,
+    TERMS,
+    UCUM,
+    Entry,
+    Resource,
+    analyte,
+    concept,
+    encode,
+    result,
+    timed,
+)
 
-__all__ = ["ANALYTES", "ChartWriter", "encode"]
-
-Entry = Mapping[str, Any]
-Resource = dict[str, Any]
-
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
-ICD10 = "http://hl7.org/fhir/sid/icd-10"
-ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
-ATC = "http://www.whocc.no/atc"
-NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
-UCUM = "http://unitsofmeasure.org"
-TERMS = "urn:reluth:terms"
-DEFAULT_DAY = "2025-05-20"
-
-#: Names used in scenarios for the codes of the specification's ``labs`` section.
-ANALYTES = {
-    "hb": "718-7",
-    "neutrophils": "26499-4",
-    "neutrophils-automated": "751-8",
-    "platelets": "777-3",
-    "leukocytes": "6690-2",
-    "lymphocytes": "26474-7",
-    "creatinine": "14682-9",
-    "creatinine-mass": "2160-0",
-    "mdrd": "77147-7",
-    "ckd-epi": "62238-1",
-    "cockcroft-gault": "35591-7",
-    "alt": "1742-6",
-    "alt-p5p": "1743-4",
-    "ast": "1920-8",
-    "ast-p5p": "30239-8",
-    "bilirubin": "14631-6",
-    "bilirubin-mass": "1975-2",
-    "albumin": "1751-7",
-    "tp": "5894-1",
-    "inr": "6301-6",
-    "prothrombin-seconds": "5902-2",
-    "glucose-fasting": "14771-0",
-    "glucose-fasting-mass": "1558-6",
-    "glucose": "14749-6",
-    "glucose-pre-meal": "40193-5",
-    "hcg": "21198-7",
-    "pregnancy-test": "2118-8",
-    "ki67": "29593-1",
-}
-DISEASE_STATUS = {
-    "improved": "268910001",
-    "stable": "359746009",
-    "worsened": "271299001",
-    "undetermined": "709137006",
-}
-MCODE_HISTOLOGY = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-histology-morphology-behavior"
-ATTESTATION = "urn:reluth:attestation:nct04954820"
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
-
-
-def encode(resource: Resource) -> bytes:
-    """One resource as JSON bytes; a `Decimal` is written as the number it is, digit for digit."""
-    return _ENCODER.encode(resource)
+__all__ = ["ANALYTES", "ChartWriter", "Entry", "Resource", "encode"]
 
 
 class ChartWriter:
@@ -158,25 +122,30 @@ class ChartWriter:
                 found.extend(self.write(self._sets[fields]))
             elif kind in self._kinds:
                 found.extend(self._kinds[kind](fields))
+            elif kind in KINDS:
+                found.extend(KINDS[kind](self, fields))
             else:
                 raise ValueError(f"no kind {kind}")
         return found
 
     def _raw(self, entry: Entry) -> Resource:
         resource = copy.deepcopy(dict(entry))
-        resource.setdefault("id", self._id(resource["resourceType"].lower()))
-        if resource["resourceType"] not in {"Patient", "Medication", "ResearchStudy", "Practitioner"}:
-            resource.setdefault("subject", {"reference": self._patient})
+        resource.setdefault("id", self.name(resource["resourceType"].lower()))
+        if resource["resourceType"] not in SHARED:
+            element = PATIENT_ELEMENT.get(resource["resourceType"], "subject")
+            resource.setdefault(element, {"reference": self._patient})
         return resource
 
-    def _id(self, kind: str, given: str | None = None) -> str:
+    def name(self, kind: str, given: str | None = None) -> str:
+        """The id given, else the next of the kind."""
         if given is not None:
             return given
         self._counts[kind] += 1
         return f"{kind}-{self._counts[kind]}"
 
-    def _head(self, resource_type: str, kind: str, fields: Entry) -> Resource:
-        resource: Resource = {"resourceType": resource_type, "id": self._id(kind, fields.get("id"))}
+    def head(self, resource_type: str, kind: str, fields: Entry) -> Resource:
+        """A resource's type, id, meta and patient."""
+        resource: Resource = {"resourceType": resource_type, "id": self.name(kind, fields.get("id"))}
         meta = {}
         if "version" in fields:
             meta["versionId"] = str(fields["version"])
@@ -184,11 +153,13 @@ class ChartWriter:
             meta["lastUpdated"] = fields["updated"]
         if meta:
             resource["meta"] = meta
-        resource["subject"] = {"reference": fields.get("patient", self._patient)}
+        element = PATIENT_ELEMENT.get(resource_type, "subject")
+        resource[element] = {"reference": fields.get("patient", self._patient)}
         return resource
 
-    def _observation(self, kind: str, fields: Entry, code: Resource) -> Resource:
-        resource = self._head("Observation", kind, fields)
+    def observation(self, kind: str, fields: Entry, code: Resource) -> Resource:
+        """An Observation without its value."""
+        resource = self.head("Observation", kind, fields)
         resource["status"] = fields.get("status", "final")
         resource["code"] = code
         if "period" in fields:
@@ -206,33 +177,37 @@ class ChartWriter:
             resource["focus"] = [{"reference": f"Condition/{fields['focus']}"}]
         if "note" in fields:
             resource["note"] = [{"text": fields["note"]}]
+        if "site" in fields:
+            resource["bodySite"] = {"text": fields["site"]}
+        for element, reference in fields.get("tie", {}).items():
+            resource[element] = [{"reference": reference}]
         return resource
 
     def _lab(self, fields: Entry) -> list[Resource]:
-        resource = self._observation("lab", fields, _concept(_analyte(fields["of"])))
+        resource = self.observation("lab", fields, concept(analyte(fields["of"])))
         resource["category"] = [
             {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}
         ]
-        resource.update(_result(fields))
+        resource.update(result(fields))
         return [resource]
 
     def _panel(self, fields: Entry) -> list[Resource]:
-        resource = self._observation("panel", fields, {"text": fields.get("text", "panel")})
-        resource["component"] = [{"code": _concept(_analyte(item["of"])), **_result(item)} for item in fields["of"]]
+        resource = self.observation("panel", fields, {"text": fields.get("text", "panel")})
+        resource["component"] = [{"code": concept(analyte(item["of"])), **result(item)} for item in fields["of"]]
         return [resource]
 
     def _ecog(self, fields: Entry) -> list[Resource]:
-        resource = self._observation("ecog", fields, _concept(fields.get("code", f"{LOINC}|89247-1")))
+        resource = self.observation("ecog", fields, concept(fields.get("code", f"{LOINC}|89247-1")))
         if "value" in fields:
             resource["valueInteger"] = fields["value"]
         if "answer" in fields:
-            resource["valueCodeableConcept"] = _concept(f"{LOINC}|{fields['answer']}")
+            resource["valueCodeableConcept"] = concept(f"{LOINC}|{fields['answer']}")
         if "sct" in fields:
-            resource["valueCodeableConcept"] = _concept(f"{SNOMED}|{fields['sct']}")
+            resource["valueCodeableConcept"] = concept(f"{SNOMED}|{fields['sct']}")
         if "text" in fields:
             resource["valueString"] = fields["text"]
         if "interpretation" in fields:
-            resource["interpretation"] = [_concept(f"{LOINC}|{fields['interpretation']}")]
+            resource["interpretation"] = [concept(f"{LOINC}|{fields['interpretation']}")]
         return [resource]
 
     def _pressure(self, fields: Entry) -> list[Resource]:
@@ -241,21 +216,21 @@ class ChartWriter:
         if not unit and not fields.get("without_unit"):
             unit = {"ucum": "mm[Hg]"}
         values = [
-            {"code": _concept(f"{LOINC}|{code}"), **_result({"value": Decimal(value), **unit})}
+            {"code": concept(f"{LOINC}|{code}"), **result({"value": Decimal(value), **unit})}
             for code, value in sides.items()
             if value != "-"
         ]
         if fields.get("as") == "separate":
             single = {key: value for key, value in fields.items() if key != "id"}
-            return [{**self._observation("bp", single, {}), **value} for value in values]
-        resource = self._observation("bp", fields, _concept(fields.get("panel", f"{LOINC}|85354-9")))
+            return [{**self.observation("bp", single, {}), **value} for value in values]
+        resource = self.observation("bp", fields, concept(fields.get("panel", f"{LOINC}|85354-9")))
         resource["component"] = values
         return [resource]
 
     def _infusion(self, fields: Entry) -> list[Resource]:
-        resource = self._head("MedicationAdministration", "infusion", fields)
+        resource = self.head("MedicationAdministration", "infusion", fields)
         resource["status"] = fields.get("status", "completed")
-        code = _concept(fields.get("code", f"{ATC}|{fields.get('atc', 'V10XX04')}"))
+        code = concept(fields.get("code", f"{ATC}|{fields.get('atc', 'V10XX04')}"))
         if "medication" in fields:
             resource["medicationReference"] = {"reference": fields["medication"]}
         elif "batch" in fields:
@@ -289,11 +264,11 @@ class ChartWriter:
         ]
 
     def _condition(self, fields: Entry) -> list[Resource]:
-        resource = self._head("Condition", "condition", fields)
+        resource = self.head("Condition", "condition", fields)
         if "icd10" in fields:
-            resource["code"] = _concept(f"{fields.get('system', ICD10)}|{fields['icd10']}")
+            resource["code"] = concept(f"{fields.get('system', ICD10)}|{fields['icd10']}")
         elif "code" in fields:
-            resource["code"] = _concept(fields["code"])
+            resource["code"] = concept(fields["code"])
         else:
             resource["code"] = {"text": fields["text"]}
         for name, element in (("clinical", "clinical"), ("verification", "ver-status")):
@@ -309,41 +284,40 @@ class ChartWriter:
             if name in fields:
                 resource[element] = fields[name]
         if "histology" in fields:
-            behaviour = _concept(f"{ICDO3}|{fields['histology']}")
+            behaviour = concept(f"{ICDO3}|{fields['histology']}")
             resource["extension"] = [{"url": MCODE_HISTOLOGY, "valueCodeableConcept": behaviour}]
         return [resource]
 
     def _morphology(self, fields: Entry) -> list[Resource]:
-        resource = self._observation(
-            "morphology", {"date": "2021-03-01", **fields}, _concept(f"{LOINC}|{fields.get('loinc', '31206-6')}")
+        resource = self.observation(
+            "morphology", {"date": "2021-03-01", **fields}, concept(f"{LOINC}|{fields.get('loinc', '31206-6')}")
         )
         system, code = (SNOMED, fields["sct"]) if "sct" in fields else (ICDO3, fields["code"])
-        resource["valueCodeableConcept"] = _concept(f"{fields.get('system', system)}|{code}")
+        resource["valueCodeableConcept"] = concept(f"{fields.get('system', system)}|{code}")
         return [resource]
 
     def _grade(self, fields: Entry) -> list[Resource]:
         system, code = (NCIT, "C18000") if fields.get("as") == "ncit" else (TERMS, "grade")
-        resource = self._observation("grade", {"date": "2021-03-01", **fields}, _concept(f"{system}|{code}"))
+        resource = self.observation("grade", {"date": "2021-03-01", **fields}, concept(f"{system}|{code}"))
         if fields.get("form") == "text":
             resource["valueString"] = fields["value"]
         else:
-            resource["valueCodeableConcept"] = _concept(f"{TERMS}|{fields['value']}")
+            resource["valueCodeableConcept"] = concept(f"{TERMS}|{fields['value']}")
         return [resource]
 
     def _progress(self, fields: Entry) -> list[Resource]:
         plain = {**fields, "status": fields.get("observation", "final")}
-        resource = self._observation("progress", plain, _concept(f"{LOINC}|97509-4"))
-        resource["valueCodeableConcept"] = _concept(f"{SNOMED}|{DISEASE_STATUS[fields.get('status', 'worsened')]}")
+        resource = self.observation("progress", plain, concept(f"{LOINC}|97509-4"))
+        resource["valueCodeableConcept"] = concept(f"{SNOMED}|{DISEASE_STATUS[fields.get('status', 'worsened')]}")
         return [resource]
 
     def _recist(self, fields: Entry) -> list[Resource]:
         plain = {**fields, "status": fields.get("observation", "final")}
-        resource = self._observation("recist", plain, _concept(f"{TERMS}|recist-response"))
-        resource["valueCodeableConcept"] = _concept(f"{TERMS}|{fields['value']}")
-        return [resource]
+        resource = self.observation("recist", plain, concept(f"{TERMS}|recist-response"))
+        return [resource | response(fields)]
 
     def _attest(self, fields: Entry) -> list[Resource]:
-        resource = self._head("QuestionnaireResponse", "attestation", fields)
+        resource = self.head("QuestionnaireResponse", "attestation", fields)
         resource["status"] = fields.get("status", "completed")
         resource["questionnaire"] = fields.get("questionnaire", ATTESTATION)
         if fields.get("authored", DEFAULT_DAY) is not None:
@@ -360,75 +334,14 @@ class ChartWriter:
         return [resource]
 
     def _procedure(self, fields: Entry) -> list[Resource]:
-        resource = self._head("Procedure", "procedure", fields)
+        resource = self.head("Procedure", "procedure", fields)
         resource["status"] = fields.get("status", "completed")
-        resource["code"] = _concept(f"{TERMS}|{fields['term']}")
-        resource["performedDateTime"] = str(fields.get("date", DEFAULT_DAY))
-        return [resource]
+        resource["code"] = concept(f"{TERMS}|{fields['term']}")
+        return [resource | timed(fields, "performed")]
 
     def _medication(self, fields: Entry) -> list[Resource]:
-        resource: Resource = {"resourceType": "Medication", "id": self._id("medication", fields.get("id"))}
-        resource["code"] = _concept(f"{ATC}|{fields.get('atc', 'V10XX04')}")
+        resource: Resource = {"resourceType": "Medication", "id": self.name("medication", fields.get("id"))}
+        resource["code"] = concept(f"{ATC}|{fields.get('atc', 'V10XX04')}")
         if "batch" in fields:
             resource["batch"] = {"lotNumber": fields["batch"]}
         return [resource]
-
-
-def _analyte(name: str) -> str:
-    return name if "|" in name else f"{LOINC}|{ANALYTES[name]}"
-
-
-def _concept(coding: str) -> Resource:
-    system, _, code = coding.partition("|")
-    return {"coding": [{"system": system, "code": code}]}
-
-
-def _quantity(value: Any, fields: Entry) -> Resource:
-    quantity: Resource = {"value": value}
-    if "comparator" in fields:
-        quantity["comparator"] = fields["comparator"]
-    if "ucum" in fields:
-        quantity |= {"unit": fields["ucum"], "system": UCUM, "code": fields["ucum"]}
-    elif "unit" in fields:
-        quantity["unit"] = fields["unit"]
-    return quantity
-
-
-def _result(fields: Entry) -> Resource:
-    found: Resource = {}
-    unit = {key: fields[key] for key in ("unit", "ucum") if key in fields}
-    if "value" in fields:
-        found["valueQuantity"] = _quantity(fields["value"], fields)
-    elif "text" in fields:
-        found["valueString"] = fields["text"]
-    elif "between" in fields:
-        low, high = fields["between"]
-        found["valueRange"] = {"low": _quantity(low, unit), "high": _quantity(high, unit)}
-    elif "concept" in fields:
-        found["valueCodeableConcept"] = {"text": fields["concept"]}
-    elif "absent" in fields:
-        system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-        found["dataAbsentReason"] = {"coding": [{"system": system, "code": fields["absent"]}]}
-    ranges = list(fields.get("ranges", ()))
-    if "low" in fields or "high" in fields:
-        ranges.append({key: fields[key] for key in ("low", "high") if key in fields})
-    if ranges:
-        found["referenceRange"] = [_range(item, unit) for item in ranges]
-    return found
-
-
-def _range(item: Entry, unit: Entry) -> Resource:
-    own = {key: item[key] for key in ("unit", "ucum") if key in item} or unit
-    found: Resource = {key: _quantity(item[key], own) for key in ("low", "high") if key in item}
-    if "text" in item:
-        found["text"] = item["text"]
-    if "sex" in item:
-        found["appliesTo"] = [_concept(f"http://hl7.org/fhir/administrative-gender|{item['sex']}")]
-    if "age" in item:
-        bounds = zip(("low", "high"), item["age"], strict=True)
-        found["age"] = {
-            end: {"value": value, "unit": "a", "system": UCUM, "code": "a"}
-            for end, value in bounds
-            if value is not None
-        }
-    return found

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.concepts.prrt import second_course_open
-from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of, within
+from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import ControlMonths, FirstResponse, NewProgression, Progression, SecondResponse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, add_months, when_of
@@ -58,34 +58,36 @@ class Assessment:
 def assessments(scene: Scene) -> tuple[Assessment, ...]:
     """All assessments that may be of the reference date or before, in time's order."""
     concept = scene.statuses
-    questions = ((_Kind.CLINICAL, concept.clinical), (_Kind.RECIST, concept.recist), (_Kind.BEST, concept.best))
     found = []
-    for observation in scene.record.observations:
-        if observation.status not in USABLE or when_of(observation).earliest > scene.on:
-            continue
-        codes = set(scene.codes(observation.code))
-        kind = next((kind for kind, asked in questions if asked & codes), None)
-        if kind is None:
-            continue
-        belongs = scene.tumours.belongs(observation)
-        if belongs is not Truth.F:
-            text = (
-                code_text(scene, observation.value_codeable_concept, "http://snomed.info/sct")
-                or observation.value_string
-            )
-            evidence = evidence_of(observation, text)
-            found.append(Assessment(kind, _said(observation, scene), when_of(observation), belongs, evidence))
+    for kind, asked in ((_Kind.CLINICAL, concept.clinical), (_Kind.RECIST, concept.recist), (_Kind.BEST, concept.best)):
+        for observation, carrier in scene.readings.carriers(asked):
+            if carrier is not observation or not scene.counts(observation):
+                continue
+            belongs = scene.tumours.belongs(observation)
+            if belongs is not Truth.F:
+                text = (
+                    code_text(scene, observation.value_codeable_concept, "http://snomed.info/sct")
+                    or observation.value_string
+                )
+                evidence = evidence_of(observation, text)
+                found.append(Assessment(kind, _said(observation, scene), when_of(observation), belongs, evidence))
     return tuple(sorted(found, key=lambda item: (item.when.start, item.evidence.reference)))
 
 
 def _said(observation: Observation, scene: Scene) -> _Said:
     codes = set(scene.codes(observation.value_codeable_concept))
-    word = (observation.value_string or "").strip().upper()
-    if codes & scene.statuses.worsened or word in scene.statuses.worsened_words:
+    words = {_word(observation.value_string)}
+    if observation.value_codeable_concept is not None:
+        words.add(_word(observation.value_codeable_concept.text))
+    if codes & scene.statuses.worsened or words & scene.statuses.worsened_words:
         return _Said.WORSENED
-    if codes & scene.statuses.controlled or word in scene.statuses.controlled_words:
+    if codes & scene.statuses.controlled or words & scene.statuses.controlled_words:
         return _Said.CONTROLLED
     return _Said.NEITHER
+
+
+def _word(text: str | None) -> str:
+    return (text or "").strip().upper()
 
 
 def _worsenings(scene: Scene) -> list[Assessment]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import assert_never
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import Validity, latest_attestation
@@ -24,6 +25,7 @@ from adapter.terminology import ValueSet, plain_code
 __all__ = ["answer_dated_event", "answer_marrow", "answer_other_tumour"]
 
 _ACTIVE = frozenset({"active", "recurrence", "relapse"})
+_NOT_DONE = frozenset({"not-done", "entered-in-error", "preparation"})
 _GIVEN = frozenset({"completed", "stopped", "in-progress", "on-hold", None})
 _OVER = frozenset({"inactive", "remission", "resolved"})
 
@@ -59,14 +61,14 @@ def answer_dated_event(node: DatedEvent, scene: Scene) -> Answer:
         elif scene.in_any(node.asking, condition.code):
             found = _merged(found, _asking(condition, start, node, scene))
     for procedure in scene.record.procedures:
-        # A status that could not be read leaves the procedure open; only a completed one proves.
-        if procedure.status in ("completed", None) and scene.in_any(node.deciding, procedure.code):
+        # Begun, stopped or of a status that could not be read leaves it open; only a completed one proves.
+        if procedure.status not in _NOT_DONE and scene.in_any(node.deciding, procedure.code):
             found = _merged(found, _deciding(procedure, when_of(procedure), start, node, scene))
     for administration in scene.record.administrations:
         given = administration.status in _GIVEN
         if given and scene.in_any(node.deciding, *concepts_of(administration, scene)):
             found = _merged(found, _deciding(administration, when_of(administration), start, node, scene))
-    return _decided(found, node.controlled, node.complete, start, scene)
+    return _decided(found, node, start, scene)
 
 
 def _deciding(
@@ -82,12 +84,24 @@ def _deciding(
     place = within(when, start, scene.on)
     if place is Truth.F:
         return _Sorted(past=(evidence,), changes=changes)
-    unsure = is_unconfirmed(item) if isinstance(item, Condition) else item.status is None
-    if unsure:
+    if _is_unsure(item):
         return _Sorted(open=((Reason.STATUS, evidence),), changes=changes)
     if place is Truth.T:
         return _Sorted(proving=(evidence,), changes=changes)
     return _Sorted(open=((Reason.IMPRECISE_DATE, evidence),), changes=changes)
+
+
+def _is_unsure(item: Condition | Procedure | MedicationAdministration) -> bool:
+    """Recorded, and not surely so."""
+    match item:
+        case Condition():
+            return is_unconfirmed(item)
+        case Procedure():
+            return item.status != "completed"
+        case MedicationAdministration():
+            # Stopped, it was given all the same.
+            return item.status not in ("completed", "stopped", "in-progress")
+    assert_never(item)
 
 
 def _asking(item: Condition, start: date | None, node: DatedEvent, scene: Scene) -> _Sorted:
@@ -129,13 +143,13 @@ def _merged(one: _Sorted, other: _Sorted) -> _Sorted:
     )
 
 
-def _decided(found: _Sorted, controlled: str, domain: str, start: date | None, scene: Scene) -> Answer:
+def _decided(found: _Sorted, node: DatedEvent | OtherTumour, start: date | None, scene: Scene) -> Answer:
     """The answer of sorted records: a proof, an open one, one that a person answers, or a declared absence."""
     if found.proving:
         return Answer(Truth.T, evidence=found.proving, changes=found.changes)
-    wanted = (Wanted(controlled, attestation=True),)
+    wanted = (Wanted(node.wanted if isinstance(node, DatedEvent) else node.controlled, attestation=True),)
     asking = tuple(evidence for _, evidence in found.asking)
-    said = _said(found, controlled, scene)
+    said = _said(found, node.controlled, scene)
     if said is not None and said.truth is Truth.F:
         return said.but(truth=Truth.T, evidence=asking + said.evidence, changes=found.changes | said.changes)
     if found.open:
@@ -146,15 +160,17 @@ def _decided(found: _Sorted, controlled: str, domain: str, start: date | None, s
         return said.but(truth=truth, evidence=asking + said.evidence, changes=found.changes | said.changes)
     if asking:
         return Answer(Truth.U, Reason.ASKS, asking, changes=found.changes, attestable=True, wanted=wanted)
-    until = scene.site.complete_until(domain, start, scene.on) if start is not None else None
+    until = scene.site.complete_until(node.complete, start, scene.on) if start is not None else None
     if until is not None:
         changes = found.changes | {until + timedelta(days=1)}
         return Answer(Truth.F, evidence=found.past, presumed=True, changes=changes)
     return Answer(Truth.U, Reason.NO_DATA, context=found.past, changes=found.changes, attestable=True, wanted=wanted)
 
 
-def _said(found: _Sorted, controlled: str, scene: Scene) -> Answer | None:
+def _said(found: _Sorted, controlled: str | None, scene: Scene) -> Answer | None:
     """What a person said of the asking records, unless one of them came later (clarifications.md 32)."""
+    if controlled is None:
+        return None
     validity = scene.trial.validity(controlled)
     attested = latest_attestation(scene.attestations, controlled, on=scene.on, validity=validity)
     if attested is None or not found.asking or any(when.surely_after(attested[1]) for when, _ in found.asking):
@@ -193,7 +209,7 @@ def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
             found = _merged(found, _Sorted(open=((Reason.IMPRECISE_DATE, evidence),), changes=changes))
         else:
             found = _merged(found, _Sorted(proving=(evidence,), changes=changes))
-    answer = _decided(found, node.controlled, node.complete, start, scene)
+    answer = _decided(found, node, start, scene)
     return answer.but(context=answer.context + tuple(shown)) if shown else answer
 
 

@@ -29,7 +29,7 @@ from adapter.fhir import (
 from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
 from adapter.terminology import Analyte, UnitProblem
 
-__all__ = ["Judge", "Reading", "Readings", "compare", "latest"]
+__all__ = ["Judge", "Reading", "Readings", "compare", "latest", "no_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +92,40 @@ class Readings:
                 continue
             carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
             for carrier in carriers:
-                for coding in set(scene.codes(carrier.code)):
+                for coding in dict.fromkeys(scene.codes(carrier.code)):
                     self._by_code.setdefault(coding, []).append((observation, carrier))
         self._found: dict[str, tuple[Reading, ...]] = {}
+        self._limits: dict[tuple[int, bool], tuple[Decimal, ...]] = {}
 
     def of(self, analyte: Analyte) -> tuple[Reading, ...]:
         """All readings of an analyte, preliminary ones included, in time's order."""
-        if analyte.id not in self._found:
-            codes = set(analyte.codes)
+        found = self._found.get(analyte.id)
+        if found is None:
+            codes = analyte.codes
             if analyte.id == "glucose_fasting":
-                codes |= self._scene.site.fasting_codes
+                codes = codes | self._scene.site.fasting_codes
             elif analyte.id == "glucose":
-                codes -= self._scene.site.fasting_codes
-            carriers = {
-                (observation.id, id(carrier)): (observation, carrier)
-                for code in codes
-                for observation, carrier in self._by_code.get(code, ())
-            }
-            readings = [self._read(analyte, observation, carrier) for observation, carrier in carriers.values()]
-            self._found[analyte.id] = tuple(sorted(readings, key=lambda item: (item.when.start, item.observation.id)))
-        return self._found[analyte.id]
+                codes = codes - self._scene.site.fasting_codes
+            readings = [self._read(analyte, *carrier) for carrier in self.carriers(codes)]
+            readings.sort(key=lambda item: (item.when.start, item.observation.id))
+            found = self._found[analyte.id] = tuple(readings)
+        return found
+
+    def carriers(
+        self, codes: Iterable[tuple[str, str]]
+    ) -> list[tuple[Observation, Observation | ObservationComponent]]:
+        """Observations that answer one of the questions, themselves or in a component, each once; shown-only ones included."""
+        lists = [found for code in codes if (found := self._by_code.get(code)) is not None]
+        if len(lists) <= 1:
+            return lists[0] if lists else []
+        return list({(item.id, id(carrier)): (item, carrier) for found in lists for item, carrier in found}.values())
+
+    def limits(self, reading: Reading, upper: bool, find: Callable[[], tuple[Decimal, ...]]) -> tuple[Decimal, ...]:
+        """The limits of normal of a reading, found once."""
+        key = (id(reading), upper)
+        if key not in self._limits:
+            self._limits[key] = find()
+        return self._limits[key]
 
     def _read(self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent) -> Reading:
         value, problem, factor, text = _value(analyte, carrier, self._scene)
@@ -139,7 +153,8 @@ class Readings:
             text=text,
             words=words,
             notes=notes,
-            artefact=any(mark in word.casefold() for word in words + notes for mark in analyte.artefact_words),
+            artefact=bool(analyte.artefact_words)
+            and any(mark in word.casefold() for word in words + notes for mark in analyte.artefact_words),
         )
 
 
@@ -295,7 +310,7 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
     """
     found = tuple(readings)
     if not found:
-        return _no_data(what)
+        return no_data(what)
     start = scene.window(window_days)
     results = [item for item in found if item.is_result and item.observation.status in USABLE]
     placed = [(item, within(item.when, start, scene.on)) for item in results]
@@ -326,7 +341,8 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
 
 
 @lru_cache(maxsize=256)
-def _no_data(what: str) -> Answer:
+def no_data(what: str) -> Answer:
+    """Nothing at all is on record."""
     return Answer(Truth.U, Reason.NO_DATA, wanted=(Wanted(what),))
 
 

@@ -36,12 +36,16 @@ class _NotUnderstoodError(Exception):
 
 
 def limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[Decimal, ...]:
-    """The upper (or lower) limits of normal that may apply to a reading.
+    """The upper (or lower) limits of normal that may apply to a reading, found once for all that ask.
 
     Returns:
         Distinct limits, in the analyte's unit, in order: several where sex or age leave it open; none where the report
         gives none that can be read and the site has declared none.
     """
+    return scene.readings.limits(reading, upper, lambda: _limits_of_normal(reading, scene, upper=upper))
+
+
+def _limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[Decimal, ...]:
     normal = [item for item in reading.ranges if _is_normal(item)]
     by_gender = [[item for item in normal if _is_for(item, reading, scene, gender)] for gender in genders(scene)]
     if normal and not all(by_gender):

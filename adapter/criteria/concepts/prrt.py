@@ -129,12 +129,14 @@ class Courses:
         return self.second[0].when if self.second else None
 
     def second_cycles(self, scene: Scene) -> tuple[Cycle, ...]:
-        """The cycles surely after the first PRRT; empty unless that one is established."""
+        """The cycles that surely are of the course after the first PRRT; empty unless that one is established."""
         if not self.established(scene):
             return ()
+        after = self.second
         if self.is_attested(scene):
-            return ((*self.first, *self.uncertain)[scene.schedule.cycles :]) + self.second
-        return self.second
+            after = ((*self.first, *self.uncertain)[scene.schedule.cycles :]) + self.second
+        # The gaps that part the first course from the second part the second from a third.
+        return _split(list(after), scene.schedule)[0] if after else ()
 
 
 def answer_second_course(node: SecondCourse, scene: Scene) -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import Reading, compare, latest
+from adapter.criteria.concepts.laboratory import Reading, compare, latest, no_data
 from adapter.criteria.concepts.limits import limits_of_normal
 from adapter.criteria.concepts.person import ages_on, birth, genders
 from adapter.criteria.concepts.renal import egfr_mdrd_interval
@@ -17,7 +17,7 @@ from adapter.fhir import EXACT, NumberInterval, plain
 
 __all__ = ["answer_de_indexed", "answer_hcg", "answer_laboratory", "answer_prothrombin"]
 
-#: A body surface is a square root: it is rounded, as the MDRD is, at the 28th digit.
+#: For what has no end of digits: a square root, and a ratio that is shown. Compared is what is exact.
 _RATES = Context(prec=28)
 
 #: Words of a qualitative pregnancy test (clarifications.md 19), French and English.
@@ -51,6 +51,9 @@ def _display(value: NumberInterval) -> str:
 
 def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
     """The latest usable result in the window satisfies the comparison."""
+    readings = scene.readings.of(node.analyte)
+    if not readings:
+        return no_data(node.analyte.id)
 
     def judge(reading: Reading) -> Answer:
         if reading.value is None:
@@ -65,9 +68,7 @@ def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
                 found = _mdrd(reading, node.comparison, scene)
         return found
 
-    return latest(
-        scene.readings.of(node.analyte), judge, scene=scene, window_days=node.window_days, what=node.analyte.id
-    )
+    return latest(readings, judge, scene=scene, window_days=node.window_days, what=node.analyte.id)
 
 
 def _unreadable(reading: Reading) -> Answer:
@@ -108,8 +109,8 @@ def _multiple(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
         reason = Reason.NO_REFERENCE_RANGE if Truth.U not in truths else Reason.COMPARATOR
         return _judged(reading, _agreed(truths), _evidence(reading), reason=reason)
     ratio = NumberInterval(
-        EXACT.divide(reading.value.low, limits[0]),
-        EXACT.divide(reading.value.high, limits[0]),
+        _RATES.divide(reading.value.low, limits[0]),
+        _RATES.divide(reading.value.high, limits[0]),
         reading.value.low_open,
         reading.value.high_open,
     )

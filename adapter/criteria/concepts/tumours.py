@@ -22,7 +22,6 @@ from adapter.fhir.resources import (
     Condition,
     DiagnosticReport,
     Observation,
-    ObservationComponent,
     Resource,
 )
 from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
@@ -258,7 +257,8 @@ class Tumours:
     def _findings(self) -> tuple[_Finding, ...]:
         found = []
         for observation in self._scene.record.observations:
-            if not self._scene.counts(observation):
+            told = observation.value_codeable_concept is not None or observation.component
+            if not told or not self._scene.counts(observation):
                 continue
             concepts: list[CodeableConcept | None] = [observation.value_codeable_concept]
             concepts += [component.value_codeable_concept for component in observation.component]
@@ -286,21 +286,17 @@ class Tumours:
 
     def grades(self) -> Iterator[tuple[str, Observation, Evidence]]:
         """Stated grades G1, G2, G3, whatever tumour they are of."""
-        question, ki67 = self._concept.grades, self._concept.ki67.codes
-        for observation in self._scene.record.observations:
+        ki67 = self._concept.ki67.codes
+        for observation, carrier in self._scene.readings.carriers(self._concept.grades | ki67):
+            # clarifications.md: a text answer G1, G2, G3 beside the grade or the Ki-67 counts.
             if not self._scene.counts(observation):
                 continue
-            carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
-            for carrier in carriers:
-                # clarifications.md: a text answer G1, G2, G3 beside the grade or the Ki-67 counts.
-                if not (question | ki67) & set(self._scene.codes(carrier.code)):
-                    continue
-                grade = _grade(carrier.value_codeable_concept, carrier.value_string)
-                if grade is not None:
-                    yield grade, observation, evidence_of(observation, grade)
-            for note in observation.note if ki67 & set(self._scene.codes(observation.code)) else ():
+            grade = _grade(carrier.value_codeable_concept, carrier.value_string)
+            if grade is not None:
+                yield grade, observation, evidence_of(observation, grade)
+            for note in observation.note if carrier is observation else ():
                 grade = _grade(None, note.text)
-                if grade is not None:
+                if grade is not None and ki67 & set(self._scene.codes(observation.code)):
                     yield grade, observation, evidence_of(observation, grade)
 
 

@@ -32,12 +32,15 @@ def _condition(node: Node, terms: Terms) -> tree.Node:
 
 
 def _dated_event(node: Node, terms: Terms) -> tree.Node:
+    if ("asking" in node) != ("controlled" in node):
+        raise node.fault("asking and controlled go together")
     found = tree.DatedEvent(
         deciding=terms.value_sets_of(node["deciding"]),
-        asking=terms.value_sets_of(node["asking"]) if "asking" in node else (),
-        controlled=node["controlled"].text(),
         within=validity(node["within"]),
         complete=node["complete"].one_of(*DOMAINS),
+        wanted=node["wanted"].text(),
+        asking=terms.value_sets_of(node["asking"]) if "asking" in node else (),
+        controlled=text_of(node.get("controlled")),
     )
     node.close()
     return found

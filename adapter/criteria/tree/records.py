@@ -55,14 +55,15 @@ class DatedEvent(Node):
     """An event of ``deciding`` (Condition, Procedure, MedicationAdministration) happened ``within`` that long.
 
     Those of ``asking`` leave it open until the ``controlled`` attestation: true makes it F, false T. ``complete``: the
-    domain whose declared completeness over the window turns absence into F, presumed.
+    domain whose declared completeness over the window turns absence into F, presumed. ``wanted``: the attestation that answers.
     """
 
     deciding: tuple[ValueSet, ...]
-    asking: tuple[ValueSet, ...]
-    controlled: str
     within: Validity
     complete: str
+    wanted: str
+    asking: tuple[ValueSet, ...] = ()
+    controlled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
