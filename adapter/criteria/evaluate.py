@@ -417,6 +417,9 @@ def _outcome_flips(
     criteria: list[Criterion], flips: dict[str, date | None], found: _Found, scene: Scene
 ) -> date | None:
     """First later day on which the outcome is another one by time alone."""
+    if any(flips[item.id] is None and item.passes(found.answers[item.id].truth) is False for item in criteria):
+        # One that fails, and always will: the others do not matter.
+        return None
     for day in sorted({day for day in flips.values() if day is not None}):
         later = {item.id: _answer_on(item, found.answers[item.id], scene, day) for item in criteria}
         if _outcome(criteria, later, scene.at(day))[0] is not found.outcome:

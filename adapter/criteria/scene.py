@@ -113,15 +113,16 @@ class Scene:
     def answered(self, node: _N, by: Callable[[_N, Scene], Answer]) -> Answer:
         """The answer to a node, found once a scene; that of the reference date where no day of change lies in between."""
         # By identity: the trial's nodes live as long as the trial.
-        found = self.memo.get(id(node))
-        if found is None:
-            base = self.base
-            if base is not None:
-                earlier = base.answered(node, by)
-                found = earlier if self.is_unchanged(earlier) else None
-            if found is None:
-                found = by(node, self)
-            self.memo[id(node)] = found
+        key = id(node)
+        found = self.memo.get(key)
+        if found is not None:
+            return found
+        if self.base is not None:
+            earlier = self.base.memo.get(key) or self.base.answered(node, by)
+            if not earlier.changes or self.is_unchanged(earlier):
+                self.memo[key] = earlier
+                return earlier
+        found = self.memo[key] = by(node, self)
         return found
 
     def is_unchanged(self, earlier: Answer) -> bool:

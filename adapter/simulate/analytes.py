@@ -98,7 +98,7 @@ HEMOGLOBIN = Analyte(
         _spell("g/100ml", None, "1", 1, "718-7"),
         _spell("g/L", None, "0.1", 0, "718-7"),
     ),
-    levels=_levels(good="9.2 15.6", bad="5.4 7.8", edge_good="8.1", edge_bad="8"),
+    levels=_levels(good="10.2 15.6", mid="8.4 9.8", bad="5.4 7.8", edge_good="8.1", edge_bad="8"),
     slip=("121", "g/dL"),
     ambiguous=("7.5", "mmol/L"),
 )
@@ -107,7 +107,9 @@ NEUTROPHILS = Analyte(
     local="PNN",
     title="Polynucléaires neutrophiles",
     spellings=_counts(2, "26499-4", "751-8"),
-    levels=_levels(good="1.7 6.5", bad="0.3 1.4", edge_good="1.5", edge_bad="1.49"),
+    levels=_levels(
+        good="1.7 6.5", bad="0.3 1.4", edge_good="1.5", edge_bad="1.49", usual="1.1 6", grade_3="0.5", grade_4="0.49"
+    ),
     slip=("2300", "G/L"),
 )
 PLATELETS = Analyte(
@@ -115,8 +117,34 @@ PLATELETS = Analyte(
     local="PLQ",
     title="Plaquettes",
     spellings=_counts(0, "777-3"),
-    levels=_levels(good="92 410", bad="18 77", edge_good="80", edge_bad="79"),
+    levels=_levels(
+        good="92 410",
+        normal="165 400",
+        bad="18 77",
+        edge_good="80",
+        edge_bad="79",
+        usual="64 330",
+        low="61",
+        grade_3="25",
+        grade_4="24",
+    ),
     slip=("143000", "G/L"),
+)
+LEUKOCYTES = Analyte(
+    name="leukocytes",
+    local="GB",
+    title="Leucocytes",
+    spellings=_counts(2, "6690-2"),
+    levels=_levels(good="3.2 9.8", bad="1.2 2.8", edge_good="3", usual="2.2 9", grade_3="1", grade_4="0.99"),
+    slip=("5400", "G/L"),
+)
+LYMPHOCYTES = Analyte(
+    name="lymphocytes",
+    local="LYM",
+    title="Lymphocytes",
+    spellings=_counts(2, "26474-7"),
+    levels=_levels(good="0.9 3.4", bad="0.3 0.7", edge_good="0.8", usual="0.4 2.5", grade_3="0.2", grade_4="0.15"),
+    slip=("1400", "G/L"),
 )
 CREATININE = Analyte(
     name="creatinine",
@@ -173,7 +201,7 @@ BILIRUBIN = Analyte(
         _spell("mg/L", "mg/L", "1.71", 0, "1975-2"),
         _spell("mg/dL", "mg/dL", "17.1", 1, "1975-2"),
     ),
-    levels=_levels(good="0.3 2.2", bad="2.8 8", edge_good="2.5"),
+    levels=_levels(good="0.3 1.4", mid="1.6 2.3", bad="2.8 8", edge_good="2.5"),
     slip=("0.2", "umol/L"),
     relative=True,
     uln=D(18),

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from adapter.simulate import analytes as lab
 from adapter.simulate.analytes import Analyte
+from adapter.simulate.body import with_body
 from adapter.simulate.chart import Chart, When
 from adapter.simulate.kleene import Truth, every, negate, some
 from adapter.simulate.labs import Draft, levels, plot_name, run, spelled
@@ -20,9 +21,12 @@ from adapter.simulate.terms import LOCAL_LAB, LOINC, coding
 
 D = Decimal
 Wishes = Mapping[str, str]
+_HB_LEVELS = (("good", "mid", "bad", "edge-good", "edge-bad"), (83, 8, 4, 3, 2))
 _GOOD_LEVELS = (("good", "bad", "edge-good", "edge-bad"), (91, 4, 3, 2))
 _ENZYME_LEVELS = (("good", "mid", "bad", "edge-good", "edge-mid"), (88, 4, 3, 3, 2))
 _RATIO_LEVELS = (("good", "bad", "edge-good"), (92, 5, 3))
+_BILIRUBIN_LEVELS = (("good", "mid", "bad", "edge-good"), (86, 6, 5, 3))
+_CELL_LEVELS = (("good", "bad", "edge-good"), (84, 12, 4))
 CLASHES = ("clash", "day-clashes")
 
 
@@ -34,15 +38,20 @@ def _measure(chart: Chart, analyte: Analyte, wishes: Wishes, menu: tuple[tuple[s
     if plot in CLASHES and level in ("mid", "edge-mid", "edge-good"):
         level = "bad"  # a clash stands on both sides of every threshold of the sentence
     wanted, opposite = levels(chart, analyte, level)
-    return run(Draft(chart, analyte, wanted, opposite), plot)
+    result = run(Draft(chart, analyte, wanted, opposite), plot)
+    chart.latest[analyte.name] = result
+    return result
 
 
 def marrow(chart: Chart, wishes: Wishes) -> Truth:
     """I11: haemoglobin above 8 g/dL, neutrophils at least 1.5 and platelets at least 80 10*9/L."""
     first = len(chart.resources)
-    hemoglobin = _measure(chart, lab.HEMOGLOBIN, wishes, _GOOD_LEVELS)
+    hemoglobin = _measure(chart, lab.HEMOGLOBIN, wishes, _HB_LEVELS)
     neutrophils = _measure(chart, lab.NEUTROPHILS, wishes, _GOOD_LEVELS)
     platelets = _measure(chart, lab.PLATELETS, wishes, _GOOD_LEVELS)
+    for cells in (lab.LEUKOCYTES, lab.LYMPHOCYTES):
+        if cells.name in wishes or (chart.neuroendocrine and not chart.calm and chart.chance(0.5)):
+            _measure(chart, cells, wishes, _CELL_LEVELS)
     if wishes.get("panel") == "yes" or chart.chance(0.25):
         _panel(chart, first)
     return every(
@@ -101,6 +110,14 @@ def _slow(chart: Chart, result: Result) -> Truth:
     return "U"
 
 
+def _rate(chart: Chart, result: Result) -> float | None:
+    """The one rate that the record gives; None where it gives none or several."""
+    if result.span is None or result.day is None or result.span.low is None or result.span.low != result.span.high:
+        return None
+    rates = _rates(chart, result.span.low, result.day.toordinal())
+    return rates[0] if len(rates) == 1 else None
+
+
 def _filtration(chart: Chart, wishes: Wishes) -> Truth:
     """E07.a: MDRD below 40, computed; the reported one is a cross-check, or decides alone."""
     plot, _, level = wishes.get("creatinine", "").partition(":")
@@ -120,7 +137,8 @@ def _filtration(chart: Chart, wishes: Wishes) -> Truth:
         figure, unit = level.split(" ")
         printed = Written(spelled(lab.CREATININE, unit), D(figure), D(0))
         draft.wanted = lambda: printed
-    computed = _slow(chart, run(draft, plot))
+    result = run(draft, plot)
+    computed = with_body(chart, wishes, _slow(chart, result), rate=_rate(chart, result))
     return _reported(chart, reported, computed, plain=plot in ("plain", "absent"))
 
 
@@ -172,7 +190,7 @@ def liver_and_kidney(chart: Chart, wishes: Wishes, *, due: Truth) -> tuple[Truth
     five = some(alt.over("5"), ast.over("5"))
     half = some(alt.over("2.5"), ast.over("2.5"))
     raised = some(five, every(half, negate(due)))
-    bilirubin = _measure(chart, lab.BILIRUBIN, wishes, _RATIO_LEVELS)
+    bilirubin = _measure(chart, lab.BILIRUBIN, wishes, _BILIRUBIN_LEVELS)
     return slow, raised, bilirubin.over("2.5")
 
 

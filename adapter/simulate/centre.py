@@ -11,16 +11,34 @@ from typing import Any
 from adapter.simulate.chart import PRACTITIONERS, Resource
 from adapter.simulate.moments import plus_months, written
 from adapter.simulate.people import FAMILIES, MEN, WOMEN
-from adapter.simulate.terms import ATC, FINESS, FR_IDENTIFIER_TYPE, LUTATHERA, RPPS, coding
+from adapter.simulate.terms import (
+    ATC,
+    FINESS,
+    FR_IDENTIFIER_TYPE,
+    LOCAL_RECORD,
+    LUTATHERA,
+    RPPS,
+    STUDY_CATEGORY,
+    coding,
+)
 
 YEARS_OF_BATCHES = 9
 STUDY = "reluth"
+# Studies of others, by id, with their category: that of `unknown` names no kind.
+OTHER_STUDIES: dict[str, dict[str, Any]] = {
+    "interventional": {"text": "Interventional Study"},
+    "interventional-coded": {"coding": [coding(STUDY_CATEGORY, "interventional")]},
+    "interventional-french": {"text": "Interventionnelle, catégorie 1"},
+    "observational": {"text": "Observational"},
+    "observational-french": {"text": "Observationnelle"},
+    "unknown": {"text": "Recherche clinique"},
+}
 
 
 def shared(on: date) -> Iterator[Resource]:
     """The resources that are written once, before the first patient."""
     updated = written(plus_months(on, -1), 360, "utc")
-    for resource in (*_organizations(), *_practitioners(), *_batches(on), _study()):
+    for resource in (*_organizations(), *_practitioners(), *_batches(on), _study(), *_others()):
         yield {
             "resourceType": resource.pop("resourceType"),
             "id": resource.pop("id"),
@@ -86,3 +104,15 @@ def _study() -> Resource:
         "title": "ReLUTH",
         "status": "active",
     }
+
+
+def _others() -> Iterator[Resource]:
+    for number, (identity, category) in enumerate(OTHER_STUDIES.items(), 1):
+        yield {
+            "resourceType": "ResearchStudy",
+            "id": identity,
+            "identifier": [{"system": LOCAL_RECORD, "value": f"ETUDE-{number:03d}"}],
+            "title": f"Étude simulée {number}",
+            "status": "active",
+            "category": [category],
+        }

@@ -1,7 +1,7 @@
 """In: who the patient is and what a story decides. Out: that patient's FHIR R4 resources in writing order, ids
 given here.
 
-A chart never reads back what it wrote: each writer tells the story's truth by itself.
+A chart never reads back the JSON that it wrote: each writer tells what it wrote in the story's own words.
 """
 
 from __future__ import annotations
@@ -9,18 +9,39 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from adapter.simulate.facts import Diagnosis
+from adapter.simulate.kleene import Truth
 from adapter.simulate.moments import Style, written, years_on
 from adapter.simulate.terms import CATEGORY
+
+if TYPE_CHECKING:
+    from adapter.simulate.results import Result
 
 Resource = dict[str, Any]
 PRACTITIONERS = 12
 
 
+class Answered(NamedTuple):
+    """One answer of an attestation, before answers of one time, author and standing are gathered in a form."""
+
+    authored: str
+    status: str
+    author: str
+    form: str
+    link: str
+    answer: bool
+    said_of: date | None
+
+
 @dataclass(slots=True)
 class Chart:
-    """One person's record under way; `ids` holds the surviving Patient id first, then the ids merged into it."""
+    """One person's record under way; `ids` holds the surviving Patient id first, then the ids merged into it.
+
+    `diagnoses`, `attested` and `latest` (the month's deciding result of each quantity) are the story's account of what
+    stands there; `recent` says that blood older than the month is a treatment's own and not to be made up.
+    """
 
     rng: Random
     on: date
@@ -32,8 +53,15 @@ class Chart:
     draw: int = 10
     net: str | None = None
     sole: bool = True
+    named: bool = False
+    neuroendocrine: bool = False
+    near: bool = False
+    recent: bool = False
     resources: list[Resource] = field(default_factory=list)
-    answers: list[tuple[str, str, str, str, str, bool]] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
+    attested: dict[str, Truth] = field(default_factory=dict)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    latest: dict[str, Result] = field(default_factory=dict)
     count: int = 0
 
     def day(self, before: int) -> date:
@@ -51,6 +79,20 @@ class Chart:
     def practitioner(self) -> dict[str, str]:
         """A reference to one of the centre's doctors."""
         return {"reference": f"Practitioner/prat-{self.rng.randrange(PRACTITIONERS) + 1:02d}"}
+
+    @property
+    def attributed(self) -> bool:
+        """Findings belong to the tumour: it is the only malignancy on record, or they name it (clarification 30)."""
+        return self.sole or self._names_tumour
+
+    @property
+    def _names_tumour(self) -> bool:
+        # Decided once for a whole record, from its number alone.
+        return self.net is not None and (self.named or int(self.key[1:7]) % 2 == 0)
+
+    def focus(self) -> Resource:
+        """The `focus` of a finding of the tumour: written where there is another tumour that it could be of."""
+        return {"focus": [{"reference": f"Condition/{self.net}"}]} if not self.sole and self._names_tumour else {}
 
     def ages(self, day: date) -> tuple[int, ...]:
         """Every age in completed years that the recorded birth date allows on that day."""

@@ -4,10 +4,13 @@ and E12 that they support.
 
 from __future__ import annotations
 
-from adapter.simulate.attestations import attest, weigh
+from datetime import timedelta
+
+from adapter.simulate.attestations import answered, attest, weigh
 from adapter.simulate.chart import Chart
+from adapter.simulate.diagnoses import diagnose
+from adapter.simulate.facts import Diagnosis, the_day
 from adapter.simulate.kleene import Truth
-from adapter.simulate.terms import CLINICAL, ICD10, VERIFICATION, concept
 
 NEPHROTIC = (
     ("none", 94),
@@ -29,6 +32,8 @@ BRAIN = (
     ("denied-changed", 2),
     ("coded", 4),
     ("coded-stable", 4),
+    ("coded-stable-168", 2),
+    ("coded-stable-167", 2),
     ("coded-untreated", 3),
     ("coded-unstable", 3),
     ("coded-partly", 3),
@@ -54,6 +59,8 @@ def nephrotic(chart: Chart, kind: str, attested: str) -> Truth:
     return weigh(chart, "E07.b", attested, coded=coded)
 
 
+# Twenty-four weeks: day 168 counts.
+STABLE = timedelta(days=168)
 _ITEMS = ("E12.treated", "E12.stable-24-weeks", "E12.imaging-documented")
 _DENIALS = {
     "denied-stale": "stale-no",
@@ -86,10 +93,12 @@ def brain(chart: Chart, kind: str) -> Truth:
 
 def _exception(chart: Chart, rest: str) -> Truth:
     """What is attested beside a coded C79.3."""
-    if rest == "stable":
+    if rest.startswith("stable"):
+        days = rest.partition("-")[2]
+        since = chart.on - timedelta(days=int(days)) if days else None
         for item in _ITEMS:
-            attest(chart, item, "yes")
-        return "F"
+            answered(chart, item, "yes", said_of=since if item == _ITEMS[1] else None)
+        return "T" if since is not None and since > chart.on - STABLE else "F"
     if rest == "untreated":
         return "T" if attest(chart, _ITEMS[0], "no") == "F" else "U"
     if rest == "unstable":
@@ -107,13 +116,4 @@ def _condition(
     chart: Chart, code: str, *, clinical: str = "active", verification: str = "confirmed", before: int = 220
 ) -> None:
     day = chart.day(before)
-    body = {
-        "verificationStatus": concept(VERIFICATION, verification),
-        "code": concept(ICD10, code),
-        "subject": chart.subject(),
-        "onsetDateTime": day.isoformat(),
-        "recordedDate": day.isoformat(),
-    }
-    if verification != "entered-in-error":
-        body["clinicalStatus"] = concept(CLINICAL, clinical)
-    chart.add("Condition", body, day=day, identity=chart.name("cond"))
+    diagnose(chart, Diagnosis(code, verification, clinical, the_day(day), day))

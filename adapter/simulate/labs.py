@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from adapter.simulate.analytes import Analyte, Spelling
+from adapter.simulate.analytes import PLATELETS, Analyte, Spelling
 from adapter.simulate.chart import Chart, When
 from adapter.simulate.moments import Style
 from adapter.simulate.results import NOTHING, UNREADABLE, Result, Written, choose, emit
@@ -20,6 +20,8 @@ from adapter.simulate.terms import ABSENT
 
 D = Decimal
 WINDOW = 28
+LOW_PLATELETS = D(80)
+CLUMPS = "Présence d'amas plaquettaires, contrôle sur tube citraté conseillé"
 NO_RESULT = ("hémolysé", "prélèvement coagulé", "en cours", "ND", "non fait", "annulé")
 UNREAD = ("traces", "voir CR")
 Level = Callable[[], Written]
@@ -51,9 +53,20 @@ class Draft:
 
 def _plain(draft: Draft) -> Result:
     for before in (95, 190, 400):
-        if draft.chart.chance(0.12):
+        if draft.chart.chance(0.12) and not draft.chart.recent:
             draft.put(draft.opposite() if draft.chart.chance(0.3) else draft.wanted(), draft.at(before))
     return draft.put(draft.wanted(), draft.at_draw())
+
+
+def _clumps(draft: Draft) -> Result:
+    """Clumps noted: a low count is undecided, a normal one decides (clarification 9)."""
+    if draft.analyte is not PLATELETS:
+        return _plain(draft)
+    printed = draft.wanted()
+    if printed.figure * printed.spelling.factor < LOW_PLATELETS:
+        draft.put(printed, draft.at_draw(), note=CLUMPS)
+        return UNREADABLE
+    return draft.put(choose(draft.chart, PLATELETS, "normal"), draft.at_draw(), note=CLUMPS)
 
 
 def _history(draft: Draft) -> Result:
@@ -325,6 +338,7 @@ PLOTS: dict[str, tuple[int, Callable[[Draft], Result]]] = {
     "instant": (10, _instant),
     "component": (25, _component),
     "text": (30, _text),
+    "clumps": (12, _clumps),
     "bounded-sure": (12, _bounded_sure),
     "bounded-open": (10, _bounded_open),
 }

@@ -6,31 +6,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from random import Random
 from typing import Any
 
 from adapter.simulate import (
+    adverse,
+    allergies,
     bloodwork,
+    cardiac,
     comorbidity,
+    consents,
+    covers,
+    lesions,
     ornaments,
+    othertumours,
+    participation,
     people,
     pregnancy,
-    progression,
-    prrt,
+    prompts,
+    radiation,
+    scans,
+    treatment,
     truth,
     tumours,
     vitals,
 )
+from adapter.simulate.answers import answer
+from adapter.simulate.aspects import kind_of
 from adapter.simulate.attestations import attest, file_answers, way, weigh
 from adapter.simulate.chart import Chart, Resource
-from adapter.simulate.kleene import Truth, every, some
-from adapter.simulate.moments import leap_anchor
+from adapter.simulate.kleene import Truth, some
 from adapter.simulate.stories import STORIES, Story, story_at
 
 MANUAL = ("I08", "I15", "E14", "E18")
-_COURSES = tuple(name for name, (weight, _) in prrt.COURSES.items() if weight)
-_COURSE_WEIGHTS = tuple(prrt.COURSES[name][0] for name in _COURSES)
 _NEAR_SHARE = 0.32
 
 
@@ -71,56 +80,63 @@ def patient(seed: int, index: int, on: date) -> Record:
 def _write(chart: Chart, wishes: dict[str, str], story: Story) -> dict[str, Truth]:
     chart.draw = chart.rng.randrange(2, 21)
     row = tumours.NET.get(wishes["tumour"]) or tumours.OTHER[wishes["tumour"]]
-    neuroendocrine = wishes["tumour"] in tumours.NET
-    near = "near" in wishes or (neuroendocrine and (chart.calm or chart.chance(_NEAR_SHARE)))
+    chart.neuroendocrine = wishes["tumour"] in tumours.NET
+    chart.near = "near" in wishes or (chart.neuroendocrine and (chart.calm or chart.chance(_NEAR_SHARE)))
     found: dict[str, Truth] = {"I01": people.identify(chart, wishes)}
     found["I02"], found["E04"], found["E05"] = tumours.tumour(chart, row)
-    found["I03"], found["I04"], found["I05"] = _treatment(chart, wishes, near=near, proven=row.proven)
-    found["I07"] = vitals.performance(chart, wishes)
-    found["I11"] = bloodwork.marrow(chart, wishes)
+    ornaments.background(chart)
+    prompts.prompt(chart, wishes)
+    toxic, established = treatment.treat(chart, wishes, found, proven=row.proven)
+    found["I07"] = weigh(chart, "I07", wishes.get("I07", "none"), coded=vitals.performance(chart, wishes))
+    found["I11"] = weigh(chart, "I11", wishes.get("I11", "none"), coded=bloodwork.marrow(chart, wishes))
     found["I12"], found["E13"] = pregnancy.expectation(chart, wishes)
-    found["E07"] = _organs(chart, wishes, near=near)
-    found["E08"] = bloodwork.nutrition(chart, wishes)
-    found["E09"] = bloodwork.sugar(chart, wishes)
+    found["E07"] = _organs(chart, wishes)
+    found["E08"] = weigh(chart, "E08", wishes.get("E08", "none"), coded=bloodwork.nutrition(chart, wishes))
+    found["E09"] = _sugar(chart, wishes)
     found["E11"] = vitals.pressure(chart, wishes)
-    found["E12"] = comorbidity.brain(chart, wishes.get("brain") or _brain(chart, near=near))
-    found.update(_manual(chart, wishes, near=near))
-    ornaments.adorn(chart, neuroendocrine=neuroendocrine, near=near)
+    found["E12"] = comorbidity.brain(chart, wishes.get("brain") or _brain(chart))
+    unresolved = adverse.adverse(chart, wishes, kind_of(chart, wishes, "events"))
+    found["E03"] = some(toxic, unresolved)
+    if established:
+        found["E03"] = answer(chart, wishes, "E03", coded=found["E03"], newest=chart.on)
+    found.update(_elsewhere(chart, wishes, proven=row.proven))
+    found.update(_manual(chart, wishes))
+    ornaments.adorn(chart)
     file_answers(chart)
     return found
 
 
-def _treatment(chart: Chart, wishes: Mapping[str, str], *, near: bool, proven: bool) -> tuple[Truth, Truth, Truth]:
-    """Infusions and what came of them: I03, I04, I05."""
-    name = wishes.get("course") or (
-        "none" if not near or chart.calm else chart.rng.choices(_COURSES, _COURSE_WEIGHTS)[0]
-    )
-    wish = wishes.get("progression") or _outcome(chart)
-    if not proven or name in prrt.QUIET:
-        wish = "none"
-    plan = prrt.Plan(chart, chart.day(chart.rng.randrange(620, 1200)))
-    if name == "second-course":
-        plan.last = chart.day(chart.rng.randrange(900, 1300))
-        plan.second = plan.last + timedelta(days=chart.rng.randrange(560, 760))
-        if wish.startswith("attested"):
-            wish = "late"
-    elif name in ("four", "reduced") and wish in ("edge", "edge-minus", "edge-utc") and chart.chance(0.3):
-        plan.last = leap_anchor(chart.on)
-    if name == "second-after-366" and wish not in ("early", "recist-early", "edge-minus"):
-        wish = "early"
-    course = prrt.COURSES[name][1](plan)
-    i04, i05 = progression.progression(chart, course, wish)
-    return course.i03, i04, i05
+def _elsewhere(chart: Chart, wishes: Mapping[str, str], *, proven: bool) -> dict[str, Truth]:
+    """What stands in other departments' records: imaging, consent, cover, heart, radiotherapy, allergies, trials."""
+    measured = kind_of(chart, wishes, "lesions")
+    if measured not in ("none", "narrative") and not proven:
+        measured = "narrative"  # lesions of no proven tumour belong to nobody
+    return {
+        "I09": scans.receptor_imaging(chart, wishes, kind_of(chart, wishes, "sstr")),
+        "I10": lesions.lesions(chart, wishes, measured),
+        "I14": consents.consent(chart, wishes, kind_of(chart, wishes, "consent")),
+        "I16": covers.cover(chart, wishes, kind_of(chart, wishes, "cover")),
+        "E06": radiation.radiation(chart, wishes, kind_of(chart, wishes, "marrow")),
+        "E10": cardiac.heart(chart, wishes, kind_of(chart, wishes, "cardiac")),
+        "E15": allergies.allergy(chart, wishes, kind_of(chart, wishes, "allergy")),
+        "E16": participation.other_trial(chart, wishes, kind_of(chart, wishes, "trial")),
+        "E17": othertumours.second_tumour(chart, wishes),
+    }
 
 
-def _outcome(chart: Chart) -> str:
-    names, weights = zip(*progression.PROGRESSIONS, strict=True)
-    return str(chart.rng.choices(names, weights)[0])
+def _sugar(chart: Chart, wishes: Mapping[str, str]) -> Truth:
+    """E09: what a plain glucose clears is presumed, and an attestation against it holds (clarification 26)."""
+    coded, how = bloodwork.sugar(chart, wishes), wishes.get("E09", "none")
+    if how == "none":
+        return coded
+    presumed = wishes.get("sugar", "").startswith("plain") and coded == "F"
+    return weigh(chart, "E09", how, coded="U" if presumed else coded)
 
 
-def _organs(chart: Chart, wishes: Mapping[str, str], *, near: bool) -> Truth:
+def _organs(chart: Chart, wishes: Mapping[str, str]) -> Truth:
     """E07: any of its four parts, as attested where codes leave it open."""
     kind = wishes.get("nephrotic") or _pick(chart, comorbidity.NEPHROTIC)
+    near = chart.near
     habit = "no" if near else "none"
     if not chart.calm:
         habit = chart.rng.choices(("no", "none", "other"), (55, 20, 25) if near else (6, 92, 2))[0]
@@ -135,10 +151,10 @@ def _organs(chart: Chart, wishes: Mapping[str, str], *, near: bool) -> Truth:
     return weigh(chart, "E07", wishes.get("E07", "none"), coded=coded)
 
 
-def _brain(chart: Chart, *, near: bool) -> str:
+def _brain(chart: Chart) -> str:
     if chart.calm:
-        return "denied" if near else "none"
-    if not near and chart.chance(0.9):
+        return "denied" if chart.near else "none"
+    if not chart.near and chart.chance(0.9):
         return "none"
     return _pick(chart, comorbidity.BRAIN)
 
@@ -149,23 +165,19 @@ def _pick(chart: Chart, menu: tuple[tuple[str, int], ...]) -> str:
     return chart.rng.choices([name for name, _ in menu], [weight for _, weight in menu])[0]
 
 
-def _manual(chart: Chart, wishes: Mapping[str, str], *, near: bool) -> dict[str, Truth]:
+def _manual(chart: Chart, wishes: Mapping[str, str]) -> dict[str, Truth]:
     """The criteria that only a signed answer decides."""
-    share = 0.75 if near else 0.02
+    share = 0.75 if chart.near else 0.02
 
     def how(link: str) -> str:
         if link in wishes:
             return wishes[link]
         if chart.calm:
-            return "none" if not near else "no" if link.startswith("E") else "yes"
+            return "none" if not chart.near else "no" if link.startswith("E") else "yes"
         return way(chart) if chart.chance(share) else "none"
 
     found = {name: attest(chart, name, how(name)) for name in MANUAL}
-    if "I06.a" not in wishes and not chart.calm and chart.chance(0.1):
-        found["I06"] = attest(chart, "I06", how("I06"))
-    else:
-        found["I06"] = every(attest(chart, "I06.a", how("I06.a")), attest(chart, "I06.b", how("I06.b")))
-    if "I13" not in wishes and near and chart.chance(0.2):
+    if "I13" not in wishes and chart.near and chart.chance(0.2):
         found["I13"] = attest(chart, "I13.not-applicable", "yes")
     else:
         found["I13"] = attest(chart, "I13", how("I13"))

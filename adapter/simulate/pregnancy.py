@@ -10,8 +10,10 @@ from typing import Any
 
 from adapter.simulate.attestations import attest
 from adapter.simulate.chart import Chart, When
+from adapter.simulate.diagnoses import diagnose
+from adapter.simulate.facts import Diagnosis, the_day
 from adapter.simulate.kleene import Truth, every, negate
-from adapter.simulate.terms import CLINICAL, ICD10, LOCAL_LAB, LOINC, VERIFICATION, coding, concept
+from adapter.simulate.terms import LOCAL_LAB, LOINC, coding
 
 WOMEN = (
     ("none", 40),
@@ -143,12 +145,5 @@ def _presence(chart: Chart, text: str, *, before: int) -> None:
 
 
 def _code(chart: Chart, before: int) -> None:
-    body = {
-        "clinicalStatus": concept(CLINICAL, "active"),
-        "verificationStatus": concept(VERIFICATION, "confirmed"),
-        "code": concept(ICD10, "Z33"),
-        "subject": chart.subject(),
-        "onsetDateTime": chart.day(before).isoformat(),
-        "recordedDate": chart.day(before).isoformat(),
-    }
-    chart.add("Condition", body, day=chart.day(before), identity=chart.name("cond"))
+    day = chart.day(before)
+    diagnose(chart, Diagnosis("Z33", onset=the_day(day), recorded=day))

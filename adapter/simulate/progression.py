@@ -1,4 +1,5 @@
-"""In: a course of PRRT and which progression a story wants. Out: disease statuses, and the truths of I04 and I05.
+"""In: a course of PRRT and which progression a story wants. Out: disease statuses and responses, and the truths of
+I04 and I05.
 
 I04: the earliest progression after the first course's last cycle comes twelve calendar months after it or later.
 I05: there is one, before any second course. Both are undecided without an established first course (clarification
@@ -7,13 +8,17 @@ I05: there is one, before any second course. Both are undecided without an estab
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from adapter.simulate.attestations import attest
 from adapter.simulate.chart import Chart, When
+from adapter.simulate.facts import Days, the_day, the_month, the_year
 from adapter.simulate.kleene import Truth
 from adapter.simulate.moments import plus_months
 from adapter.simulate.prrt import Course
+from adapter.simulate.responses import Response
 from adapter.simulate.terms import (
     DISEASE_STATUS,
     IMPROVED,
@@ -49,42 +54,48 @@ PROGRESSIONS: tuple[tuple[str, int], ...] = (
     ("attested-not", 3),
     ("none", 6),
 )
-Pair = tuple[Truth, Truth]
+_SNOMED = {"improved": IMPROVED, "stable": STABLE, "worsened": WORSENED}
+_FORMS = {"day": the_day, "month": the_month, "year": the_year}
 
 
-def progression(chart: Chart, course: Course, wish: str) -> Pair:
+@dataclass(slots=True)
+class Outcome:
+    """What followed the first course: I04, I05, the day of the progression that makes I05 true, every assessment."""
+
+    i04: Truth = "U"
+    i05: Truth = "U"
+    progressed: Days | None = None
+    responses: list[Response] = field(default_factory=list)
+
+    def found(self, i04: Truth, progressed: Days) -> None:
+        """A progression in the interval of I05."""
+        self.i04, self.i05, self.progressed = i04, "T", progressed
+
+
+def progression(chart: Chart, course: Course, wish: str) -> Outcome:
     """Write the disease statuses of a story.
 
     Args:
         chart: the record.
         course: what the infusions support.
         wish: one of `PROGRESSIONS`.
-
-    Returns:
-        the truths of I04 and I05.
     """
+    outcome = Outcome()
     if course.last is None:
-        day = chart.day(40)
         if wish not in ("none", "attested", "attested-not"):
-            _status(chart, WORSENED, day)
-        return "U", "U"
-    if course.last[0] != course.last[1] and wish not in ("month-straddles", "none"):
+            assess(chart, outcome, "worsened", chart.day(40))
+        return outcome
+    if course.last.first != course.last.last and wish != "none":
         wish = "late"
-    last = course.last[1]
-    if wish in ("none", "attested", "attested-not"):
-        if wish == "none":
-            return "U", "U"
-        return "U", attest(chart, "I05", "yes" if wish == "attested" else "no")
-    if wish in ("stable-only", "before-first", "same-day", "preliminary", "in-error", "future", "local", "markers"):
-        _no_progression(chart, last, wish)
-        return "U", "U"
-    found = _dated(chart, course, wish)
-    return found if chart.sole or _focused(chart) else ("U", "U")
-
-
-def _focused(chart: Chart) -> bool:
-    """Whether statuses of this record name their tumour: decided once, from the record's name alone."""
-    return chart.net is not None and int(chart.key[1:7]) % 2 == 0
+    if wish in ("attested", "attested-not"):
+        outcome.i05 = attest(chart, "I05", "yes" if wish == "attested" else "no")
+    elif wish in ("stable-only", "before-first", "same-day", "preliminary", "in-error", "future", "local", "markers"):
+        _no_progression(chart, outcome, course.last.last, wish)
+    elif wish != "none":
+        _dated(chart, outcome, course, wish)
+        if not chart.attributed:
+            outcome.i04, outcome.i05, outcome.progressed = "U", "U", None
+    return outcome
 
 
 def threshold(last: date) -> date:
@@ -100,45 +111,55 @@ def late_day(chart: Chart, last: date, second: date | None) -> date:
     return first + timedelta(days=chart.rng.randrange(room + 1) if room else 0)
 
 
-def _dated(chart: Chart, course: Course, wish: str) -> Pair:
+def _dated(chart: Chart, outcome: Outcome, course: Course, wish: str) -> None:
     assert course.last is not None
-    last = course.last[1]
+    last = course.last.last
     limit = threshold(last)
     if wish in ("early", "recist-early"):
         day = last + timedelta(days=chart.rng.randrange(60, 330))
-        _status(chart, WORSENED, day, recist="PD" if wish == "recist-early" else None)
-        return "F", "T"
-    if wish == "edge":
-        _status(chart, WORSENED, limit)
-        return "T", "T"
-    if wish == "edge-minus":
-        _status(chart, WORSENED, limit - timedelta(days=1))
-        return "F", "T"
-    if wish == "edge-utc":
+        assess(chart, outcome, "PD" if wish == "recist-early" else "worsened", day)
+        outcome.found("F", the_day(day))
+    elif wish == "edge":
+        assess(chart, outcome, "worsened", limit)
+        outcome.found("T", the_day(limit))
+    elif wish == "edge-minus":
+        assess(chart, outcome, "worsened", limit - timedelta(days=1))
+        outcome.found("F", the_day(limit - timedelta(days=1)))
+    elif wish == "edge-utc":
         # Half past midnight in Paris on the anniversary: the UTC text shows the day before.
-        _status(chart, WORSENED, limit, when=When(limit, 30, "utc", category="exam"))
-        return "T", "T"
-    if wish == "two":
-        _status(chart, WORSENED, last + timedelta(days=chart.rng.randrange(100, 300)))
-        _status(chart, WORSENED, late_day(chart, last, course.second))
-        return "F", "T"
-    if wish == "year-open" and _year_fits(course, limit, chart.on):
-        _status(chart, WORSENED, limit, when=When(limit, form="year", category="exam"))
-        return "U", "T"
+        assess(chart, outcome, "worsened", limit, when=When(limit, 30, "utc", category="exam"))
+        outcome.found("T", the_day(limit))
+    elif wish == "two":
+        first = last + timedelta(days=chart.rng.randrange(100, 300))
+        assess(chart, outcome, "worsened", first)
+        assess(chart, outcome, "worsened", late_day(chart, last, course.second))
+        outcome.found("F", the_day(first))
+    elif wish == "year-open" and _year_fits(course, limit, chart.on):
+        assess(chart, outcome, "worsened", limit, form="year")
+        outcome.found("U", the_year(limit))
+    else:
+        _late(chart, outcome, course, wish)
+
+
+def _late(chart: Chart, outcome: Outcome, course: Course, wish: str) -> None:
+    assert course.last is not None
+    last = course.last.last
     day = late_day(chart, last, course.second)
     if wish == "month" and _month_fits(chart, day, course):
-        _status(chart, WORSENED, day, when=When(day, form="month", category="exam"))
-        return ("T" if day.replace(day=1) >= limit else "U"), "T"
+        assess(chart, outcome, "worsened", day, form="month")
+        outcome.found("T" if day.replace(day=1) >= threshold(last) else "U", the_month(day))
+        return
     if chart.chance(0.5):
         controlled = chart.rng.choice((None, None, "SD", "PR", "CR", "NE"))
-        _status(chart, STABLE if chart.chance(0.7) else IMPROVED, last + timedelta(days=90), recist=controlled)
-    _status(chart, WORSENED, day, recist="PD" if wish == "recist" else None)
-    return "T", "T"
+        status = "stable" if chart.chance(0.7) else "improved"
+        assess(chart, outcome, controlled or status, last + timedelta(days=90))
+    assess(chart, outcome, "PD" if wish == "recist" else "worsened", day)
+    outcome.found("T", the_day(day))
 
 
 def _year_fits(course: Course, limit: date, on: date) -> bool:
     """The whole year lies after the last cycle and before the reference date, and the limit strictly inside it."""
-    last = course.last[1] if course.last else on
+    last = course.last.last if course.last else on
     before_second = course.second is None or course.second.year > limit.year
     return last.year < limit.year < on.year and (limit.month, limit.day) != (1, 1) and before_second
 
@@ -149,21 +170,21 @@ def _month_fits(chart: Chart, day: date, course: Course) -> bool:
     return (day.year, day.month) < (end.year, end.month)
 
 
-def _no_progression(chart: Chart, last: date, wish: str) -> None:
+def _no_progression(chart: Chart, outcome: Outcome, last: date, wish: str) -> None:
     after = last + timedelta(days=min(400, (chart.on - last).days - 2))
     if wish == "stable-only":
-        _status(chart, STABLE, after)
+        assess(chart, outcome, "stable", after)
     elif wish == "before-first":
-        _status(chart, WORSENED, last - timedelta(days=400))
-        _status(chart, STABLE, after)
+        assess(chart, outcome, "worsened", last - timedelta(days=400))
+        assess(chart, outcome, "stable", after)
     elif wish == "same-day":
-        _status(chart, WORSENED, last)
+        assess(chart, outcome, "worsened", last)
     elif wish == "preliminary":
-        _status(chart, WORSENED, after, status="preliminary")
+        assess(chart, outcome, "worsened", after, status="preliminary")
     elif wish == "in-error":
-        _status(chart, WORSENED, after, status="entered-in-error")
+        assess(chart, outcome, "worsened", after, status="entered-in-error")
     elif wish == "future":
-        _status(chart, WORSENED, chart.day(-4))
+        assess(chart, outcome, "worsened", chart.day(-4))
     elif wish == "local":
         code = {"coding": [coding(LOCAL_RECORD, "EVOL", "Évolution")]}
         chart.observe(code, {"valueString": "progression"}, when=When(after, 600, category="exam"))
@@ -174,26 +195,43 @@ def _no_progression(chart: Chart, last: date, wish: str) -> None:
             chart.observe(code, {"valueQuantity": {"value": figure, "unit": "ng/mL"}}, when=when)
 
 
-def _status(
+def assess(
     chart: Chart,
-    snomed: str,
+    outcome: Outcome,
+    value: str,
     day: date,
     *,
-    when: When | None = None,
+    best: bool = False,
     status: str = "final",
-    recist: str | None = None,
+    form: str = "day",
+    when: When | None = None,
 ) -> None:
-    body: dict[str, object] = {}
-    if not chart.sole and _focused(chart):
-        body["focus"] = [{"reference": f"Condition/{chart.net}"}]
-    when = when or When(day, 930, category="exam")
-    if recist is not None:
-        code = {"coding": [coding(TERMS, "recist-response")], "text": "Réponse RECIST 1.1"}
-        coded = {"valueCodeableConcept": {"coding": [coding(TERMS, recist)]}}
-        chart.observe(
-            code, {**body, **(coded if chart.chance(0.6) else {"valueString": recist})}, when=when, status=status
-        )
-        return
-    code = {"coding": [coding(LOCAL_RECORD, "STATUT", "Statut de la maladie"), coding(LOINC, DISEASE_STATUS)]}
-    body["valueCodeableConcept"] = {"coding": [coding(SCT, snomed)]}
+    """Write one assessment, and note it in the outcome.
+
+    Args:
+        chart: the record.
+        outcome: gets the response as it was written.
+        value: improved, stable, worsened (97509-4), or a RECIST category.
+        day: its day; with `form` the month or year of it alone.
+        best: the category is the best response of a course, not that of one examination.
+        status: of the Observation.
+        form: `day`, `month` or `year`.
+        when: hour and style where they matter.
+    """
+    kind = "status" if value in _SNOMED else "best" if best else "recist"
+    counts = status in ("final", "amended", "corrected") and chart.attributed
+    outcome.responses.append(Response(kind, value, _FORMS[form](day), counts))
+    when = when or When(day, 930, form="dateTime" if form == "day" else form, category="exam")
+    body: dict[str, Any] = chart.focus()
+    if kind == "status":
+        code: dict[str, Any] = {
+            "coding": [coding(LOCAL_RECORD, "STATUT", "Statut de la maladie"), coding(LOINC, DISEASE_STATUS)]
+        }
+        body["valueCodeableConcept"] = {"coding": [coding(SCT, _SNOMED[value])]}
+    else:
+        question = "recist-best-response" if best else "recist-response"
+        words = "Meilleure réponse RECIST 1.1" if best else "Réponse RECIST 1.1"
+        code = {"coding": [coding(TERMS, question)], "text": words}
+        coded = {"valueCodeableConcept": {"coding": [coding(TERMS, value)]}}
+        body |= coded if chart.chance(0.6) else {"valueString": value}
     chart.observe(code, body, when=when, status=status)

@@ -10,43 +10,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any
 
 from adapter.simulate.attestations import attest
 from adapter.simulate.chart import Chart
+from adapter.simulate.facts import Days, the_day, the_month
+from adapter.simulate.infusions import infuse
 from adapter.simulate.kleene import Truth
-from adapter.simulate.moments import Style, month_end, months_text, written
-from adapter.simulate.terms import (
-    ATC,
-    INTRAVENOUS,
-    LOCAL_PHARMACY,
-    LUTATHERA,
-    SCT,
-    UCUM,
-    VIPIVOTIDE,
-    coding,
-    concept,
-)
 
-MBQ = {"unit": "MBq", "system": UCUM, "code": "MBq"}
 CYCLE = 56
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the infusions support. `last` bounds the day of the first course's last cycle; None where no first course
-    is established.
+    """What the infusions support.
+
+    `last` is the day of the first course's last cycle, None where no first course is established; `cycles` are its
+    completed cycles where each of them has a day; `second` and `again` are the first and the completed cycles of a
+    second course.
     """
 
     i03: Truth
-    last: tuple[date, date] | None = None
+    last: Days | None = None
     second: date | None = None
+    cycles: tuple[date, ...] = ()
+    again: tuple[date, ...] = ()
 
 
 @dataclass(slots=True)
 class Plan:
-    """When the first course ends, and on which day a second one begins when the story has one."""
+    """When the first course ends, and on which day a second one may begin."""
 
     chart: Chart
     last: date
@@ -64,18 +56,27 @@ class Plan:
         for day in days:
             infuse(self.chart, day)
 
-    def established(self, i03: Truth = "T") -> Course:
+    def established(self, *days: date, again: tuple[date, ...] = ()) -> Course:
         """Exactly four completed cycles, and nothing that points to PRRT before them."""
-        return Course(i03, (self.last, self.last))
+        return Course("T", the_day(days[-1]), again[0] if again else None, days, again)
 
 
 def _four(plan: Plan) -> Course:
-    plan.done(*plan.four())
-    return plan.established()
+    days = plan.four()
+    plan.done(*days)
+    return plan.established(*days)
+
+
+def _just_finished(plan: Plan) -> Course:
+    plan.last = plan.chart.day(40)
+    days = plan.four()
+    plan.done(*days)
+    return plan.established(*days)
 
 
 def _sent_twice(plan: Plan) -> Course:
-    for index, day in enumerate(plan.four()):
+    days = plan.four()
+    for index, day in enumerate(days):
         lot = f"DUP{plan.chart.key}{index}"
         infuse(plan.chart, day, lot=lot)
         if index % 2:
@@ -84,14 +85,14 @@ def _sent_twice(plan: Plan) -> Course:
             infuse(
                 plan.chart, day - timedelta(days=plan.chart.rng.choice((0, 2))), lot=lot
             )  # same batch within three days
-    return plan.established()
+    return plan.established(*days)
 
 
 def _reduced(plan: Plan) -> Course:
     first, second, third, fourth = plan.four()
     plan.done(first, second, third)
     infuse(plan.chart, fourth, activity=3700)
-    return plan.established()
+    return plan.established(first, second, third, fourth)
 
 
 def _stopped(plan: Plan) -> Course:
@@ -121,26 +122,28 @@ def _postponed(plan: Plan) -> Course:
     days = plan.four()
     infuse(plan.chart, days[2] - timedelta(days=10), status="not-done")
     plan.done(*days)
-    return plan.established()
+    return plan.established(*days)
 
 
 def _error_fifth(plan: Plan) -> Course:
     days = plan.four()
     plan.done(*days)
     infuse(plan.chart, plan.last + timedelta(days=CYCLE), status="entered-in-error")
-    return plan.established()
+    return plan.established(*days)
 
 
 def _future_fifth(plan: Plan) -> Course:
-    plan.done(*plan.four())
+    days = plan.four()
+    plan.done(*days)
     infuse(plan.chart, plan.chart.day(-10))
-    return plan.established()
+    return plan.established(*days)
 
 
 def _utc(plan: Plan) -> Course:
-    for day in plan.four():
+    days = plan.four()
+    for day in days:
         infuse(plan.chart, day, style="utc")
-    return plan.established()
+    return plan.established(*days)
 
 
 def _gap(plan: Plan, days: int) -> list[date]:
@@ -150,8 +153,9 @@ def _gap(plan: Plan, days: int) -> list[date]:
 
 
 def _gap_112(plan: Plan) -> Course:
-    plan.done(*_gap(plan, 112))
-    return plan.established()
+    days = _gap(plan, 112)
+    plan.done(*days)
+    return plan.established(*days)
 
 
 def _gap_113(plan: Plan) -> Course:
@@ -178,28 +182,51 @@ def _close_28(plan: Plan) -> Course:
     first, second, third, _ = plan.four()
     last = third + timedelta(days=28)
     plan.done(first, second, third, last)
-    return Course("T", (last, last))
+    return plan.established(first, second, third, last)
+
+
+def _again(plan: Plan, *again: date) -> Course:
+    days = plan.four()
+    plan.done(*days, *again)
+    return plan.established(*days, again=again)
 
 
 def _second_course(plan: Plan) -> Course:
-    plan.done(*plan.four())
-    if plan.second is None:
-        return plan.established()
-    plan.done(plan.second)
-    if plan.second + timedelta(days=CYCLE) <= plan.chart.on:
-        plan.done(plan.second + timedelta(days=CYCLE))
-    return Course("T", (plan.last, plan.last), plan.second)
+    second = plan.second or plan.chart.day(200)
+    return _again(plan, second, second + timedelta(days=CYCLE))
 
 
-def _second_after(plan: Plan, days: int) -> date:
-    plan.done(*plan.four())
+def _second_one(plan: Plan) -> Course:
+    return _again(plan, plan.chart.day(33))
+
+
+def _second_future(plan: Plan) -> Course:
+    return _again(plan, plan.chart.day(50), plan.chart.day(50 - CYCLE))
+
+
+def _second_third(plan: Plan) -> Course:
+    second = plan.second or plan.chart.day(200)
+    return _again(plan, second, second + timedelta(days=CYCLE), second + timedelta(days=2 * CYCLE))
+
+
+def _second_stopped(plan: Plan) -> Course:
+    second = plan.second or plan.chart.day(200)
+    course = _again(plan, second)
+    infuse(plan.chart, second + timedelta(days=CYCLE), status="stopped", activity=150)
+    return course
+
+
+def _second_after(plan: Plan, days: int) -> tuple[list[date], tuple[date, date]]:
+    four = plan.four()
     second = plan.last + timedelta(days=days)
-    plan.done(second, second + timedelta(days=CYCLE))
-    return second
+    again = (second, second + timedelta(days=CYCLE))
+    plan.done(*four, *again)
+    return four, again
 
 
 def _second_after_366(plan: Plan) -> Course:
-    return Course("T", (plan.last, plan.last), _second_after(plan, 366))
+    four, again = _second_after(plan, 366)
+    return plan.established(*four, again=again)
 
 
 def _second_after_365(plan: Plan) -> Course:
@@ -222,7 +249,7 @@ def _month_only(plan: Plan) -> Course:
     # Two weeks more than usual: the third cycle stays 28 to 112 days from every day of that month.
     plan.done(*(day - timedelta(days=14) for day in plan.four()[:3]))
     infuse(plan.chart, plan.last, partial="month")
-    return Course("T", (plan.last.replace(day=1), month_end(plan.last)))
+    return Course("T", the_month(plan.last))
 
 
 def _year_only(plan: Plan) -> Course:
@@ -268,7 +295,7 @@ def _psma(plan: Plan) -> Course:
     return Course("U")
 
 
-# Name: weight, writer, and whether disease statuses may follow (only where the first course's standing is plain).
+# Name: weight and writer.
 COURSES: dict[str, tuple[int, Callable[[Plan], Course]]] = {
     "none": (0, _none),
     "four": (40, _four),
@@ -287,8 +314,13 @@ COURSES: dict[str, tuple[int, Callable[[Plan], Course]]] = {
     "gap-open": (4, _gap_open),
     "close-27": (2, _close_27),
     "close-28": (2, _close_28),
-    "second-course": (8, _second_course),
-    "second-after-366": (3, _second_after_366),
+    "just-finished": (2, _just_finished),
+    "second-course": (22, _second_course),
+    "second-one": (2, _second_one),
+    "second-future": (1, _second_future),
+    "second-third": (3, _second_third),
+    "second-stopped": (2, _second_stopped),
+    "second-after-366": (4, _second_after_366),
     "second-after-365": (2, _second_after_365),
     "second-too-soon": (3, _second_too_soon),
     "first-of-three": (2, _first_of_three),
@@ -302,82 +334,7 @@ COURSES: dict[str, tuple[int, Callable[[Plan], Course]]] = {
     "psma": (0, _psma),
 }
 
+# Stories whose second course begins long after a first one of four cycles.
+AGAIN = ("second-course", "second-one", "second-future", "second-third", "second-stopped")
 # Stories whose course stands or falls with an attestation: no disease status is written beside them.
 QUIET = ("attested", "attested-alone", "attested-not", "attested-against", "none", "psma")
-
-
-def lot_of(day: date) -> str:
-    """The batch that the centre's pharmacy held in that fortnight."""
-    return f"{months_text(day)}-{'a' if day.day <= 15 else 'b'}"
-
-
-def infuse(  # noqa: PLR0913 - one infusion, field by field
-    chart: Chart,
-    day: date,
-    *,
-    status: str = "completed",
-    activity: int | None = None,
-    lot: str | None = None,
-    minute: int = 630,
-    style: Style = "paris",
-    partial: str = "",
-    product: str = "lutathera",
-) -> None:
-    """Write one MedicationAdministration: batch contained, referenced or not sent; activity as measured."""
-    body: dict[str, Any] = {"status": status, "subject": chart.subject()}
-    _product(chart, body, day, product=product, lot=lot)
-    if status == "not-done":
-        body["statusReason"] = [{"text": "Plaquettes insuffisantes"}]
-    if partial:
-        body["effectiveDateTime"] = months_text(day) if partial == "month" else str(day.year)
-    elif chart.chance(0.75):
-        body["effectivePeriod"] = {"start": written(day, minute, style), "end": written(day, minute + 30, style)}
-    else:
-        body["effectiveDateTime"] = written(day, minute, "day" if chart.chance(0.2) else style)
-    body["performer"] = [{"actor": chart.practitioner()}]
-    if chart.net is not None and chart.chance(0.5) and product != "psma":
-        body["reasonReference"] = [{"reference": f"Condition/{chart.net}"}]
-    if status != "not-done":
-        body["dosage"] = _dosage(chart, activity)
-    identity = chart.name("inf")
-    chart.add("MedicationAdministration", body, day=day, identity=identity)
-
-
-def _product(chart: Chart, body: dict[str, Any], day: date, *, product: str, lot: str | None) -> None:
-    if product == "text":
-        body["medicationCodeableConcept"] = {"text": "Radiopharmaceutique 177Lu (préparation)"}
-        return
-    code = VIPIVOTIDE if product == "psma" else LUTATHERA
-    name = "PLUVICTO 1000 MBq/mL" if product == "psma" else "LUTATHERA 370 MBq/mL"
-    own = coding(LOCAL_PHARMACY, "PSMA177" if product == "psma" else "LUTA", name)
-    both = {"coding": [own, coding(ATC, code)] if chart.chance(0.6) else [coding(ATC, code)], "text": name}
-    way = "contained" if lot is not None else chart.rng.choice(("contained", "code", "reference"))
-    if way == "contained":
-        medication = {
-            "resourceType": "Medication",
-            "id": "m",
-            "code": both,
-            "batch": {
-                "lotNumber": lot or f"L{lot_of(day)}-{chart.key}",
-                "expirationDate": written(day + timedelta(days=2), 840),
-            },
-        }
-        body["contained"] = [medication]
-        body["medicationReference"] = {"reference": "#m"}
-    elif way == "reference" and product == "lutathera":
-        body["medicationReference"] = {"reference": f"Medication/lutathera-{lot_of(day)}"}
-    else:
-        body["medicationCodeableConcept"] = both
-
-
-def _dosage(chart: Chart, activity: int | None) -> dict[str, Any]:
-    measured = activity if activity is not None else chart.rng.randrange(7150, 7620)
-    dose: dict[str, Any] = {"value": measured, **MBQ}
-    if activity is None and chart.chance(0.15):
-        dose = {
-            "value": chart.rng.choice((Decimal("7.35"), Decimal("7.40"), Decimal("7.41"))),
-            "unit": "GBq",
-            "system": UCUM,
-            "code": "GBq",
-        }
-    return {"text": "perfusion IV sur 30 min", "route": concept(SCT, INTRAVENOUS, text="voie IV"), "dose": dose}

@@ -204,7 +204,7 @@ def emit(
         printed: figure, unit and comparator.
         when: its time, id and version.
         options: `status`, `value` (a value element instead of the printed one), `local_only`, `form`, `ranges`,
-            `component`, `fixed` (a reference range as it stands).
+            `component`, `fixed` (a reference range as it stands), `uln` (canonical upper limit), `note`.
 
     Returns:
         what this result supports if it is the one that decides.
@@ -218,6 +218,12 @@ def emit(
             body["referenceRange"] = ranges
     elif "fixed" in wanted:
         body["referenceRange"] = [wanted["fixed"]]
+    elif "uln" in wanted:
+        high = printed.spelling.printed(wanted["uln"])
+        body["referenceRange"] = [{"high": _quantity(high, printed.spelling)}]
+        limit = high * printed.spelling.factor
+    if "note" in wanted:
+        body["note"] = [{"text": wanted["note"]}]
     code = code_of(chart, analyte, printed.spelling, local_only=bool(wanted.get("local_only")))
     if wanted.get("component"):
         panel = {"coding": [coding(LOCAL_LAB, "FORM", "Formule sanguine")], "text": "Formule sanguine"}

@@ -1,7 +1,7 @@
 """In: a seed and a patient's number. Out: that patient's kind of story, from a named list, and what the story
 insists on.
 
-The first patients run through every kind once (so that any centre of 100 patients holds them all), each with
+The first patients run through every kind once (so that any centre of 160 patients holds them all), each with
 further findings packed in; after them the kinds come by weight, about 95 % of them other cancers.
 """
 
@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
 
-from adapter.simulate import bloodwork, comorbidity, pregnancy, progression, prrt, vitals
+from adapter.simulate import bloodwork, body, comorbidity, decision, pregnancy, progression, prompts, prrt, vitals
+from adapter.simulate.aspects import ASPECTS
 from adapter.simulate.attestations import WAYS
 from adapter.simulate.labs import PLOTS
+from adapter.simulate.special import CLEAN, NEAR, SPECIAL
 from adapter.simulate.tumours import NET, OTHER
 
-CLEAN = dict.fromkeys(
-    ("hemoglobin", "neutrophils", "platelets", "creatinine", "alt", "ast", "bilirubin_total", "albumin"), "plain:good"
-)
-NEAR = {"tumour": "ileum-g1", "course": "four", "progression": "late", "near": "yes", "merge": "none"}
-MAN_65 = {"gender": "male", "age": "65", "birth": "full", "nephrotic": "none", "E07.b": "no", "mdrd": "none"}
+# Sentences that coded data may decide, and that some first patients have attested besides.
+ATTESTED = ("I09", "I10", "I14", "I16", "E01", "E03.a", "E03.b", "E06", "E10", "E15", "E16", "E17")
 NET_SHARE, OTHER_SHARE = 44.0, 950.0
 
 
@@ -33,14 +32,6 @@ class Story:
     weight: float
     wishes: Mapping[str, str]
     first: Mapping[str, str] = field(default_factory=dict)
-
-
-def _near(name: str, weight: float, **wishes: str) -> Story:
-    return Story(f"near-{name}", weight, {**NEAR, **{key.replace("__", "."): value for key, value in wishes.items()}})
-
-
-def _creatinine(printed: str) -> dict[str, str]:
-    return {**NEAR, **CLEAN, **MAN_65, "creatinine": f"plain:{printed}"}
 
 
 _PEOPLE = (
@@ -57,25 +48,7 @@ _PEOPLE = (
     Story("merged-from-new", 0.4, {**NEAR, "merge": "new"}),
     Story("duplicate-record", 0.4, {"tumour": "breast", "twin": "yes", "merge": "none"}),
 )
-_SPECIAL = (
-    _near("textbook", 2.5),
-    Story("creatinine-152", 0.2, _creatinine("152 umol/L")),
-    Story("creatinine-153", 0.2, _creatinine("153 umol/L")),
-    Story("creatinine-mg-per-litre", 0.2, _creatinine("17.3 mg/L")),
-    Story("liver-cause-malignancy", 0.3, {**NEAR, **CLEAN, **MAN_65, "alt": "plain:mid", "due": "today-yes"}),
-    Story("liver-cause-other", 0.2, {**NEAR, **CLEAN, **MAN_65, "alt": "plain:mid", "due": "today-no"}),
-    Story("liver-cause-unknown", 0.2, {**NEAR, **CLEAN, **MAN_65, "ast": "plain:mid", "due": "none"}),
-    Story("liver-over-five", 0.2, {**NEAR, **CLEAN, **MAN_65, "ast": "plain:bad", "due": "today-yes"}),
-    Story(
-        "organ-function-attested", 0.2, {**NEAR, **CLEAN, **MAN_65, "E07.b": "none", "E07": "today-no", "due": "none"}
-    ),
-    Story(
-        "organ-function-attested-against",
-        0.2,
-        {**NEAR, **CLEAN, **MAN_65, "alt": "plain:bad", "E07.b": "none", "E07": "today-no", "due": "none"},
-    ),
-    Story("nephrotic-attested-against", 0.2, {**NEAR, **CLEAN, **MAN_65, "nephrotic": "active"}),
-)
+_SPECIAL = tuple(Story(name, weight, wishes) for name, (weight, wishes) in SPECIAL.items())
 
 
 def _others() -> list[Story]:
@@ -91,12 +64,17 @@ def _others() -> list[Story]:
 
 def _tumours() -> list[Story]:
     total = sum(row.weight for row in NET.values())
-    return [Story(f"net-{name}", row.weight * NET_SHARE / total, {"tumour": name}) for name, row in NET.items()]
+    found = []
+    for name, row in NET.items():
+        codes = " ".join(row.codes)
+        gender = {"gender": "male"} if "C61" in codes else {"gender": "female"} if "D06" in codes else {}
+        found.append(Story(f"net-{name}", row.weight * NET_SHARE / total, {"tumour": name, **gender}))
+    return found
 
 
 def _packed(number: int, story: Story) -> Story:
     """What the first appearance of a kind shows besides: one variant of every other aspect, by its number."""
-    woman = number % 2 == 0
+    woman = story.wishes.get("gender", "female" if number % 2 == 0 else "male") == "female"
     half = number // 2
     tests = [name for name, _ in (pregnancy.WOMEN if woman else pregnancy.MEN)]
     first: dict[str, str] = {
@@ -110,7 +88,16 @@ def _packed(number: int, story: Story) -> Story:
         "brain": comorbidity.BRAIN[number % len(comorbidity.BRAIN)][0],
         "nephrotic": comorbidity.NEPHROTIC[half % len(comorbidity.NEPHROTIC)][0] if number % 3 == 0 else "none",
         "sugar": bloodwork.SUGARS[number % len(bloodwork.SUGARS)],
+        "size": tuple(body.KINDS)[number % len(body.KINDS)],
+        "prompt": prompts.KINDS[number % len(prompts.KINDS)],
+        "decided": decision.DATED[number % len(decision.DATED)],
     }
+    # Each menu starts at another place, so that the kinds of two aspects do not always meet.
+    for offset, (name, aspect) in enumerate(ASPECTS.items()):
+        first[name] = aspect.kinds[(number + 7 * offset) % len(aspect.kinds)]
+    for offset, link in enumerate(ATTESTED):
+        if (number + offset) % 4 == 0:
+            first[link] = WAYS[(number // 4 + 5 * offset) % len(WAYS)][0]
     plots = tuple(PLOTS)
     analytes = (*CLEAN, "glucose_fasting")
     first[analytes[number % len(analytes)]] = f"{plots[number % len(plots)]}:good"

@@ -19,8 +19,11 @@ UCUM: Final = "http://unitsofmeasure.org"
 TERMS: Final = "urn:reluth:terms"
 ATTESTATION: Final = "urn:reluth:attestation:nct04954820"
 
+# The extension in which the centre carries the CTCAE grade of an adverse event.
+ADVERSE_EVENT_GRADE: Final = "urn:reluth:adverse-event-grade"
+
 # Synthetic OID arc of the simulated centre: 1 laboratory, 2 questions of the clinical record, 3 patient numbers, 4
-# stays.
+# stays, 5 pharmacy, 6 kinds of study.
 LOCAL_LAB: Final = "urn:oid:1.2.250.1.999.1.1"
 LOCAL_RECORD: Final = "urn:oid:1.2.250.1.999.1.2"
 LOCAL_IPP: Final = "urn:oid:1.2.250.1.999.1.3"
@@ -43,6 +46,9 @@ ALLERGY_VERIFICATION: Final = "http://terminology.hl7.org/CodeSystem/allergyinto
 ACT: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 CONSENT_SCOPE: Final = "http://terminology.hl7.org/CodeSystem/consentscope"
 GENDER: Final = "http://hl7.org/fhir/administrative-gender"
+STUDY_CATEGORY: Final = "urn:oid:1.2.250.1.999.1.6"
+ADVERSE_OUTCOME: Final = "http://terminology.hl7.org/CodeSystem/adverse-event-outcome"
+DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 HISTOLOGY: Final = "31206-6"
@@ -58,6 +64,9 @@ IMPROVED, STABLE, WORSENED = "268910001", "359746009", "271299001"
 NET_SNOMED: Final = "255046005"
 INTRAVENOUS: Final = "47625008"
 LUTATHERA, VIPIVOTIDE = "V10XX04", "V10XX05"
+HEIGHT, WEIGHT = "8302-2", "29463-7"
+RADIOTHERAPY: Final = "1217123003"
+NO_KNOWN_ALLERGY: Final = "716186003"
 OCTREOTIDE, LANREOTIDE = "H01CB02", "H01CB03"
 
 ECOG_ANSWERS: Final = ("LA9622-7", "LA9623-5", "LA9624-3", "LA9625-0", "LA9626-8", "LA9627-6")
@@ -84,11 +93,13 @@ DISPLAY: Final = {
     "C50.9": "Tumeur maligne du sein, sans précision",
     "C61": "Tumeur maligne de la prostate",
     "C64": "Tumeur maligne du rein",
+    "C73": "Tumeur maligne de la thyroïde",
     "C77.2": "Tumeur maligne secondaire des ganglions intra-abdominaux",
     "C78.7": "Tumeur maligne secondaire du foie",
     "C79.3": "Tumeur maligne secondaire du cerveau et des méninges cérébrales",
     "C80": "Tumeur maligne de siège non précisé",
     "C95": "Leucémie à cellules non précisées",
+    "D06.9": "Carcinome in situ du col de l'utérus, sans précision",
     "D37.2": "Tumeur à évolution imprévisible de l'intestin grêle",
     "D46": "Syndrome myélodysplasique",
     "E11": "Diabète sucré de type 2",
@@ -96,9 +107,21 @@ DISPLAY: Final = {
     "F10": "Troubles liés à l'alcool",
     "F17.2": "Syndrome de dépendance au tabac",
     "I10": "Hypertension essentielle",
+    "I20.0": "Angine de poitrine instable",
+    "I21.9": "Infarctus aigu du myocarde, sans précision",
+    "I26.9": "Embolie pulmonaire, sans mention de coeur pulmonaire aigu",
     "I48": "Fibrillation et flutter auriculaires",
+    "I50": "Insuffisance cardiaque",
+    "I61": "Hémorragie intracérébrale",
+    "I63.9": "Infarctus cérébral, sans précision",
+    "I69": "Séquelles de maladies cérébrovasculaires",
     "N04": "Syndrome néphrotique",
+    "R00.1": "Bradycardie, sans précision",
     "Z33": "État de grossesse",
+    "Z51.0": "Séance de radiothérapie",
+    "Z51.5": "Soins palliatifs",
+    "Z92.3": "Antécédents personnels d'irradiation",
+    "Z95.5": "Présence d'un implant et d'une greffe vasculaires coronaires",
     "8240/3": "Carcinoid tumor",
     "8249/3": "Neuroendocrine tumor, grade 2",
     "8246/3": "Neuroendocrine carcinoma, NOS",

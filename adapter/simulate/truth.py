@@ -1,6 +1,5 @@
-"""In: the truths that each part of a story supports. Out: one line of `truth.ndjson`.
-
-The criteria here are those that this feed's coded data or attestations answer; the others have no truth yet.
+"""In: the truths that each part of a story supports. Out: one line of `truth.ndjson`: all 34 criteria, each at the
+stages that it has.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ from typing import Any
 
 from adapter.simulate.kleene import Truth
 
-INCLUSIONS = ("I01", "I02", "I03", "I04", "I05", "I06", "I07", "I08", "I11", "I12", "I13", "I15")
-EXCLUSIONS = ("E04", "E05", "E07", "E08", "E09", "E11", "E12", "E13", "E14", "E18")
-REGISTRATION = INCLUSIONS + EXCLUSIONS
-RANDOMISATION = ("I07", "I11", "I12", "E07", "E08", "E09", "E11", "E13")
+# `clinical-spec.md` section 1: E02 exists only at randomisation, ten items are looked at there.
+INCLUSIONS = tuple(f"I{number:02d}" for number in range(1, 17))
+EXCLUSIONS = tuple(f"E{number:02d}" for number in range(1, 19))
+REGISTRATION = tuple(name for name in INCLUSIONS + EXCLUSIONS if name != "E02")
+RANDOMISATION = ("I07", "I11", "I12", "E02", "E03", "E07", "E08", "E09", "E11", "E13")
 
 
 def line(patient: str, *, on: date, story: str, truths: dict[str, Truth]) -> dict[str, Any]:

@@ -7,18 +7,18 @@ the three truths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from adapter.simulate.attestations import attest
 from adapter.simulate.chart import Chart, When
+from adapter.simulate.diagnoses import diagnose
+from adapter.simulate.facts import Diagnosis, the_day, the_month
 from adapter.simulate.kleene import Truth
+from adapter.simulate.othertumours import history
 from adapter.simulate.terms import (
-    CLINICAL,
-    CONDITION_CATEGORY,
     HISTOLOGY,
-    ICD10,
     ICDO3,
     KI67,
     LOCAL_LAB,
@@ -30,22 +30,24 @@ from adapter.simulate.terms import (
     SCT,
     TERMS,
     UCUM,
-    VERIFICATION,
     coding,
-    concept,
 )
 
 # Days before the reference date: diagnosis and pathology lie well before any course of PRRT.
 DIAGNOSED = 3300
+# Share of diagnoses with a day of onset, and with a day or month.
+_DATED, _DATED_BY_MONTH = 0.7, 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Tumour:
     """What the record shall say of a tumour, and what that supports.
 
-    `codes` are ICD-10, each with an optional verification status after a colon; the first one is the tumour itself.
+    `codes` are ICD-10, each with an optional verification status after a colon and a history after a tilde
+    (`othertumours.HISTORIES`); the first one is the tumour itself.
     `findings` are pathology results `kind=value[@focus][!status]`, kind being m (morphology), k (Ki-67), g (grade),
     s (SNOMED histology), t (text); focus 0 is the tumour itself, 1 the second code. `attested` are `linkId=way`.
+    `named`: whatever follows names its tumour, because nobody says whether the second code is a malignancy of its own.
     """
 
     codes: tuple[str, ...]
@@ -54,6 +56,7 @@ class Tumour:
     attested: tuple[str, ...] = ()
     sole: bool = True
     weight: int = 2
+    named: bool = False
 
     @property
     def proven(self) -> bool:
@@ -63,21 +66,22 @@ class Tumour:
         )
 
 
-def _row(codes: str, findings: str, supports: str, attested: str = "", *, sole: bool = True, weight: int = 2) -> Tumour:
+def _row(codes: str, findings: str, supports: str, attested: str = "", **more: Any) -> Tumour:
     i02, e04, e05 = (_truth(letter) for letter in supports)
     return Tumour(
         tuple(codes.split()),
         tuple(findings.split(";")) if findings else (),
         (i02, e04, e05),
         tuple(attested.split()),
-        sole=sole,
-        weight=weight,
+        **more,
     )
 
 
 def _truth(letter: str) -> Truth:
     return "T" if letter == "T" else "F" if letter == "F" else "U"
 
+
+_CONTROLLED = "E17.treated-and-controlled"
 
 NET: dict[str, Tumour] = {
     "ileum-g1": _row("C17.2", "m=8240/3;k=2 %", "TFF", weight=14),
@@ -124,6 +128,31 @@ NET: dict[str, Tumour] = {
     "second-tumour-focus": _row("C17.2 C61", "m=8240/3@0;k=2 %@0", "TFF", sole=False, weight=4),
     "breast-ki67-focus": _row("C17.2 C50.9", "m=8240/3@0;k=3 %@0;k=40 %@1", "TFF", sole=False),
     "breast-ki67-alone": _row("C17.2 C50.9", "m=8240/3@0;k=40 %@1", "UFU", sole=False),
+    "breast-two-years": _row("C17.2 C50.9~two-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "prostate-five-years": _row("C17.2 C61~five-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "prostate-over-five-years": _row("C17.2 C61~day-over-five-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "breast-over-eight-years": _row("C17.2 C50.9~over-eight-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "breast-over-three-years": _row("C17.2 C50.9~over-three-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "melanoma-relapse": _row("C17.2 C43~relapse", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "kidney-unconfirmed": _row("C17.2 C64:unconfirmed~two-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "breast-undated": _row("C17.2 C50.9~undated", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "prostate-year": _row("C17.2 C61~year", "m=8240/3@0;k=2 %@0", "TFF", sole=False),
+    "breast-later": _row("C17.2 C50.9~later", "m=8240/3;k=2 %", "TFF"),
+    "leukaemia-beside": _row("C17.2 C95~two-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False, named=True),
+    "skin": _row("C17.2 C44.3~two-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False, named=True),
+    "skin-controlled": _row(
+        "C17.2 C44.3~two-years", "m=8240/3@0;k=2 %@0", "TFF", f"{_CONTROLLED}=yes", sole=False, named=True
+    ),
+    "skin-not-controlled": _row(
+        "C17.2 C44.3~two-years", "m=8240/3@0;k=2 %@0", "TFF", f"{_CONTROLLED}=no", sole=False, named=True
+    ),
+    "cervix": _row("C17.2 D06.9~two-years", "m=8240/3;k=2 %", "TFF"),
+    "cervix-controlled": _row("C17.2 D06.9~over-three-years", "m=8240/3;k=2 %", "TFF", f"{_CONTROLLED}=by-role-yes"),
+    "skin-beside-prostate": _row(
+        "C17.2 C44.3~two-years C61~two-years", "m=8240/3@0;k=2 %@0", "TFF", f"{_CONTROLLED}=yes", sole=False
+    ),
+    "caecum-beside-ileum": _row("C17.2 C18.0~two-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False, named=True),
+    "unknown-beside-ileum": _row("C17.2 C80~two-years", "m=8240/3@0;k=2 %@0", "TFF", sole=False, named=True),
     "same-tumour-twice": _row("C17.2 C17.9", "m=8240/3;k=2 %", "TFF"),
     "uncertain-behaviour": _row("C17.2 D37.2", "m=8240/3;k=2 %", "TFF"),
     "metastases": _row("C17.2 C78.7 C77.2", "m=8240/3;k=2 %", "TFF", weight=6),
@@ -177,7 +206,7 @@ def tumour(chart: Chart, row: Tumour) -> tuple[Truth, Truth, Truth]:
         malignancy on record.
     """
     conditions = [_condition(chart, code, first=index == 0) for index, code in enumerate(row.codes)]
-    chart.net, chart.sole = conditions[0], row.sole
+    chart.net, chart.sole, chart.named = conditions[0], row.sole, row.named
     reported = [_finding(chart, finding, conditions) for finding in row.findings]
     if row.sole and reported and chart.chance(0.5):
         _report(chart, reported)
@@ -187,25 +216,17 @@ def tumour(chart: Chart, row: Tumour) -> tuple[Truth, Truth, Truth]:
     return row.supports
 
 
-def _condition(chart: Chart, code: str, *, first: bool) -> str:
-    icd, _, verification = code.partition(":")
-    before = DIAGNOSED - chart.rng.randrange(300) - (0 if first else 200)
-    day = chart.day(before)
-    body: dict[str, Any] = {
-        "verificationStatus": concept(VERIFICATION, verification or "confirmed"),
-        "category": [concept(CONDITION_CATEGORY, "encounter-diagnosis")],
-        "code": concept(ICD10, icd, text="Tumeur neuroendocrine" if first and icd.startswith("C17") else None),
-        "subject": chart.subject(),
-        "recordedDate": day.isoformat(),
-    }
-    if verification != "entered-in-error":
-        body["clinicalStatus"] = concept(CLINICAL, "active")
-    onset = chart.rng.random()
-    if onset < 0.7:
-        body["onsetDateTime"] = day.isoformat()
-    elif onset < 0.85:
-        body["onsetDateTime"] = day.isoformat()[:7]
-    return chart.add("Condition", body, day=day, identity=chart.name("cond"))
+def _condition(chart: Chart, written: str, *, first: bool) -> str:
+    rest, _, told = written.partition("~")
+    icd, _, verification = rest.partition(":")
+    day = chart.day(DIAGNOSED - chart.rng.randrange(300) - (0 if first else 200))
+    share = chart.rng.random()
+    onset = the_day(day) if share < _DATED else the_month(day) if share < _DATED_BY_MONTH else None
+    diagnosis = Diagnosis(icd, verification or "confirmed", onset=onset, recorded=day)
+    if told:
+        diagnosis = replace(diagnosis, **history(told, chart.on))
+    text = "Tumeur neuroendocrine" if first and icd.startswith("C17") else None
+    return diagnose(chart, diagnosis, text=text, stay=True)
 
 
 def _finding(chart: Chart, finding: str, conditions: list[str]) -> str:

@@ -20,6 +20,7 @@ from adapter.simulate.centre import shared
 from adapter.simulate.patient import patient
 
 TYPES = (
+    "AdverseEvent",
     "AllergyIntolerance",
     "Condition",
     "Consent",
@@ -27,8 +28,11 @@ TYPES = (
     "DiagnosticReport",
     "DocumentReference",
     "Encounter",
+    "Flag",
+    "ImagingStudy",
     "Medication",
     "MedicationAdministration",
+    "MedicationRequest",
     "Observation",
     "Organization",
     "Patient",

@@ -193,7 +193,9 @@ def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
         if not excepted and not scene.has(node.value_set, condition.code):
             continue
         vague = _is_vague(condition, scene)
-        if condition.reference in study and not vague:
+        sites = scene.study_tumour.primary
+        mine = scene.in_any(sites, condition.code) if sites else condition.reference in study
+        if mine and not vague:
             continue
         place = _active_or_diagnosed(condition, start, scene)
         changes = _tumour_changes(condition, node.within)

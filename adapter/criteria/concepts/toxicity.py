@@ -166,7 +166,8 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
         return Answer(Truth.T, evidence=tuple(due))
     current = [scene.answered(question, answer_laboratory) for question in node.current]
     asking += [item for answer in current if answer.truth is Truth.T for item in answer.evidence]
-    changes = frozenset(day for answer in current for day in answer.changes)
+    # A result of the grade only asks: without an attestation that it may reopen, no day changes the truth.
+    changes = frozenset(day for answer in current for day in answer.changes) if scene.attestations else frozenset()
     if asking:
         return Answer(
             Truth.U, Reason.ASKS, tuple(asking), attestable=True, changes=changes, context=tuple(shown), wanted=wanted

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 from adapter.simulate import SimulationSummary, simulate, story_names, story_of
+from adapter.simulate.aspects import ASPECTS
+from adapter.simulate.stories import STORIES
 
 SEED = 7
 ON = date(2025, 6, 1)
-REGISTRATION = set(
-    "I01 I02 I03 I04 I05 I06 I07 I08 I11 I12 I13 I15 E04 E05 E07 E08 E09 E11 E12 E13 E14 E18".split()  # noqa: SIM905
-)
-RANDOMISATION = {"I07", "I11", "I12", "E07", "E08", "E09", "E11", "E13"}
+ALL = {f"I{number:02d}" for number in range(1, 17)} | {f"E{number:02d}" for number in range(1, 19)}
+REGISTRATION = ALL - {"E02"}
+RANDOMISATION = {"I07", "I11", "I12", "E02", "E03", "E07", "E08", "E09", "E11", "E13"}
+EVERY_STORY = 160
 
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulationSummary]:
     folder = tmp_path_factory.mktemp("centre")
-    return folder, simulate(folder, patients=100, seed=SEED)
+    return folder, simulate(folder, patients=EVERY_STORY, seed=SEED)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -55,7 +60,7 @@ def test_simulate_gives_the_same_bytes_for_the_same_arguments(
     centre: tuple[Path, SimulationSummary], tmp_path: Path
 ) -> None:
     folder, summary = centre
-    again = simulate(tmp_path, patients=100, seed=SEED)
+    again = simulate(tmp_path, patients=EVERY_STORY, seed=SEED)
 
     assert again == summary
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
@@ -64,7 +69,7 @@ def test_simulate_gives_the_same_bytes_for_the_same_arguments(
 
 
 def test_simulate_gives_another_centre_for_another_seed(centre: tuple[Path, SimulationSummary], tmp_path: Path) -> None:
-    simulate(tmp_path, patients=100, seed=SEED + 1)
+    simulate(tmp_path, patients=EVERY_STORY, seed=SEED + 1)
 
     assert (tmp_path / "Patient.ndjson").read_bytes() != (centre[0] / "Patient.ndjson").read_bytes()
 
@@ -81,9 +86,9 @@ def test_simulate_writes_the_first_patients_alike_in_a_larger_centre(
     assert (tmp_path / "Patient.ndjson").stat().st_size > (centre[0] / "Patient.ndjson").stat().st_size
 
 
-def test_simulate_tells_every_story_within_a_hundred_patients(centre: tuple[Path, SimulationSummary]) -> None:
+def test_simulate_tells_every_story_within_160_patients(centre: tuple[Path, SimulationSummary]) -> None:
     assert set(centre[1].stories) == set(story_names())
-    assert sum(centre[1].stories.values()) == 100
+    assert sum(centre[1].stories.values()) == EVERY_STORY
 
 
 def test_story_of_names_the_story_that_truth_carries(centre: tuple[Path, SimulationSummary]) -> None:
@@ -126,7 +131,7 @@ def test_simulate_counts_what_it_wrote(centre: tuple[Path, SimulationSummary]) -
     written = {path.stem: len(_lines(path)) for path in folder.glob("*.ndjson") if path.stem != "truth"}
 
     assert summary.resources == written
-    assert summary.patients == 100
+    assert summary.patients == EVERY_STORY
     assert summary.truths == len(_lines(folder / "truth.ndjson"))
 
 
@@ -148,7 +153,7 @@ def test_truth_has_one_line_for_every_surviving_patient(centre: tuple[Path, Simu
     assert sorted(told) == sorted({f"Patient/{patient['id']}" for patient in patients} - replaced)
 
 
-def test_truth_answers_the_agreed_criteria_only(centre: tuple[Path, SimulationSummary]) -> None:
+def test_truth_answers_all_criteria_at_their_stages(centre: tuple[Path, SimulationSummary]) -> None:
     for line in _lines(centre[0] / "truth.ndjson"):
         assert set(line["registration"]) == REGISTRATION
         assert set(line["randomisation"]) == RANDOMISATION
@@ -156,11 +161,39 @@ def test_truth_answers_the_agreed_criteria_only(centre: tuple[Path, SimulationSu
         assert line["on"] == ON.isoformat()
 
 
-def test_truth_shows_every_answer_of_every_criterion(tmp_path: Path) -> None:
-    simulate(tmp_path, patients=1500, seed=SEED)
-    seen = {(name, truth) for line in _lines(tmp_path / "truth.ndjson") for name, truth in line["registration"].items()}
+def test_truth_shows_every_answer_of_every_criterion_within_300_patients(tmp_path: Path) -> None:
+    simulate(tmp_path, patients=300, seed=SEED)
+    seen = {
+        (stage, name, truth)
+        for line in _lines(tmp_path / "truth.ndjson")
+        for stage in ("registration", "randomisation")
+        for name, truth in line[stage].items()
+    }
+    wanted = {("registration", name) for name in REGISTRATION} | {("randomisation", name) for name in RANDOMISATION}
 
-    assert seen == {(name, truth) for name in REGISTRATION for truth in "TFU"}
+    assert seen == {(stage, name, truth) for stage, name in wanted for truth in "TFU"}
+
+
+@pytest.mark.parametrize("aspect", sorted(ASPECTS))
+def test_first_patients_are_asked_for_every_kind_of_every_aspect(aspect: str) -> None:
+    asked = {story.first.get(aspect) or story.wishes.get(aspect) for story in STORIES}
+
+    assert set(ASPECTS[aspect].kinds) <= asked
+
+
+def test_candidates_carry_a_record_of_forty_to_ninety_resources(tmp_path: Path) -> None:
+    simulate(tmp_path, patients=800, seed=SEED)
+    stories = {line["patient"]: line["story"] for line in _lines(tmp_path / "truth.ndjson")}
+    sizes: dict[str, list[int]] = {"candidate": [], "other": []}
+    counted = Counter(
+        resource["id"][:7] for resource in _resources(tmp_path) if re.fullmatch(r"p\d{6}.*", resource["id"])
+    )
+    for number, size in counted.items():
+        story = stories.get(f"Patient/{number}", "")
+        sizes["other" if story.startswith("other-") else "candidate"].append(size)
+
+    assert 40 <= median(sizes["candidate"]) <= 90
+    assert median(sizes["other"]) <= 25
 
 
 def test_merged_records_share_the_results_between_both_ids(centre: tuple[Path, SimulationSummary]) -> None:
@@ -199,6 +232,17 @@ def test_simulate_writes_the_features_of_a_french_feed(tmp_path: Path) -> None:
         '"valueString":"3-5',
         '"text":"N: ',
         '"code":"recist-response"',
+        '"code":"recist-best-response"',
+        '"code":"sstr-positive-percent"',
+        '"code":"lesion-longest-diameter"',
+        '"code":"marrow-fraction-irradiated"',
+        '"code":"revascularisation"',
+        '"url":"urn:reluth:adverse-event-grade"',
+        '"valueDate"',
+        '"resourceType":"Flag"',
+        '"resourceType":"ImagingStudy"',
+        '"resourceType":"MedicationRequest"',
+        "amas plaquettaires",
     )
 
     assert [feature for feature in wanted if feature not in text] == []

@@ -56,6 +56,45 @@ def _truths(story: str) -> dict[str, Any]:
         ("net-review-8246-well", "E05", "F"),
         ("other-lung-small-cell", "E05", "T"),
         ("other-prostate-psma", "I03", "U"),
+        ("creatinine-152-small-body", "E07", "U"),
+        ("creatinine-153-large-body", "E07", "U"),
+        ("board-of-first-course", "I06", "U"),
+        ("board-same-day", "I06", "T"),
+        ("scan-reopens", "I09", "U"),
+        ("lesion-reopens", "I10", "U"),
+        ("consent-attested-long-ago", "I14", "T"),
+        ("best-response-pd", "E01", "T"),
+        ("best-response-pd-but-controlled", "E01", "U"),
+        ("best-response-sd", "E01", "F"),
+        ("stable-after-worsening", "E01", "U"),
+        ("response-attested-without-course", "E01", "T"),
+        ("toxicity-platelets-24", "E03", "T"),
+        ("toxicity-platelets-25", "E03", "F"),
+        ("toxicity-gap", "E03", "U"),
+        ("toxicity-clumps", "E03", "U"),
+        ("toxicity-lymphopenia", "E03", "U"),
+        ("toxicity-attested-against", "E03", "U"),
+        ("toxicity-five-cycles", "E03", "U"),
+        ("just-finished", "E03", "U"),
+        ("anaemia-unanswered", "E03", "U"),
+        ("anaemia-answered", "E03", "F"),
+        ("anaemia-after-the-answer", "E03", "U"),
+        ("radiation-reopens", "E06", "U"),
+        ("infarction-reopens", "E10", "U"),
+        ("heart-attested-this-year", "E10", "F"),
+        ("heart-attested-long-ago", "E10", "U"),
+        ("trial-attested-thirty-days", "E16", "F"),
+        ("trial-attested-thirty-one-days", "E16", "U"),
+        ("tumour-reopens", "E17", "U"),
+        ("net-breast-two-years", "E17", "T"),
+        ("net-breast-over-three-years", "E17", "T"),
+        ("net-skin-not-controlled", "E17", "T"),
+        ("net-cervix-controlled", "E17", "F"),
+        ("glucose-presumed-gives-way", "E09", "T"),
+        ("glucose-attested-against", "E09", "U"),
+        ("performance-attested", "I07", "T"),
+        ("counts-attested", "I11", "T"),
+        ("albumin-attested", "E08", "F"),
         ("merged", "I03", "T"),
         ("deceased", "I03", "T"),
     ],
@@ -64,8 +103,27 @@ def test_story_supports_what_the_specification_says(story: str, criterion: str, 
     assert _truths(story)[criterion] == truth
 
 
-def test_textbook_story_passes_every_criterion_that_it_answers() -> None:
-    truths = _truths("near-textbook")
+@pytest.mark.parametrize(
+    ("story", "truth"),
+    [
+        ("near-textbook", "U"),
+        ("near-textbook-again", "F"),
+        ("second-pd", "T"),
+        ("second-unseen", "U"),
+        ("second-worsened", "U"),
+        ("second-attested", "T"),
+        ("second-attested-against", "U"),
+        ("second-one-attested", "U"),
+        ("second-third-cycle", "T"),
+    ],
+)
+def test_story_of_a_second_course_supports_e02(story: str, truth: str) -> None:
+    assert _told(story).truths[0]["randomisation"]["E02"] == truth
+
+
+@pytest.mark.parametrize("story", ["near-textbook", "near-textbook-again"])
+def test_textbook_story_passes_every_criterion_of_registration(story: str) -> None:
+    truths = _truths(story)
 
     assert {name: truth for name, truth in truths.items() if truth != ("T" if name.startswith("I") else "F")} == {}
 
