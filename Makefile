@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help setup demo desk test check format prove bench openapi clean
+.PHONY: help setup demo desk test check format prove bench oracle accuracy openapi clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,12 @@ prove: $(VENV)/.setup-dev ## the large samples; keep the output in docs/proofs
 
 bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/pull_and_screen.py
+
+oracle: $(VENV)/.setup-dev ## an independent CQL engine answers too: differences with their causes (needs node, npm and Maven Central)
+	$(BIN)/python benchmarks/oracle.py $(ARGS)
+
+accuracy: $(VENV)/.setup-dev ## truth against verdicts on 10,000 patients, then with records deleted
+	$(BIN)/python benchmarks/accuracy.py $(ARGS)
 
 openapi: $(VENV)/.setup ## write openapi/adapter.json
 	$(BIN)/reluth openapi > openapi/adapter.json

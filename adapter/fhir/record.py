@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -88,41 +88,56 @@ def when_of(resource: Resource) -> When:
     An Observation without effective time was made by its ``issued`` at the latest; a Condition without onset existed
     by its ``recordedDate`` (clarifications.md 24).
     """
-    match resource:
-        case Observation():
-            found = _time(resource.effective_date_time or resource.effective_instant, resource.effective_period)
-            return found or _not_later(resource.issued)
-        case Condition():
-            return _time(resource.onset_date_time, resource.onset_period) or _not_later(resource.recorded_date)
-        case MedicationAdministration():
-            moment = resource.effective_date_time or resource.occurence_date_time
-            return _time(moment, resource.effective_period or resource.occurence_period) or ALWAYS
-        case Procedure():
-            moment = resource.performed_date_time or resource.occurrence_date_time
-            return _time(moment, resource.performed_period or resource.occurrence_period) or ALWAYS
-        case QuestionnaireResponse():
-            return parse_when(resource.authored) or ALWAYS
-        case DiagnosticReport():
-            found = _time(resource.effective_date_time, resource.effective_period)
-            return found or _not_later(resource.issued)
-        case ImagingStudy():
-            return parse_when(resource.started) or ALWAYS
-        case AllergyIntolerance():
-            return _time(resource.onset_date_time, resource.onset_period) or _not_later(resource.recorded_date)
-        case ResearchSubject() | Coverage() | Flag():
-            return _beginning(resource.period)
-        case Consent():
-            return parse_when(resource.date_time) or ALWAYS
-        case AdverseEvent() | DocumentReference():
-            return parse_when(resource.date) or ALWAYS
-        case MedicationRequest():
-            return parse_when(resource.authored_on) or ALWAYS
-    return ALWAYS
+    known = _TIMES.get(type(resource))
+    return (known(resource) if known is not None else None) or ALWAYS
 
 
-def _beginning(period: Period | None) -> When:
-    """What has begun counts from then on; when it ends is a matter of its own."""
-    return (parse_when(period.start) if period else None) or ALWAYS
+def _observed(item: Observation) -> When | None:
+    found = _time(item.effective_date_time or item.effective_instant, item.effective_period)
+    return found or _not_later(item.issued)
+
+
+def _reported(item: DiagnosticReport) -> When | None:
+    return _time(item.effective_date_time, item.effective_period) or _not_later(item.issued)
+
+
+def _began(item: Condition | AllergyIntolerance) -> When | None:
+    return _time(item.onset_date_time, item.onset_period) or _not_later(item.recorded_date)
+
+
+def _administered(item: MedicationAdministration) -> When | None:
+    moment = item.effective_date_time or item.occurence_date_time
+    return _time(moment, item.effective_period or item.occurence_period)
+
+
+def _performed(item: Procedure) -> When | None:
+    moment = item.performed_date_time or item.occurrence_date_time
+    return _time(moment, item.performed_period or item.occurrence_period)
+
+
+def _in_force(item: ResearchSubject | Coverage | Flag) -> When | None:
+    # What has begun counts from then on; when it ends is a matter of its own.
+    return parse_when(item.period.start) if item.period else None
+
+
+#: Where each resource type says when it was so.
+_TIMES: dict[type[Resource], Callable[[Any], When | None]] = {
+    AdverseEvent: lambda item: parse_when(item.date),
+    AllergyIntolerance: _began,
+    Condition: _began,
+    Consent: lambda item: parse_when(item.date_time),
+    Coverage: _in_force,
+    DiagnosticReport: _reported,
+    DocumentReference: lambda item: parse_when(item.date),
+    Flag: _in_force,
+    ImagingStudy: lambda item: parse_when(item.started),
+    MedicationAdministration: _administered,
+    MedicationRequest: lambda item: parse_when(item.authored_on),
+    Observation: _observed,
+    Procedure: _performed,
+    QuestionnaireResponse: lambda item: parse_when(item.authored),
+    ResearchSubject: _in_force,
+}
 
 
 def _time(moment: str | None, period: Period | None) -> When | None:
@@ -174,7 +189,7 @@ class PatientRecord:
                 record without time or value, so that an older one is not taken for the latest.
         """
         by_type: dict[str, list[Resource]] = {}
-        unreadable = []
+        unreadable, faulty = [], []
         for raw in resources:
             try:
                 head = _HEAD.decode(raw)
@@ -185,7 +200,8 @@ class PatientRecord:
                     by_type.setdefault(head.resource_type, []).append(resource)
             except (msgspec.MsgspecError, ArithmeticError):
                 unreadable.append(_name(raw))
-        for raw in held_back:
+                faulty.append(raw)
+        for raw in (*held_back, *faulty):
             stand_in = _stand_in(raw)
             if stand_in is not None:
                 by_type.setdefault(stand_in.resource_type, []).append(stand_in)

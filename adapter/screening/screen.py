@@ -242,6 +242,7 @@ def _plainly(site: Site) -> tuple[object, ...]:
         sorted(site.concept_map.items()),
         sorted(site.unit_spellings.items()),
         site.limits,
+        site.adverse_event_grade,
     )
 
 

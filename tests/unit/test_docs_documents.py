@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from adapter.criteria import Reason, Trial, expressions, parse, parse_trial, tree
+from adapter.criteria import Reason, Trial, expressions, grades, parse, parse_terms, parse_trial, tree
 from adapter.documents import load_site, load_trial
-from adapter.terminology import Node, parse_analytes, parse_units, parse_value_sets
+from adapter.terminology import Node, parse_units
 from adapter.terminology.site import DOMAINS
 from tests.support.pages import BLOCK, ROOT, first_cells, read_keys, sections, text
 
@@ -52,6 +52,7 @@ LOGIC = (
     tree.CrossCheck,
     tree.PartOf,
     tree.TruthOf,
+    tree.WithAttestation,
     tree.Attested,
     # It tells whether a person is asked at all; the answer is theirs.
     tree.SecondCourse,
@@ -73,14 +74,32 @@ def test_every_criterion_is_listed_with_what_decides_it() -> None:
     assert rows == expected
 
 
-def test_every_default_and_open_question_is_listed() -> None:
-    trial = load_trial(TRIAL)
-    page = text("criteria.md")
-    defaults = {f"| {item.id} | {default.text['en']} |" for item in trial.criteria for default in item.defaults}
-    questions = {f"| {item.text['en']} | {', '.join(item.criteria)} |" for item in trial.open_questions}
-    lines = set(page.splitlines())
+def rows(title: str) -> list[str]:
+    """The rows of the table under a heading of criteria.md."""
+    return re.findall(r"^\| .+ \|$", sections(text("criteria.md"), 2)[title], re.MULTILINE)[1:]
 
-    assert (defaults | questions) - lines == set()
+
+def test_every_default_is_listed_and_no_other() -> None:
+    trial = load_trial(TRIAL)
+
+    assert rows("Defaults to confirm") == [
+        f"| {item.id} | {default.text['en']} |" for item in trial.criteria for default in item.defaults
+    ]
+
+
+def test_every_open_question_is_listed_and_no_other() -> None:
+    trial = load_trial(TRIAL)
+
+    assert rows("Open questions") == [
+        f"| {item.text['en']} | {', '.join(item.criteria)} |" for item in trial.open_questions
+    ]
+
+
+def test_what_is_read_is_told_of_every_criterion() -> None:
+    table = sections(text("criteria.md"), 3)["What is read"]
+    told = [name for cell in re.findall(r"^\| ([IE]\d\d.*?) \|", table, re.MULTILINE) for name in cell.split(", ")]
+
+    assert told == [criterion.id for criterion in load_trial(TRIAL).criteria]
 
 
 def test_every_signal_is_described_and_no_other() -> None:
@@ -111,13 +130,15 @@ def test_no_expression_node_is_described_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", NODES)
 def test_every_expression_node_is_described_with_its_keys(name: str) -> None:
     source = inspect.getsource(expressions.NODES[name])
-    keys = read_keys(source)
+    # Some are read in a loop over their names.
+    loops = re.findall(r"for key in \(([^)]*)\)", source)
+    keys = read_keys(source) | {key for loop in loops for key in re.findall(r'"(\w+)"', loop)}
     keys = set() if source.lstrip().startswith('"') else keys
 
     assert {key for key in keys if f"`{key}`" not in node_section(name)} == set()
 
 
-def with_rule(rule: Any) -> Trial:
+def with_rule(rule: Any, **more: Any) -> Trial:
     """The trial with one criterion more, whose rule is the example."""
 
     def read(name: str) -> Any:
@@ -129,14 +150,15 @@ def with_rule(rule: Any) -> Trial:
     criteria = read(f"trials/{TRIAL}/criteria.yaml")
     words = {"fr": "ajout", "en": "example"}
     example = {"id": "X01", "kind": "inclusion", "stage": "both", "automation": "auto", "text": "An example"}
-    criteria["criteria"].append({**example, "label": words, "confirm": words, "rule": rule})
-    return parse_trial(
-        node(f"trials/{TRIAL}/trial.yaml"),
-        Node(criteria, "example"),
-        value_sets=parse_value_sets(node(f"trials/{TRIAL}/value-sets.yaml")),
-        analytes=parse_analytes(node("terminology/analytes.yaml")),
-        units=parse_units(node("terminology/units.yaml")),
+    criteria["criteria"].append({**example, "label": words, "confirm": words, "rule": rule, **more})
+    terms = parse_terms(
+        value_sets=node(f"trials/{TRIAL}/value-sets.yaml"),
+        analytes=node("terminology/analytes.yaml"),
+        grades=node("terminology/ctcae.yaml"),
+        concepts=node(f"trials/{TRIAL}/concepts.yaml"),
     )
+    units = parse_units(node("terminology/units.yaml"))
+    return parse_trial(node(f"trials/{TRIAL}/trial.yaml"), Node(criteria, "example"), terms=terms, units=units)
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -156,6 +178,40 @@ def test_every_key_of_a_criterion_is_described() -> None:
 
     assert len(keys) > 10
     assert keys - described == set()
+
+
+def test_the_example_of_prompts_is_valid() -> None:
+    blocks = [found["body"] for found in BLOCK.finditer(sections(text("add-a-criterion.md"), 3)["Prompts"])]
+    found = with_rule({"sex": "male"}, **yaml.safe_load(blocks[0])).criterion("X01")
+
+    assert [item.resource_types for item in found.prompts] == [("Condition",), ("Flag",)]
+
+
+def test_every_key_of_a_prompt_is_described() -> None:
+    described = first_cells(sections(text("add-a-criterion.md"), 3)["Prompts"])
+
+    assert set(described) == read_keys(inspect.getsource(parse._prompt))
+
+
+def concept_kinds() -> dict[str, set[str]]:
+    """The keys of each kind of concept, as ReLUTH's document has them: all are needed, and no others are taken."""
+    document = yaml.safe_load((files("mappings") / "trials" / TRIAL / "concepts.yaml").read_text(encoding="utf-8"))
+    return {item["kind"]: set(item) - {"kind"} for item in document["concepts"]}
+
+
+def test_every_kind_of_concept_is_described_with_its_keys_and_no_others() -> None:
+    page = sections(text("add-a-criterion.md"), 2)["Concepts"]
+    described = {title: set(first_cells(body)) for title, body in sections(page, 3).items()}
+
+    assert described == concept_kinds()
+
+
+def test_every_key_of_the_grades_is_described() -> None:
+    described = first_cells(sections(text("add-a-criterion.md"), 2)["Grades"])
+    keys = read_keys(inspect.getsource(grades.parse_grades)) | {"name", "grades"}
+
+    assert len(keys) == 5
+    assert set(described) == keys
 
 
 # Documents
@@ -178,9 +234,9 @@ def test_every_document_kind_is_described() -> None:
 
 
 def test_every_document_of_the_package_belongs_to_a_described_file() -> None:
-    page = sections(text("architecture.md"), 2)["Documents"].replace("<trial>", TRIAL)
+    page = sections(text("architecture.md"), 2)["Documents"]
     documents = [
-        path.relative_to(ROOT).as_posix()
+        re.sub(r"/trials/[^/]+/", "/trials/<trial>/", path.relative_to(ROOT).as_posix())
         for path in (ROOT / "mappings").rglob("*.yaml")
         if EXAMPLE_SITE not in path.parents
     ]

@@ -113,12 +113,19 @@ def _sort_none(item: AllergyIntolerance, evidence: Evidence, known: Truth, found
 
 
 def _sort_substance(item: AllergyIntolerance, evidence: Evidence, reason: Reason | None, found: _Sorted) -> None:
-    if _is_over(item) or item.type == "intolerance":
+    if _is_over(item) or _kind(item) == "intolerance":
         found.past.append(evidence)
     elif reason is None:
         found.proving.append(evidence)
     else:
         found.open.append((reason, evidence))
+
+
+def _kind(item: AllergyIntolerance) -> str | None:
+    """``allergy`` or ``intolerance``, as R4 and R5 write it."""
+    if isinstance(item.type, CodeableConcept):
+        return next((coding.code for coding in item.type.coding if coding.code), None)
+    return item.type
 
 
 def _is_over(item: AllergyIntolerance) -> bool:
@@ -129,7 +136,7 @@ def _to_substance(item: AllergyIntolerance, known: Truth) -> Reason | None:
     """Why an allergy to a substance leaves it open; None when it proves."""
     if "confirmed" not in _codes(item.verification_status) or "active" not in _codes(item.clinical_status):
         return Reason.STATUS
-    if item.type != "allergy":
+    if _kind(item) != "allergy":
         return Reason.ASKS
     return Reason.IMPRECISE_DATE if known is Truth.U else None
 

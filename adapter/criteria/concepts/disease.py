@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.concepts.prrt import second_course_open
 from adapter.criteria.scene import Scene, code_text, evidence_of, within
-from adapter.criteria.tree import ControlMonths, FirstResponse, NewProgression, Progression, SecondResponse
+from adapter.criteria.tree import ControlMonths, FirstResponse, NewProgression, Node, Progression, SecondResponse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, add_months, when_of
 from adapter.fhir.resources import Observation
@@ -44,6 +46,9 @@ class _Said(StrEnum):
     NEITHER = "neither"
 
 
+_N = TypeVar("_N", bound=Node)
+
+
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """One usable statement on the course of the disease that is not surely of another tumour."""
@@ -56,7 +61,15 @@ class Assessment:
 
 
 def assessments(scene: Scene) -> tuple[Assessment, ...]:
-    """All assessments that may be of the reference date or before, in time's order."""
+    """All assessments that may be of the reference date or before, in time's order; found once a record."""
+    whole = scene.base or scene
+    if "assessments" not in whole.__dict__:
+        whole.__dict__["assessments"] = _assessments(whole)
+    found: tuple[Assessment, ...] = whole.__dict__["assessments"]
+    return found
+
+
+def _assessments(scene: Scene) -> tuple[Assessment, ...]:
     concept = scene.statuses
     found = []
     for kind, asked in ((_Kind.CLINICAL, concept.clinical), (_Kind.RECIST, concept.recist), (_Kind.BEST, concept.best)):
@@ -99,6 +112,23 @@ def _course_open(scene: Scene) -> Answer:
     return Answer(Truth.U, reason, scene.courses.evidence, wanted=(Wanted("first-course"),))
 
 
+_P = ParamSpec("_P")
+
+
+def _dated(answer: Callable[Concatenate[_N, Scene, _P], Answer]) -> Callable[Concatenate[_N, Scene, _P], Answer]:
+    """An assessment whose partial date reaches past the reference date is decided once that is past."""
+
+    @wraps(answer)
+    def dated(node: _N, scene: Scene, /, *args: _P.args, **kwargs: _P.kwargs) -> Answer:
+        found = answer(node, scene, *args, **kwargs)
+        last = (item.when.latest for item in assessments(scene) if item.when.is_bounded)
+        days = frozenset(day for day in last if day > scene.on)
+        return found.but(changes=found.changes | days) if days else found
+
+    return dated
+
+
+@_dated
 def answer_control(node: ControlMonths, scene: Scene) -> Answer:
     """The earliest progression after the last cycle of the first PRRT lies at least that many calendar months after it."""
     last = scene.courses.last_cycle(scene)
@@ -134,6 +164,7 @@ def _loose(items: Iterable[Assessment]) -> Reason:
     return Reason.UNATTRIBUTED if any(item.belongs is Truth.U for item in items) else Reason.IMPRECISE_DATE
 
 
+@_dated
 def answer_progression(_: Progression, scene: Scene) -> Answer:
     """A progression after the last cycle of the first PRRT, before the second, is on record; none is open."""
     last = scene.courses.last_cycle(scene)
@@ -197,6 +228,7 @@ def _evidence(items: Iterable[Assessment]) -> tuple[Evidence, ...]:
     return tuple(dict.fromkeys(item.evidence for item in items))
 
 
+@_dated
 def answer_first_response(node: FirstResponse, scene: Scene, control: Answer) -> Answer:
     """The first PRRT brought no response (E01): F by a response or control on record, T by a best response PD alone.
 
@@ -237,6 +269,7 @@ def answer_first_response(node: FirstResponse, scene: Scene, control: Answer) ->
     return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
 
 
+@_dated
 def answer_second_response(node: SecondResponse, scene: Scene) -> Answer:
     """A RECIST progression after the cycles of the second PRRT is on record (E02); CR, PR or SD refutes it."""
     cycles = [cycle for cycle in scene.courses.second_cycles(scene) if cycle.completed]
@@ -262,6 +295,7 @@ def answer_second_response(node: SecondResponse, scene: Scene) -> Answer:
     return Answer(Truth.U, Reason.NO_DATA, context=later_cycles, wanted=wanted)
 
 
+@_dated
 def answer_new_progression(node: NewProgression, scene: Scene) -> Answer:
     """A RECIST progression of the study tumour lies in the months before the reference date; a clinician's word asks."""
     start, end = add_months(scene.on, -node.from_months), add_months(scene.on, -node.to_months)
@@ -286,5 +320,7 @@ def answer_new_progression(node: NewProgression, scene: Scene) -> Answer:
         return Answer(Truth.U, _loose(open_), _evidence(open_), changes=changes, wanted=wanted)
     if counting:
         return Answer(Truth.U, Reason.ASKS, _evidence(counting), changes=changes, attestable=True, wanted=wanted)
-    reason = Reason.TOO_OLD if worse else Reason.NO_DATA
-    return Answer(Truth.U, reason, context=_evidence(worse), changes=changes, wanted=wanted)
+    older = any(item.when.latest < start for item in worse)
+    return Answer(
+        Truth.U, Reason.TOO_OLD if older else Reason.NO_DATA, context=_evidence(worse), changes=changes, wanted=wanted
+    )

@@ -241,6 +241,12 @@ def _categories(condition: Condition, scene: Scene) -> set[str]:
 
 def _active_or_diagnosed(condition: Condition, start: date | None, scene: Scene) -> Truth:
     """T when surely diagnosed or active in the window, F when surely over before it."""
+    known = when_of(condition)
+    if known.is_bounded and known.latest > scene.on:
+        return Truth.U
+    recorded = parse_when(condition.recorded_date)
+    if not _has_onset(condition) and recorded is not None and recorded.latest > scene.on:
+        return Truth.U
     if _has_onset(condition) and within(when_of(condition), start, scene.on) is Truth.T:
         return Truth.T
     over = _over(condition)
@@ -281,7 +287,9 @@ def answer_marrow(node: MarrowFraction, scene: Scene) -> Answer:
     ]
     unreadable = [item for item in readings if item not in below]
     if unreadable:
-        reason = next((item.problem for item in unreadable if item.problem), Reason.COMPARATOR)
+        dated = all(item.when.latest <= scene.on for item in unreadable)
+        unread = next((item.problem for item in unreadable if item.problem), Reason.COMPARATOR)
+        reason = unread if dated else Reason.IMPRECISE_DATE
         return Answer(Truth.U, reason, tuple(item.evidence for item in unreadable), wanted=wanted)
     told = max((item.when.earliest for item in below), default=None)
     courses = list(_courses(node.courses, scene))

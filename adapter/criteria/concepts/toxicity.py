@@ -74,7 +74,7 @@ def answer_course_toxicity(node: CourseToxicity, scene: Scene) -> Answer:
     open_ = [(_why_open(graded, reading), reading.evidence) for graded, reading, truth in found if truth is Truth.U]
     changes = frozenset({end}) if end > scene.on else frozenset()
     complete = _is_complete(node, [(item.earliest, item.latest) for item in cycles], scene)
-    wanted = (Wanted("E03.a", attestation=True),) if complete else (Wanted("first-course-results"),)
+    wanted = (Wanted(node.wanted, attestation=True),) if complete else (Wanted("first-course-results"),)
     if asking or open_:
         return Answer(
             Truth.U,
@@ -148,7 +148,7 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
 
     A current result of the grade, or an event of unknown cause, is shown and asks.
     """
-    wanted = (Wanted("E03.b", attestation=True),)
+    wanted = (Wanted(node.wanted, attestation=True),)
     due: list[Evidence] = []
     asking: list[Evidence] = []
     shown: list[Evidence] = []
@@ -160,7 +160,7 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
             continue
         if grade < node.grade or _outcome(event) in _RESOLVED or node.excluded_text.search(_words(event.event)):
             continue
-        sure = when_of(event).latest <= scene.on or event.date is None
+        sure = when_of(event).latest <= scene.on
         (due if sure and _is_due_to_treatment(event, scene) else asking).append(evidence)
     if due:
         return Answer(Truth.T, evidence=tuple(due))
@@ -168,6 +168,8 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
     asking += [item for answer in current if answer.truth is Truth.T for item in answer.evidence]
     # A result of the grade only asks: without an attestation that it may reopen, no day changes the truth.
     changes = frozenset(day for answer in current for day in answer.changes) if scene.attestations else frozenset()
+    last = (when_of(event).latest for event in _events(scene) if when_of(event).is_bounded)
+    changes |= frozenset(day for day in last if day > scene.on)
     if asking:
         return Answer(
             Truth.U, Reason.ASKS, tuple(asking), attestable=True, changes=changes, context=tuple(shown), wanted=wanted

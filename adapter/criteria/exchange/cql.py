@@ -46,7 +46,8 @@ def cql_library(trial: Trial) -> str:
     lines = [
         f"// {' '.join(trial.title.split())} ({trial.acronym}), version {trial.version} of the criteria.",
         "// Written from public sources, not reviewed by a clinician. The truth of each sentence: true, false, or null where it is open.",
-        "// An answer by attestation, and the reason and evidence of an answer, are not in here.",
+        "// An answer by attestation, and the reason and evidence of an answer, are not in here. Of two results of one time one is taken, whichever",
+        "// the engine puts last. Evaluate with a time zone: the evaluation's offset says which calendar day a time belongs to.",
         f"library {name} version {quoted(trial.version)}",
         "using FHIR version '4.0.1'",
         "include FHIRHelpers version '4.0.1' called FHIRHelpers",

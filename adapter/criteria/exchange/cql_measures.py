@@ -6,7 +6,7 @@ Numbers are compared as UCUM quantities by the engine, not by the factors of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapter.criteria.tree import BloodPressure, Comparison, DeIndexed, Hcg, Laboratory, Prothrombin, Scale
@@ -108,10 +108,6 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _list(items: Iterable[str]) -> str:
-    return "{ " + ", ".join(quoted(item) for item in sorted(items)) + " }"
-
-
 @dataclass
 class Definitions:
     """The definitions of a library, in the order in which each was first needed; functions are among them."""
@@ -191,7 +187,7 @@ class Definitions:
             f"amount of {_named(analyte, days)}", lambda: _plausible(self.quantity(latest, analyte), analyte)
         )
 
-    def molar(self, analyte: Analyte, days: int | None) -> str:
+    def number(self, analyte: Analyte, days: int | None) -> str:
         """The latest result as a number in the analyte's own unit, by the factors of its document."""
         latest = self.latest(analyte, days)
         cases = " ".join(
@@ -208,7 +204,7 @@ class Definitions:
 
     def mdrd(self, analyte: Analyte, days: int) -> str:
         """The MDRD of the latest creatinine; null without a whole date of birth and a sex."""
-        latest, number = self.latest(analyte, days), self.molar(analyte, days)
+        latest, number = self.latest(analyte, days), self.number(analyte, days)
         return self.add(
             f"MDRD of {_named(analyte, days)}",
             "if day from Patient.birthDate.value is null or hour from (" + latest + ".at) is null and day from ("
@@ -305,10 +301,10 @@ def laboratory(node: Laboratory, into: Definitions) -> str | None:
         return None
     if not analyte.artefact_words:
         return found
-    words = _list(analyte.artefact_words)
+    words = quoted("|".join(sorted(analyte.artefact_words)))
     marked = into.add(
         f"artefact in {_named(analyte, days)}",
-        f"exists ({latest}.note N where exists (({words}) W where PositionOf(W, Lower(N.text.value)) >= 0 return all W) return all N)",
+        f"exists ({latest}.note N where ReplaceMatches(Lower(N.text.value), {words}, '') != Lower(N.text.value) return all N)",
     )
     return f"(if {found} is false and {marked} then null else {found})"
 
@@ -321,7 +317,7 @@ def exists_in_window(node: Laboratory, into: Definitions) -> str:
 def de_indexed(node: DeIndexed, into: Definitions) -> str:
     """The MDRD times the body surface (Mosteller) over 1.73."""
     mdrd = into.mdrd(node.creatinine, node.window_days)
-    height, weight = into.molar(node.height, None), into.molar(node.weight, None)
+    height, weight = into.number(node.height, None), into.number(node.weight, None)
     value = f"({mdrd} * Power({height} * {weight} / 3600.0, 0.5) / 1.73)"
     return _compared(value, node.comparison, lambda limit: _decimal(str(limit)))
 

@@ -63,6 +63,7 @@ def _course_toxicity(node: Node, terms: Terms) -> tree.Node:
         asks=terms.graded(node["asks"]),
         grade=node["grade"].integer(),
         after_days=node["after_days"].integer(),
+        wanted=node["wanted"].text(),
     )
     node.close()
     return found
@@ -79,6 +80,7 @@ def _unresolved_toxicity(node: Node, terms: Terms) -> tree.Node:
         ),
         grade=grade,
         excluded_text=pattern(node["excluded_text"]),
+        wanted=node["wanted"].text(),
     )
     node.close()
     return found
@@ -87,6 +89,8 @@ def _unresolved_toxicity(node: Node, terms: Terms) -> tree.Node:
 def _new_progression(node: Node, terms: Terms) -> tree.Node:
     terms.need(node, "disease-status", "tumour")
     found = tree.NewProgression(node["from_months"].integer(), node["to_months"].integer())
+    if found.from_months <= found.to_months:
+        raise node.fault("expected from_months above to_months")
     node.close()
     return found
 

@@ -69,13 +69,14 @@ class SecondResponse(Node):
 class CourseToxicity(Node):
     """A toxicity of ``grade`` or worse in the first course, until ``after_days`` after its last cycle.
 
-    ``analytes`` decide; ``asks`` are reported and leave it open.
+    ``analytes`` decide; ``asks`` are reported and leave it open. ``wanted``: the attestation that answers.
     """
 
     analytes: tuple[Graded, ...]
     asks: tuple[Graded, ...]
     grade: int
     after_days: int
+    wanted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,13 @@ class UnresolvedToxicity(Node):
     """An unresolved adverse event of ``grade`` or worse that is due to the treatment.
 
     ``current``: whether the latest value of an analyte has that grade; it then asks for its cause. ``excluded_text``: events that do not count.
+    ``wanted``: the attestation that answers.
     """
 
     current: tuple[Laboratory, ...]
     grade: int
     excluded_text: re.Pattern[str]
+    wanted: str
 
 
 @dataclass(frozen=True, slots=True)

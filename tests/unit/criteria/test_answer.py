@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from adapter.criteria.answer import Answer, Evidence, Reason, Wanted, combine_all, combine_any, invert
+from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted, combine_all, combine_any, invert
 from adapter.criteria.truth import Truth, all_of, any_of
 
 T, F, U = Truth.T, Truth.F, Truth.U
@@ -29,21 +29,28 @@ def answer(
     )
 
 
-@pytest.mark.parametrize("truth", [T, F])
-def test_a_decided_answer_has_no_reason(truth: Truth) -> None:
-    with pytest.raises(ValueError, match="a decided one has none"):
-        Answer(truth, Reason.NO_DATA)
+def test_another_value_makes_another_answer_and_leaves_the_first() -> None:
+    first = answer(U, attestable=True)
+    second = first.but(reason=Reason.STATUS)
+
+    assert (second.reason, second.attestable, second.evidence) == (Reason.STATUS, True, first.evidence)
+    assert first.reason is Reason.NO_DATA
 
 
-def test_an_open_answer_has_a_reason() -> None:
-    with pytest.raises(ValueError, match="an open answer has a reason"):
-        Answer(U)
+def test_evidence_may_be_had_with_another_value() -> None:
+    sent = Evidence("Observation/1", "2", "2025-05-20", "12,1 g/dL")
+
+    assert sent.but(converted=Converted("12.1", "g/dL")) == Evidence(
+        "Observation/1", "2", "2025-05-20", "12,1 g/dL", Converted("12.1", "g/dL")
+    )
+    assert sent.converted is None
+    assert len({sent, sent.but(), sent.but(value=None)}) == 2
 
 
-def test_unknown_is_open_with_its_evidence() -> None:
-    found = Answer.unknown(Reason.STATUS, Evidence("Observation/1"), attestable=True)
+def test_what_is_shown_stands_once() -> None:
+    one, two = Evidence("Observation/1"), Evidence("Observation/2")
 
-    assert (found.truth, found.reason, found.attestable, len(found.evidence)) == (U, Reason.STATUS, True, 1)
+    assert Answer(U, Reason.ASKS, (one, two), context=(two, one)).shown == (one, two)
 
 
 @pytest.mark.parametrize("truths", list(itertools.product((T, F, U), repeat=2)))
@@ -58,10 +65,18 @@ def test_combinations_have_the_truth_of_their_parts_and_the_evidence_of_those_th
 
 
 def test_the_reason_is_that_of_the_first_open_part() -> None:
-    first, second = Answer.unknown(Reason.TOO_OLD), Answer.unknown(Reason.CONFLICT)
+    first, second = Answer(U, Reason.TOO_OLD), Answer(U, Reason.CONFLICT)
 
     assert combine_all(answer(T), first, second).reason is Reason.TOO_OLD
     assert combine_any(second, first, answer(F)).reason is Reason.CONFLICT
+
+
+@pytest.mark.parametrize("truths", list(itertools.product((T, F, U), repeat=3)))
+def test_a_combination_has_a_reason_when_and_only_when_it_is_open(truths: tuple[Truth, ...]) -> None:
+    parts = [answer(truth, name) for truth, name in zip(truths, "abc", strict=True)]
+    found = [combine_all(*parts), combine_any(*parts), *(invert(part) for part in parts)]
+
+    assert all((item.truth is U) == (item.reason is not None) for item in found)
 
 
 def test_evidence_and_wanted_stand_once() -> None:

@@ -1,4 +1,4 @@
-"""In: worsenings before, between and after the courses. Out: whether progression and control follow, on an established first course only."""
+"""In: assessments before, between and after the courses. Out: progression and control, on an established first course only (I04, I05)."""
 
 from __future__ import annotations
 

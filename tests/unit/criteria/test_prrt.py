@@ -190,8 +190,18 @@ def test_a_declaration_that_ends_before_the_day_presumes_nothing(end: date) -> N
     assert answer_to(RULE, infusions(56), site=complete("medication-administration", end=end)).truth is U
 
 
-@pytest.mark.parametrize("name", ["Lutathera 7,4 GBq", "177Lu-DOTATATE", "lutécium oxodotréotide"])
-def test_a_product_named_only_is_no_proven_cycle(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("Lutathera 7,4 GBq", True),
+        ("177Lu-DOTATATE", True),
+        ("177 Lu-oxodotreotide", True),
+        ("lutécium oxodotréotide", True),
+        ("octréotide LP 30 mg", False),
+        ("177Lu-PSMA-617", False),
+    ],
+)
+def test_a_product_named_only_is_no_proven_cycle(name: str, named: bool) -> None:
     trial = tiny(criterion(RULE))
     entries = [
         {
@@ -202,7 +212,6 @@ def test_a_product_named_only_is_no_proven_cycle(name: str) -> None:
         }
         for item in infusions(56, 56, 56)
     ]
-    named = "lutathera" in name.casefold()
     found = scene(trial, entries).courses
 
     assert found.count == ((0, 4) if named else (0, 0))

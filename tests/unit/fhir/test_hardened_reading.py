@@ -110,4 +110,5 @@ def test_a_faulty_medication_costs_its_administration_and_no_neighbour() -> None
     record = PatientRecord.read("Patient/1", [patient, administration(FAULTY), sound])
 
     assert record.unreadable == ("MedicationAdministration/1",)
-    assert [item.id for item in record.administrations] == ["2"]
+    # What cannot be read stands in the record without content: it must not be taken for absent.
+    assert [(item.id, item.status) for item in record.administrations] == [("1", None), ("2", "completed")]

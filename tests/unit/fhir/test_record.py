@@ -65,7 +65,8 @@ def test_a_record_names_what_it_cannot_read_and_keeps_the_rest() -> None:
     )
 
     assert found.unreadable == ("(unreadable)", "(unreadable)", "Medication/m", "Observation/bad")
-    assert [item.id for item in found.observations] == ["good"]
+    assert [(item.id, when_of(item) == ALWAYS) for item in found.observations] == [("bad", True), ("good", True)]
+    assert [item.value_codeable_concept is None for item in found.observations] == [False, True]
     assert set(found.shared) == {"ResearchStudy/s"}
 
 
@@ -220,7 +221,8 @@ def test_since_keeps_the_patient_and_what_is_surely_later() -> None:
     found = PatientRecord.read("Patient/1", resources, merged=("Patient/0",)).since(moment)
 
     assert [item.id for item in found.observations] == ["after"]
-    assert [item.id for item in found.conditions] == ["begun"]
+    # Nothing says that what has no onset was so before it was recorded.
+    assert [item.id for item in found.conditions] == ["begun", "recorded"]
     assert [item.id for item in found.procedures] == ["done"]
     assert (len(found.identities), found.merged) == (1, ("Patient/0",))
 
@@ -262,7 +264,10 @@ def test_a_faulty_resource_that_was_put_aside_stands_in_the_record_without_time_
         raw("Observation", "p", code="odd"),
         raw("MedicationAdministration", "m", medicationCodeableConcept=code, status=5),
         raw("Condition", "c", code=code, onsetDateTime=[]),
-        raw("Procedure", "q", code=code),
+        raw("Procedure", "q", code=code, status=5),
+        raw("AllergyIntolerance", "a", code=code, reaction=5),
+        raw("ResearchSubject", "s", study=5),
+        raw("Encounter", "e"),
         raw("Observation", "n").replace(b'"n"', b"5"),
         b"[]",
         b"{",
@@ -277,4 +282,6 @@ def test_a_faulty_resource_that_was_put_aside_stands_in_the_record_without_time_
     ]
     assert {when_of(item) for item in (*found.observations, *found.administrations, *found.conditions)} == {ALWAYS}
     assert [len(item.code.coding) for item in found.observations] == [1, 0]
-    assert (found.procedures, found.unreadable) == ((), ())
+    assert [(item.id, item.status) for item in (*found.procedures, *found.subjects)] == [("q", None), ("s", "candidate")]
+    assert [item.id for item in found.of_type("AllergyIntolerance")] == ["a"]
+    assert (found.of_type("Encounter"), found.unreadable) == ((), ())

@@ -123,7 +123,7 @@ def test_summarise_names_the_element_of_the_wrong_type_and_no_value(body: dict[s
 
 
 def test_a_fault_in_an_element_that_nothing_reads_costs_no_record() -> None:
-    assert read(derivedFrom="nonsense", device=5).reference == "Observation/1"
+    assert read(bodyStructure="nonsense", device=5).reference == "Observation/1"
 
 
 def test_a_number_of_thirty_digits_is_taken() -> None:
