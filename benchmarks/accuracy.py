@@ -78,7 +78,9 @@ def main() -> int:
     """Run the rounds and print them; 1 when an answer is dangerous."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patients", type=int, default=10_000, help="patients judged on their full records")
-    parser.add_argument("--deleted-patients", type=int, default=2_000, help="the first of them, with resources taken away")
+    parser.add_argument(
+        "--deleted-patients", type=int, default=2_000, help="the first of them, with resources taken away"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shares", type=int, nargs="*", default=list(SHARES), help="percent of the resources")
     parser.add_argument("--workers", type=int, default=2)
@@ -122,7 +124,7 @@ def judge_block(numbers: range, *, seed: int, share: int) -> Tally:
 
 def split(person: Person, *, seed: int, share: int) -> tuple[list[Item], list[Item]]:
     """What is kept and what is taken away; the same in every run."""
-    random = Random(f"{seed}:{person.patient}:{share}")  # noqa: S311 - a seeded draw, no secret
+    random = Random(f"{seed}:{person.patient}:{share}")
     kept: list[Item] = []
     gone: list[Item] = []
     for item in person.items:

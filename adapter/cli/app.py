@@ -52,7 +52,7 @@ class _Root(TyperGroup):
 app = typer.Typer(
     name="reluth",
     cls=_Root,
-    help="From a hospital's FHIR server to the few patients who may fit the ReLUTH trial (NCT04954820).",
+    help="From a hospital's FHIR server to the few patients who may fit a clinical trial; first ReLUTH (NCT04954820).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

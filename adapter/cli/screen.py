@@ -49,7 +49,10 @@ def screen(
         if not sites:
             note(options, "the store is empty: `reluth pull` fills it")
         unreadable: set[str] = set()
-        for document in [room.trial(name) for name in ([trial] if trial else room.settings.trials)]:
+        documents = [room.trial(name) for name in ([trial] if trial else room.settings.trials)]
+        # A trial that has nothing to ask at this stage is passed over beside others, and an error alone.
+        at_stage = [one for one in documents if any(asked.stage in item.stages for item in one.criteria)]
+        for document in at_stage or documents:
             for name in sites:
                 unreadable.update(run_screening(room, document, name, asked=asked, options=options, overlay=overlay))
     if unreadable:

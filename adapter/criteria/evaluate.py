@@ -138,8 +138,7 @@ def _has_no_data(found: Answer) -> bool:
 
 
 def _part_of(node: PartOf, scene: Scene) -> Answer:
-    criterion = scene.trial.criterion(node.criterion)
-    return answer_part(next(part for part in criterion.parts if part.id == node.part), scene)
+    return answer_part(scene.trial.parts[node.part], scene)
 
 
 def _truth_of(node: TruthOf, scene: Scene) -> Answer:

@@ -21,6 +21,11 @@ def prompted(criterion: Criterion, scene: Scene) -> tuple[Evidence, ...]:
 
 def _found(prompt: Prompt, scene: Scene) -> Iterator[Evidence]:
     for resource_type in prompt.resource_types:
+        if resource_type == "Condition" and prompt.text is None:
+            for value_set in prompt.value_sets:
+                for condition in scene.conditions_in(value_set):
+                    yield evidence_of(condition, _code(condition.code, prompt, scene) if condition.code else None)
+            continue
         for resource in scene.record.of_type(resource_type):
             if getattr(resource, "status", None) in DROPPED or not _is_known(resource, scene):
                 continue

@@ -187,7 +187,7 @@ class Scene:
 
     @cached_property
     def courses(self) -> Courses:
-        """Lutathera cycles and courses: of the whole record, for a course does not begin with what is looked at."""
+        """Cycles and courses of the treatment: of the whole record, for a course does not begin with what is looked at."""
         if self.base is not None:
             return self.base.courses
         if self.origin is not None:

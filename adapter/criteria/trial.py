@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from adapter.criteria.attestation import Validity
 from adapter.criteria.prepared import Concepts
@@ -176,10 +177,16 @@ class Trial:
         Raises:
             KeyError: there is none.
         """
-        for criterion in self.criteria:
-            if criterion.id == identity:
-                return criterion
-        raise KeyError(identity)
+        return self._by_id[identity]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Criterion]:
+        return {criterion.id: criterion for criterion in self.criteria}
+
+    @cached_property
+    def parts(self) -> Mapping[str, Part]:
+        """Every part of every criterion, by its id."""
+        return {part.id: part for criterion in self.criteria for part in criterion.parts}
 
     def signal_label(self, identity: str, language: str) -> str:
         """The name of a signal; an id that the trial does not have (``added``) stands for itself."""

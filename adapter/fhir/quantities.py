@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 
+import msgspec
+
 __all__ = [
     "EXACT",
     "NO_RESULT",
@@ -32,11 +34,13 @@ def is_usable(value: Decimal) -> bool:
     """A number that a laboratory can have meant: finite, of a size and length that exact arithmetic holds."""
     if not value.is_finite():
         return False
-    return abs(value.adjusted()) <= _LARGEST_EXPONENT and len(value.as_tuple().digits) <= _MOST_DIGITS
+    if abs(value.adjusted()) > _LARGEST_EXPONENT:
+        return False
+    # Written out it is at least as long as its digits: the digits themselves are dear to ask for.
+    return len(str(value)) <= _MOST_DIGITS or len(value.as_tuple().digits) <= _MOST_DIGITS
 
 
-@dataclass(frozen=True, slots=True)
-class NumberInterval:
+class NumberInterval(msgspec.Struct, frozen=True, gc=False):
     """All numbers from ``low`` to ``high``; an end may be open (not included) or infinite."""
 
     low: Decimal

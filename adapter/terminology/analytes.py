@@ -14,6 +14,10 @@ __all__ = ["Analyte", "UnitProblem", "Units", "parse_analytes", "parse_units"]
 _MICRO = str.maketrans({"\u03bc": "µ", "\u00b5": "µ", "\u00a0": " ", "\u202f": " "})
 
 
+#: A feed that puts free text into its units must not fill the memory.
+_MOST_KNOWN = 4096
+
+
 class UnitProblem(Exception):
     """A unit that cannot be used; ``reason`` is ``no-unit``, ``unknown-unit`` or ``ambiguous-unit``."""
 
@@ -48,6 +52,10 @@ class Units:
 
     spellings: Mapping[str, str]
     site_spellings: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    #: What was found for an analyte, a code and a text: a feed writes few units, very often.
+    _known: dict[tuple[str, str | None, str | None], Decimal | str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def factor(self, analyte: Analyte, *, code: str | None, text: str | None) -> Decimal:
         """What to multiply a value by to get the analyte's own unit.
@@ -60,6 +68,21 @@ class Units:
         Raises:
             UnitProblem: no unit, an unknown one, or code and text that say different things.
         """
+        key = (analyte.id, code, text)
+        found = self._known.get(key)
+        if found is None:
+            try:
+                found = self._factor(analyte, code, text)
+            except UnitProblem as problem:
+                found = problem.reason
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = found
+        if isinstance(found, str):
+            raise UnitProblem(found)
+        return found
+
+    def _factor(self, analyte: Analyte, code: str | None, text: str | None) -> Decimal:
         # UCUM writes the unit of what has none as 1.
         written = [part for part in (code, text) if part and part.strip() and not (analyte.unitless and part == "1")]
         if not written:

@@ -63,6 +63,7 @@ class Site:
     unit_spellings: Mapping[tuple[str, str], str] = field(default_factory=dict)
     limits: tuple[SiteLimit, ...] = ()
     adverse_event_grade: str | None = None
+    _units: dict[int, tuple[Units, Units]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def plain(cls, identity: str) -> Site:
@@ -90,7 +91,11 @@ class Site:
 
     def units(self, general: Units) -> Units:
         """The general unit spellings with the site's own before them."""
-        return replace(general, site_spellings=self.unit_spellings) if self.unit_spellings else general
+        if not self.unit_spellings:
+            return general
+        if id(general) not in self._units:
+            self._units[id(general)] = (general, replace(general, site_spellings=self.unit_spellings))
+        return self._units[id(general)][1]
 
 
 def parse_completeness(document: Node) -> tuple[Completeness, ...]:

@@ -1,6 +1,6 @@
 """In: simulated patients, and what other hospitals might have made of their records. Out: whether the invariants hold that every verdict promises.
 
-The laws: taking resources away never turns a decision round but by a named mechanism (each shown here by a record of its own); order and
+The laws: taking resources away never turns a decision round but by a named mechanism (each shown by a record of its own in test_deletion_mechanisms.py); order and
 duplication, another patient's data and data after the reference date never matter; the same record gives the same bytes.
 """
 
@@ -10,13 +10,11 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,14 +26,15 @@ from adapter.screening import Asked, screen
 from adapter.simulate import simulate, story_names
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
-from adapter.terminology import Completeness
-from tests.support.deletion import Explanation, Mechanism, are_opposite, explain
+from tests.support.deletion import are_opposite, explain
 from tests.support.mutation import again, mutated, postponed
-from tests.support.records import ChartWriter
 from tests.support.simulated import ON, SITE, TRIAL, Centre, Item, Person, encode, item_of
 
 STEADY = settings(
-    derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 SMALL, LARGE = settings(STEADY, max_examples=25), settings(STEADY, max_examples=2000)
 SEEDS = 40
@@ -123,129 +122,8 @@ def test_taking_resources_away_turns_no_decision_round_but_by_a_named_mechanism(
 @pytest.mark.prove
 @LARGE
 @given(charts, stages, DRAWS)
-def test_taking_resources_away_turns_no_decision_round_of_many(
-    chart: Drawn, stage: Stage, draw: int
-) -> None:
+def test_taking_resources_away_turns_no_decision_round_of_many(chart: Drawn, stage: Stage, draw: int) -> None:
     less_data_turns_nothing_round(chart, stage, draw)
-
-
-# The named mechanisms, each by a record of its own ----------------------------------------------------------------------
-
-WOMAN = {"gender": "female", "birthDate": "1985-01-01"}
-BLOOD = [
-    {"lab": {"of": "neutrophils", "value": 4, "unit": "G/L"}},
-    {"lab": {"of": "platelets", "value": 200, "unit": "G/L"}},
-]
-HIGH = {"lab": {"of": "hb", "value": 12, "unit": "g/dL", "date": "2025-05-20", "id": "lost"}}
-LOW = {"lab": {"of": "hb", "value": 7, "unit": "g/dL", "date": "2025-05-10"}}
-FIVE_YEARS = Completeness("medication-administration", date(2000, 1, 1), date(2025, 12, 31))
-
-
-def items_of(*entries: dict[str, Any], patient: str = "Patient/1", person: dict[str, Any] | None = None) -> list[Item]:
-    writer = ChartWriter(patient)
-    return [item_of(body) for body in (writer.person(person or WOMAN), *writer.write(entries))]
-
-
-def linked(old: str, new: str, *entries: dict[str, Any]) -> list[Item]:
-    link = [{"other": {"reference": f"Patient/{new}"}, "type": "replaced-by"}]
-    return items_of(*entries, patient=f"Patient/{old}", person={**WOMAN, "link": link})
-
-
-def pressed(value: int, day: str, **more: str) -> dict[str, Any]:
-    return {"lab": {"of": "hcg", "value": value, "unit": "UI/L", "high": 5, "date": day, **more}}
-
-
-def said(link: str, truth: bool, authored: str, **more: str) -> dict[str, Any]:
-    return {"attest": {"answers": {link: [{"valueBoolean": truth}]}, "authored": authored, **more}}
-
-
-SHOWN: dict[Mechanism, tuple[str, list[Item], Callable[[Item], bool], str]] = {
-    Mechanism.LATEST: ("I11", items_of(*BLOOD, HIGH, LOW), lambda item: item.reference == "Observation/lost", "TF"),
-    Mechanism.OTHER: (
-        "I12",
-        items_of(pressed(900, "2025-05-29", id="lost"), pressed(1, "2025-05-31")),
-        lambda item: item.reference == "Observation/lost",
-        "FT",
-    ),
-    Mechanism.COUNT: (
-        "I03",
-        items_of({"course": {"cycles": 4, "last": "2022-03-10"}}, {"infusion": {"date": "2022-05-05", "id": "lost"}}),
-        lambda item: item.reference == "MedicationAdministration/lost",
-        "FT",
-    ),
-    Mechanism.CONFLICT: (
-        "I08",
-        items_of(
-            said("I08", False, "2025-05-20T10:00:00Z"),
-            said("I08", True, "2025-05-20T10:00:00Z", id="lost-1"),
-            said("I08", True, "2025-05-25T10:00:00Z", id="lost-2"),
-        ),
-        lambda item: "lost" in item.reference,
-        "TF",
-    ),
-    Mechanism.EXCEPTION: (
-        "E05",
-        items_of(
-            {"condition": {"icd10": "C17.2"}},
-            {"morphology": {"code": "8246/3"}},
-            said("E05.poorly-differentiated", True, "2025-05-20", id="lost"),
-            said("I02.well-differentiated", True, "2025-05-10"),
-        ),
-        lambda item: item.reference == "QuestionnaireResponse/lost",
-        "TF",
-    ),
-    Mechanism.MERGE: (
-        "I11",
-        [*items_of(*BLOOD, LOW), *linked("0", "1", HIGH)],
-        lambda item: item.reference == "Patient/0",
-        "TF",
-    ),
-    Mechanism.ATTRIBUTION: (
-        "I02",
-        items_of(
-            {"condition": {"icd10": "C17.2", "histology": "8240/3", "id": "lost"}},
-            {"condition": {"icd10": "C25.4", "id": "other"}},
-            {"grade": {"value": "G1", "focus": "lost"}},
-            {"morphology": {"code": "8240/3", "focus": "other"}},
-        ),
-        lambda item: item.reference == "Condition/lost",
-        "TF",
-    ),
-    Mechanism.COMPLETENESS: (
-        "I03",
-        items_of({"course": {"cycles": 4, "last": "2022-03-10"}}),
-        lambda item: item.type == "MedicationAdministration",
-        "TF",
-    ),
-}
-
-
-@pytest.mark.parametrize("mechanism", Mechanism)
-def test_less_data_turns_a_decision_round_by_a_mechanism_and_it_is_named(mechanism: Mechanism) -> None:
-    criterion, items, lost, turn = SHOWN[mechanism]
-    site = replace(centre(1).site, completeness=(FIVE_YEARS,)) if mechanism is Mechanism.COMPLETENESS else centre(1).site
-    person = Person(0, "Patient/1", tuple(items), {})
-
-    def answered(heap: Sequence[Item]) -> CriterionVerdict:
-        found = replace(centre(1), site=site).verdict(person.patient, heap, Stage.REGISTRATION)
-        return next(item for item in found.criteria if item.id == criterion)
-
-    kept, gone = [item for item in items if not lost(item)], [item for item in items if lost(item)]
-
-    assert "".join((answered(items).truth, answered(kept).truth)) == turn
-    assert explain(answered, kept, gone, trial=centre(1).trial).mechanism is mechanism
-
-
-def test_a_turn_that_no_mechanism_explains_is_found_with_its_resource() -> None:
-    items = items_of(*BLOOD, HIGH)
-
-    def forgetful(heap: Sequence[Item]) -> CriterionVerdict:
-        there = any(item.reference == "Observation/lost" for item in heap)
-        return CriterionVerdict("I14", Truth.T if there else Truth.F, False, None, None)
-
-    kept, gone = [item for item in items if "lost" not in item.reference], [items[-1]]
-
-    assert explain(forgetful, kept, gone, trial=centre(1).trial) == Explanation(None, ("Observation/lost",))
 
 
 # Order, duplication, other patients, later data, replay -----------------------------------------------------------------
@@ -339,9 +217,7 @@ def test_resources_sent_twice_count_once(chart: Drawn, stage: Stage, draw: int) 
 
 @SMALL
 @given(charts, charts, stages)
-def test_another_patients_data_do_not_change_a_byte(
-    chart: Drawn, other: Drawn, stage: Stage
-) -> None:
+def test_another_patients_data_do_not_change_a_byte(chart: Drawn, other: Drawn, stage: Stage) -> None:
     another_patient_does_not_matter(chart, other, stage)
 
 

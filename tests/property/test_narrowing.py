@@ -220,7 +220,7 @@ def histologies(draw: st.DrawFn) -> Body:
 def infusions(draw: st.DrawFn) -> Body:
     """Lutathera as a code, as words, contained, or referred to."""
     product = concept(ATC, LUTATHERA)
-    means = draw(
+    means: Body = draw(
         st.sampled_from(
             (
                 {"medicationCodeableConcept": product},

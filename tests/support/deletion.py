@@ -112,16 +112,34 @@ def _mechanism(judge: Judge, kept: Sequence[Item], item: Item, *, trial: Trial) 
     if item.type == "Patient":
         unlinked = item_of({key: value for key, value in item.body.items() if key != "link"})
         return Mechanism.MERGE if judge([*kept, unlinked]).truth is wrong.truth else None
-    if wrong.presumed:
-        return Mechanism.COMPLETENESS
     if Reason.CONFLICT in (mended.reason, *(part.reason for part in mended.parts)):
         return Mechanism.CONFLICT
     cited = _cited(kept, wrong)
+    if wrong.presumed and not cited:
+        return Mechanism.COMPLETENESS
+    if _contradicts_a_person(judge, kept, item, wrong=wrong, mended=mended):
+        return Mechanism.CONFLICT
     if item.type in ("MedicationAdministration", "Medication"):
         return Mechanism.COUNT if _tells_of_cycles(wrong, mended) else None
     if _is(item, trial, _MALIGNANCY):
         return Mechanism.ATTRIBUTION if any(other.type != "QuestionnaireResponse" for other in cited) else None
     return _value(item, cited, wrong=wrong, mended=mended, trial=trial) or _exception(item, mended, trial)
+
+
+def _contradicts_a_person(
+    judge: Judge, kept: Sequence[Item], item: Item, *, wrong: CriterionVerdict, mended: CriterionVerdict
+) -> bool:
+    """The record says one thing and a person, under the criterion or one of its exceptions, the other: what was lost is the record's side."""
+    if item.type == "QuestionnaireResponse" or mended.truth is Truth.U:
+        return False
+    said = {
+        other.reference
+        for other in _cited(kept, wrong)
+        if other.type == "QuestionnaireResponse"
+        and any(link.partition(".")[0] == wrong.id for link in _links(other.body.get("item", ())))
+    }
+    unsaid = [other for other in kept if other.reference not in said]
+    return bool(said) and judge([*unsaid, item]).truth is mended.truth
 
 
 def _value(

@@ -21,7 +21,16 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: Elements that tell when; those of a reference range, a person's birth or the feed itself do not.
 _NO_TIMES = ("meta", "birthDate", "identifier", "batch")
 _STATUSES = ("final", "amended", "corrected", "preliminary", "entered-in-error", "cancelled", "unknown")
-_TIMES = ("effectiveDateTime", "onsetDateTime", "performedDateTime", "authored", "recordedDate", "dateTime", "date", "started")
+_TIMES = (
+    "effectiveDateTime",
+    "onsetDateTime",
+    "performedDateTime",
+    "authored",
+    "recordedDate",
+    "dateTime",
+    "date",
+    "started",
+)
 
 
 def mutated(item: Item, random: Random) -> Item:
@@ -116,7 +125,9 @@ def _unsure(body: Body, random: Random) -> None:
 
 def _ended(body: Body, random: Random) -> None:
     if "clinicalStatus" in body:
-        body["clinicalStatus"] = {"coding": [{"code": random.choice(("inactive", "resolved", "remission", "recurrence"))}]}
+        body["clinicalStatus"] = {
+            "coding": [{"code": random.choice(("inactive", "resolved", "remission", "recurrence"))}]
+        }
 
 
 def _answered_otherwise(body: Body, random: Random) -> None:

@@ -58,7 +58,7 @@ def item_of(body: Mapping[str, Any]) -> Item:
 
 
 def _is_person(body: Mapping[str, Any]) -> bool:
-    return body["resourceType"] == "Patient"
+    return str(body["resourceType"]) == "Patient"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from tests.support.cli import reluth
 from tests.support.pages import BLOCK, DOCS, LINK, PAGES, ROOT, first_cells, sections, text
 
 TRIAL = "nct04954820"
+# The command of the tour that ends with another code than 0: the simulated records have gaps.
+CHECKED = {"--store var check --site demo": 5}
 
 
 def verbs(group: Any, path: str = "reluth") -> Iterator[tuple[str, Any]]:
@@ -250,7 +252,7 @@ def test_the_tour_of_the_readme_shows_what_the_commands_print(tmp_path: Path, mo
     runs = [(words, shown, reluth(*words)) for words, shown in tour()]
     printed = [{line.rstrip() for line in (ran.out + ran.err).splitlines()} for _, _, ran in runs]
 
-    assert {" ".join(words): ran.code for words, _, ran in runs if ran.code} == {}
+    assert {" ".join(words): ran.code for words, _, ran in runs if ran.code} == CHECKED
     assert [
         line for (_, shown, _), lines in zip(runs, printed, strict=True) for line in shown if line not in lines
     ] == []

@@ -11,6 +11,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+import msgspec
+
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import Comparison
@@ -32,37 +34,61 @@ from adapter.terminology import Analyte, UnitProblem
 __all__ = ["Judge", "Reading", "Readings", "compare", "latest", "no_data"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+# A struct of msgspec: a record holds hundreds, and they are made several times faster than frozen dataclasses.
+class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One result of one analyte.
 
     Attributes:
+        carrier: the Observation, or the component of it, that holds the result.
         value: in the analyte's unit; None when it cannot be read.
         problem: why ``value`` is None; None together with it when there is no result at all (haemolysed, pending).
         factor: what turned the sent unit into the analyte's; None where there was no number.
-        ranges: the report's own reference ranges.
-        text: as sent.
-        words: of the result itself.
-        notes: beside it.
+        printed: as sent, where it is no quantity.
         artefact: the laboratory notes something that makes a low count doubtful.
+        shown: the reading as evidence, by the unit that it is shown in; filled when it is asked for.
     """
 
     analyte: Analyte
     observation: Observation
+    carrier: Observation | ObservationComponent
     when: When
     value: NumberInterval | None
     problem: Reason | None
     factor: Decimal | None
-    ranges: tuple[ReferenceRange, ...]
-    text: str | None
-    words: tuple[str, ...]
-    notes: tuple[str, ...]
+    printed: str | None
     artefact: bool
+    shown: dict[str, Evidence]
+
+    @property
+    def ranges(self) -> tuple[ReferenceRange, ...]:
+        """The report's own reference ranges."""
+        return self.carrier.reference_range
+
+    @property
+    def text(self) -> str | None:
+        """As sent."""
+        quantity = self.carrier.value_quantity
+        if quantity is None or quantity.value is None:
+            return self.printed
+        return _quantity_text(quantity)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of the result itself."""
+        return _words_of(self.carrier)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Words beside it."""
+        return _notes_of(self.observation)
 
     @property
     def evidence(self) -> Evidence:
         """The result as evidence, not converted."""
-        return evidence_of(self.observation, self.text, self.when)
+        found = self.shown.get("")
+        if found is None:
+            found = self.shown[""] = evidence_of(self.observation, self.text, self.when)
+        return found
 
     @property
     def is_result(self) -> bool:
@@ -96,6 +122,7 @@ class Readings:
                     self._by_code.setdefault(coding, []).append((observation, carrier))
         self._found: dict[str, tuple[Reading, ...]] = {}
         self._limits: dict[tuple[int, bool], tuple[Decimal, ...]] = {}
+        self._chosen: dict[tuple[str, int, date], Chosen] = {}
 
     def of(self, analyte: Analyte) -> tuple[Reading, ...]:
         """All readings of an analyte, preliminary ones included, in time's order."""
@@ -120,6 +147,16 @@ class Readings:
             return lists[0] if lists else []
         return list({(item.id, id(carrier)): (item, carrier) for found in lists for item, carrier in found}.values())
 
+    def chosen(self, readings: tuple[Reading, ...], scene: Scene, window_days: int) -> Chosen:
+        """Which of some readings may be the latest of a window on the scene's day; found once for all that ask."""
+        if self._found.get(readings[0].analyte.id) is not readings:
+            return _chosen(readings, scene, window_days)
+        key = (readings[0].analyte.id, window_days, scene.on)
+        found = self._chosen.get(key)
+        if found is None:
+            found = self._chosen[key] = _chosen(readings, scene, window_days)
+        return found
+
     def limits(self, reading: Reading, upper: bool, find: Callable[[], tuple[Decimal, ...]]) -> tuple[Decimal, ...]:
         """The limits of normal of a reading, found once."""
         key = (id(reading), upper)
@@ -128,34 +165,37 @@ class Readings:
         return self._limits[key]
 
     def _read(self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent) -> Reading:
-        value, problem, factor, text = _value(analyte, carrier, self._scene)
-        words = tuple(
-            word
-            for word in (
-                carrier.value_string,
-                _BOOLEAN_WORDS.get(carrier.value_boolean),
-                *_words(carrier.value_codeable_concept),
-                *(word for concept in carrier.interpretation for word in _words(concept)),
-            )
-            if word
-        )
-        notes = tuple(note.text for note in observation.note if note.text)
+        value, problem, factor, printed = _value(analyte, carrier, self._scene)
         if value is not None and not _is_plausible(value, analyte):
             value, problem = None, Reason.IMPLAUSIBLE
-        return Reading(
-            analyte=analyte,
-            observation=observation,
-            when=when_of(observation),
-            value=value,
-            problem=problem,
-            factor=factor,
-            ranges=carrier.reference_range,
-            text=text,
-            words=words,
-            notes=notes,
-            artefact=bool(analyte.artefact_words)
-            and any(mark in word.casefold() for word in words + notes for mark in analyte.artefact_words),
+        artefact = bool(analyte.artefact_words) and any(
+            mark in word.casefold()
+            for word in _words_of(carrier) + _notes_of(observation)
+            for mark in analyte.artefact_words
         )
+        when = when_of(observation)
+        return Reading(analyte, observation, carrier, when, value, problem, factor, printed, artefact, {})
+
+
+def _words_of(carrier: Observation | ObservationComponent) -> tuple[str, ...]:
+    words = (
+        carrier.value_string,
+        _BOOLEAN_WORDS.get(carrier.value_boolean),
+        *_words(carrier.value_codeable_concept),
+        *(word for concept in carrier.interpretation for word in _words(concept)),
+    )
+    return tuple(word for word in words if word)
+
+
+def _notes_of(observation: Observation) -> tuple[str, ...]:
+    return tuple(note.text for note in observation.note if note.text)
+
+
+def _quantity_text(quantity: Quantity) -> str | None:
+    if quantity.value is None or not is_usable(quantity.value):
+        return None
+    parts = (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code)
+    return " ".join(part for part in parts if part)
 
 
 def _words(concept: CodeableConcept | None) -> tuple[str, ...]:
@@ -212,20 +252,17 @@ def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
         return None, None, None, None
     if not is_usable(quantity.value):
         return None, Reason.IMPLAUSIBLE, None, None
-    text = " ".join(
-        part for part in (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code) if part
-    )
     interval = NumberInterval.from_comparator(quantity.comparator, quantity.value)
     if interval is None:
-        return None, Reason.COMPARATOR, None, text
+        return None, Reason.COMPARATOR, None, None
     # A code of another system than UCUM is no unit (laboratories put their own numbers there).
     ucum = quantity.system in (None, "http://unitsofmeasure.org")
-    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, text, scene)
+    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, None, scene)
 
 
 def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> _Value:
     first, second = (_quantity(analyte, end, scene) if end else None for end in (low, high))
-    text = f"{first[3] if first else ''}-{second[3] if second else ''}"
+    text = "-".join((_quantity_text(end) if end else None) or "" for end in (low, high))
     for end in (first, second):
         if end is None or end[0] is None or not end[0].is_point:
             return None, (end[1] if end else None) or Reason.NOT_READ, None, text
@@ -259,7 +296,7 @@ def _printed(analyte: Analyte, text: str, scene: Scene) -> _Value:
 
 
 def _converted(
-    analyte: Analyte, interval: NumberInterval, code: str | None, unit: str | None, text: str, scene: Scene
+    analyte: Analyte, interval: NumberInterval, code: str | None, unit: str | None, text: str | None, scene: Scene
 ) -> _Value:
     try:
         factor = scene.units.factor(analyte, code=code, text=unit)
@@ -308,25 +345,19 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
         window_days: calendar days before it, both ends in.
         what: what to order when there is nothing usable.
     """
-    found = tuple(readings)
+    found = readings if isinstance(readings, tuple) else tuple(readings)
     if not found:
         return no_data(what)
-    start = scene.window(window_days)
-    results = [item for item in found if item.is_result and item.observation.status in USABLE]
-    placed = [(item, within(item.when, start, scene.on)) for item in results]
-    inside: list[tuple[Reading, Truth]] = [(item, truth) for item, truth in placed if truth is not Truth.F]
-    # A partial date that reaches past the reference date is decided once it is past.
-    open_dates = frozenset(item.when.latest for item in results if item.when.earliest <= scene.on < item.when.latest)
-    if not inside:
-        return _nothing(list(found), start, scene, what).but(changes=open_dates)
-    rivals = _possibly_latest(inside)
+    chosen = scene.readings.chosen(found, scene, window_days)
+    rivals = chosen.rivals
+    if not rivals:
+        return _nothing(found, scene.window(window_days), scene, what).but(changes=chosen.changes)
     answers = [judge(item) for item, _ in rivals]
-    # The window closes behind each of them; older ones do not matter, they were not the latest before either.
-    changes = open_dates | _closing(rivals, window_days)
+    changes, sure, first = chosen.changes, chosen.is_sure, answers[0]
+    if len(answers) == 1 and sure:
+        return first.but(changes=first.changes | changes if first.changes else changes)
     evidence = tuple(dict.fromkeys(item for answer in answers for item in answer.evidence))
-    sure = any(truth is Truth.T for _, truth in rivals)
     if sure and len({answer.truth for answer in answers}) == 1:
-        first = answers[0]
         return first.but(evidence=evidence, changes=first.changes | changes)
     faulty = next((item.problem for item, _ in rivals if item.problem and not item.when.is_bounded), None)
     if faulty is not None:
@@ -338,6 +369,33 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
         decided = {answer.truth for answer in answers} - {Truth.U}
         reason = Reason.CONFLICT if len(decided) > 1 else next(a.reason for a in answers if a.reason is not None)
     return Answer(Truth.U, reason, evidence, changes=changes, wanted=(Wanted(what),))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The readings of a window that may be the latest one, and when time alone changes which.
+
+    Attributes:
+        rivals: those readings, and whether they surely lie in the window.
+        is_sure: one of them surely does.
+        changes: days on which the window closes behind one, or a partial date has passed.
+    """
+
+    rivals: tuple[tuple[Reading, Truth], ...]
+    is_sure: bool
+    changes: frozenset[date]
+
+
+def _chosen(readings: tuple[Reading, ...], scene: Scene, window_days: int) -> Chosen:
+    start, on = scene.window(window_days), scene.on
+    results = [item for item in readings if item.is_result and item.observation.status in USABLE]
+    placed = [(item, within(item.when, start, on)) for item in results]
+    # A partial date that reaches past the reference date is decided once it is past.
+    open_dates = frozenset([item.when.latest for item in results if item.when.earliest <= on < item.when.latest])
+    rivals = _possibly_latest([(item, truth) for item, truth in placed if truth is not Truth.F])
+    # The window closes behind each of them; older ones do not matter, they were not the latest before either.
+    changes = open_dates | _closing(rivals, window_days)
+    return Chosen(tuple(rivals), any(truth is Truth.T for _, truth in rivals), changes)
 
 
 @lru_cache(maxsize=256)
@@ -360,7 +418,7 @@ def _possibly_latest(inside: list[tuple[Reading, Truth]]) -> list[tuple[Reading,
     return [(item, truth) for item, truth in rivals if item.corrects or item.when not in corrected]
 
 
-def _nothing(readings: list[Reading], start: date, scene: Scene, what: str) -> Answer:
+def _nothing(readings: Iterable[Reading], start: date, scene: Scene, what: str) -> Answer:
     """No usable result in the window: say what there is instead, so that it can be looked at."""
     wanted = (Wanted(what),)
     shown = [item for item in readings if within(item.when, start, scene.on) is not Truth.F]

@@ -27,10 +27,14 @@ _POSITIVE = frozenset({"positif", "positive", "pos"})
 
 def _evidence(reading: Reading, value: NumberInterval | None = None, unit: str | None = None) -> tuple[Evidence, ...]:
     """The reading as evidence with what it was converted to, rounded for display."""
-    shown = value if value is not None else reading.value
-    if shown is None:
+    converted = value if value is not None else reading.value
+    if converted is None:
         return (reading.evidence,)
-    return (reading.evidence.but(converted=Converted(_display(shown), unit or reading.analyte.unit)),)
+    unit = unit or reading.analyte.unit
+    found = reading.shown.get(unit)
+    if found is None:
+        found = reading.shown[unit] = reading.evidence.but(converted=Converted(_display(converted), unit))
+    return (found,)
 
 
 def _display(value: NumberInterval) -> str:

@@ -25,6 +25,8 @@ VERBS = [
     "demo",
     "simulate",
     "pull",
+    "check",
+    "terms",
     "screen",
     "why",
     "worklist",
@@ -33,6 +35,7 @@ VERBS = [
     "add",
     "decide",
     "store",
+    "criteria",
     "serve",
     "openapi",
 ]

@@ -179,7 +179,7 @@ def test_presumed_data_and_an_attestation_that_agree_are_no_presumption() -> Non
 
     found = decide_with(data, (person, moment), later=lambda _: Answer(U, Reason.NO_DATA))
 
-    assert (found.truth, found.presumed, found.changes) == (F, False, {START, END})
+    assert (found.truth, found.presumed, found.changes) == (F, False, frozenset({START, END}))
 
 
 def test_an_attestation_that_decides_is_shown_with_the_data_that_left_it_open() -> None:
