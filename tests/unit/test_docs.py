@@ -213,8 +213,11 @@ def fault(line: str) -> str | None:
     if words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         return None if words[1] in targets else "no such target"
+    if words[0] == ".venv/bin/python":
+        script = f"{words[2].replace('.', '/')}.py" if words[1] == "-m" else words[1]
+        return None if (ROOT / script).is_file() else "no such file"
     if words[0] != "reluth":
-        return None if words[0] == "export" else "neither make nor reluth"
+        return None if words[0] == "export" else "neither make, reluth nor python"
     bare = [
         word
         for at, word in enumerate(words[1:])

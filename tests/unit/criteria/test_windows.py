@@ -171,15 +171,16 @@ def test_an_attestation_of_a_month_across_an_end_of_its_validity_decides_nothing
     assert attested(response("a", moment, YES), validity=Validity(days=28)) is None
 
 
-def test_presumed_data_and_an_attestation_that_agree_are_no_presumption() -> None:
+@pytest.mark.parametrize("truth", [T, F])
+def test_presumed_data_and_an_attestation_that_agree_are_no_presumption(truth: Truth) -> None:
     moment = parse_when("2025-05-20")
     assert moment is not None
-    person = Answer(F, evidence=(Evidence("QuestionnaireResponse/1"),), attested=True, changes=frozenset({END}))
-    data = Answer(F, presumed=True, changes=frozenset({START}))
+    person = Answer(truth, evidence=(Evidence("QuestionnaireResponse/1"),), attested=True, changes=frozenset({END}))
+    data = Answer(truth, presumed=True, changes=frozenset({START}))
 
     found = decide_with(data, (person, moment), later=lambda _: Answer(U, Reason.NO_DATA))
 
-    assert (found.truth, found.presumed, found.changes) == (F, False, frozenset({START, END}))
+    assert (found.truth, found.presumed, found.changes) == (truth, False, frozenset({START, END}))
 
 
 def test_an_attestation_that_decides_is_shown_with_the_data_that_left_it_open() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from adapter.errors import DocumentError
-from adapter.terminology import Node, UnitProblem, parse_analytes, parse_units
+from adapter.terminology import Node, UnitProblem, Units, parse_analytes, parse_units
 from tests.unit.terminology.test_analytes import SOUND, analytes
 
 
@@ -34,3 +36,9 @@ def test_a_spelling_of_two_units_is_refused_with_the_first_one() -> None:
 
 def test_a_unit_problem_says_its_reason() -> None:
     assert str(UnitProblem("no-unit")) == "no-unit"
+
+
+def test_a_number_without_a_unit_may_be_sent_with_the_unit_one() -> None:
+    score = parse_analytes(Node(analytes(unitless=True), "doc"))["x"]
+
+    assert Units({}).factor(score, code="1", text="1") == Decimal(1)
