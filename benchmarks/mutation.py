@@ -62,16 +62,22 @@ pytest_add_cli_args_test_selection = {list(TESTS)}
 """
 # A mutant runs in a child of the process that has run the tests once: what that one has kept must be read again.
 FORGETTING = """
+import gc
+
 import pytest
 
 from adapter.fhir import dates
+from adapter.terminology import Units
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _forget():
     for kept in vars(dates).values():
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()
+    for found in gc.get_objects():
+        if isinstance(found, Units):
+            found._known.clear()
 """
 
 

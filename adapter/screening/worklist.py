@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,7 +13,7 @@ from adapter.screening.listed import Listed, listed
 from adapter.screening.words import Words
 from adapter.store import Store
 
-__all__ = ["Bin", "WorklistRow", "next_step", "read_worklist", "standing"]
+__all__ = ["Bin", "WorklistRow", "next_step", "read_worklist", "standing", "unsigned"]
 
 
 class Bin(StrEnum):
@@ -46,7 +47,8 @@ class WorklistRow:
         missing: open criteria to settle now, those that lack data before those that lack a person's word; ``at_visit``
             open ones that the screening visit itself settles.
         to_order: as in the contract: what, by, for.
-        to_attest: those of ``missing`` that only a person's word is missing for.
+        to_attest: those of ``missing`` that only a person's word is missing for; for who is ready, also what data decided
+            and an investigator has still to sign.
         flips_on: first day on which time alone changes a verdict.
     """
 
@@ -119,7 +121,7 @@ def next_step(row: WorklistRow, trial: Trial, words: Words) -> str:
     """What to do next about a row, in words."""
     match row.bin:
         case Bin.READY:
-            return words.of("steps", "ready", what=words.listing(row.missing or row.at_visit, limit=6))
+            return words.of("steps", "ready", what=words.listing(row.to_attest or row.missing or row.at_visit, limit=6))
         case Bin.INFORMATION:
             return _information_step(row, trial, words)
         case Bin.NOT_NOW if row.flips_on is not None:
@@ -137,7 +139,7 @@ def standing(row: WorklistRow, trial: Trial, words: Words) -> str:
     if row.failed:
         return _labels(row.failed, trial, words)
     if row.bin in (Bin.READY, Bin.ELIGIBLE):
-        return words.phrase("all-data-in", count=len(row.missing))
+        return words.phrase("all-data-in", count=len(row.to_attest or row.missing))
     text = _labels(_lacking(row), trial, words)
     behind = bool(row.to_attest) and _lacking(row) != row.to_attest
     return f"{text}; {words.phrase('and-to-attest', count=len(row.to_attest))}" if behind else text
@@ -165,6 +167,9 @@ def _row(store: Store, trial: Trial, person: Listed) -> WorklistRow:
     visit = tuple(name for name in person.open if trial.criterion(name).at_screening_visit)
     spoken = {item["id"] for item in verdict["criteria"] if item["reason"] in _PERSONS_WORD}
     missing = sorted((name for name in person.open if name not in visit), key=spoken.__contains__)
+    to_attest = [name for name in missing if name in spoken]
+    if person.outcome is Outcome.READY_FOR_INVESTIGATOR:
+        to_attest += [name for name in unsigned(verdict, trial) if name not in to_attest]
     return WorklistRow(
         site=person.site,
         patient=person.patient,
@@ -184,8 +189,22 @@ def _row(store: Store, trial: Trial, person: Listed) -> WorklistRow:
         at_visit=visit,
         to_order=tuple(verdict["to_order"]),
         flips_on=None if verdict["flips_on"] is None else date.fromisoformat(verdict["flips_on"]),
-        to_attest=tuple(name for name in missing if name in spoken),
+        to_attest=tuple(to_attest),
     )
+
+
+def unsigned(verdict: Mapping[str, Any], trial: Trial) -> list[str]:
+    """Criteria that data alone decided although their reading is a person's to confirm (clarifications.md 8)."""
+    return [
+        item["id"]
+        for item in verdict["criteria"]
+        if trial.criterion(item["id"]).automation != "auto" and item["truth"] != "U" and not _is_signed(item)
+    ]
+
+
+def _is_signed(item: Mapping[str, Any]) -> bool:
+    shown = [*item["evidence"], *(found for part in item["parts"] for found in part["evidence"])]
+    return any(found["reference"].startswith("QuestionnaireResponse/") for found in shown)
 
 
 def _bin(person: Listed) -> Bin:

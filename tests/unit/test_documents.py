@@ -38,9 +38,9 @@ def fault(folder: Path) -> DocumentError:
     return caught.value
 
 
-def test_the_trial_is_there_and_loaded_once() -> None:
-    assert trials() == ["nct04954820"]
-    assert load_trial("nct04954820") is load_trial("nct04954820")
+def test_the_trials_are_there_and_each_is_loaded_once() -> None:
+    assert trials() == ["nct04954820", "start-net"]
+    assert all(load_trial(name) is load_trial(name) for name in trials())
 
 
 def test_the_trial_has_its_34_criteria_in_order() -> None:

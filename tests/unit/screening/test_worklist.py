@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from adapter.criteria import Stage, Trial
+from adapter.documents import load_trial
 from adapter.screening import Asked, Bin, WorklistRow, next_step, read_worklist, screen, standing, words
-from adapter.screening.worklist import _place
+from adapter.screening.worklist import _place, unsigned
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
 from adapter.terminology import Site
@@ -203,3 +204,26 @@ def test_standing_shows_what_fails_before_what_is_missing(trial: Trial) -> None:
     assert standing(replace(ROW, to_attest=("E07",)), trial, words("en")).endswith("; and 1 to attest")
     assert "2 statements await" in standing(replace(ROW, bin=Bin.READY), trial, words("en"))
     assert standing(replace(ROW, outcome_reason="deceased"), trial, words("en")) == "recorded as deceased"
+
+
+def test_what_data_alone_decided_is_still_to_be_signed() -> None:
+    trial = load_trial("nct04954820")
+    said = {
+        "reference": "QuestionnaireResponse/1",
+        "version": None,
+        "effective": None,
+        "value": None,
+        "converted": None,
+    }
+    found = {"reference": "Observation/1", "version": None, "effective": None, "value": None, "converted": None}
+    criteria = [
+        {"id": "I01", "truth": "T", "evidence": [found], "parts": []},
+        {"id": "I04", "truth": "T", "evidence": [found], "parts": []},
+        {"id": "I05", "truth": "T", "evidence": [found, said], "parts": []},
+        {"id": "I02", "truth": "T", "evidence": [], "parts": [{"evidence": [said]}]},
+        {"id": "E10", "truth": "F", "evidence": [], "parts": []},
+        {"id": "E16", "truth": "U", "evidence": [], "parts": []},
+    ]
+
+    # Automatic ones need no signature, signed ones have it, open ones are named elsewhere.
+    assert unsigned({"criteria": criteria}, trial) == ["I04", "E10"]
