@@ -4,8 +4,8 @@ Truth is what the simulator says that the written records support (``truth.ndjso
 an answer that passes what the truth fails or fails what the truth passes. On full records there may be none; with resources taken away
 only by the named mechanisms of ``tests/support/deletion.py``, and each is put to its mechanism by putting resources back.
 
-    python -m benchmarks.accuracy                                      # 10,000 patients, 2,000 with resources taken away
-    python -m benchmarks.accuracy --patients 500 --deleted-patients 100
+    python benchmarks/accuracy.py                                      # 10,000 patients, 2,000 with resources taken away
+    python benchmarks/accuracy.py --patients 500 --deleted-patients 100
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from random import Random
+
+# The tests are no installed package: found from here, whatever the folder that the command is given in.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from adapter.criteria import CriterionVerdict, Stage, Truth
 from tests.support.deletion import Explanation, Mechanism, are_opposite, explain

@@ -15,7 +15,17 @@ from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, add_months, normalise_reference, parse_when, when_of
 from adapter.fhir.resources import QuestionnaireResponse, ResponseItem
 
-__all__ = ["FOR_GOOD", "Attestation", "Attestations", "Validity", "attestations", "decide_with", "latest_attestation"]
+__all__ = [
+    "FOR_GOOD",
+    "Attestation",
+    "Attestations",
+    "Validity",
+    "attestations",
+    "decide_with",
+    "held",
+    "latest_attestation",
+    "pending",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,14 @@ class Validity:
         if self.days is not None:
             return on - timedelta(days=self.days)
         return None if self.months is None else add_months(on, -self.months)
+
+    def reaches(self, start: date) -> frozenset[date]:
+        """Days about which the first day of the window comes to a day: clamped months leave a few."""
+        if self.days is not None:
+            return frozenset({start + timedelta(days=self.days)})
+        if self.months is None:
+            return frozenset()
+        return frozenset(add_months(start, self.months) + timedelta(days=more) for more in range(4))
 
     def lapses(self, given: date) -> frozenset[date]:
         """Days about which one given on a day no longer holds: clamped months leave a few, and the first that fits counts."""
@@ -111,6 +129,25 @@ def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
             )
 
 
+def held(found: Attestations, link: str, *, on: date, validity: Validity) -> tuple[Attestation, ...]:
+    """The attestation of a linkId that holds, first, and those that may be as late; empty when nobody attested it in time."""
+    first_day = validity.first_day(on)
+    mine = [item for item in found.get(link, ()) if first_day is None or item.when.latest >= first_day]
+    # Of a partial date that reaches across an end of the window it is not known whether it counts: it decides nothing,
+    # but it may be the latest, so it must not contradict the one that does count.
+    sure = [item for item in mine if item.when.latest <= on and (first_day is None or item.when.earliest >= first_day)]
+    if not sure:
+        return ()
+    newest = sure[-1]
+    return newest, *(item for item in mine if item is not newest and not newest.when.surely_after(item.when))
+
+
+def pending(found: Attestations, link: str, *, on: date) -> frozenset[date]:
+    """Days on which an attestation of a partial date has surely been given."""
+    last = (item.when.latest for item in found.get(link, ()) if item.when.is_bounded)
+    return frozenset(day for day in last if day > on)
+
+
 def latest_attestation(found: Attestations, link: str, *, on: date, validity: Validity) -> tuple[Answer, When] | None:
     """The attested answer to a linkId and when it was given.
 
@@ -123,19 +160,11 @@ def latest_attestation(found: Attestations, link: str, *, on: date, validity: Va
     Returns:
         None when nobody attested it in time. A conflict is an open answer.
     """
-    given = found.get(link)
-    if given is None:
+    holding = held(found, link, on=on, validity=validity)
+    if not holding:
         return None
-    first_day = validity.first_day(on)
-    mine = [item for item in given if first_day is None or item.when.latest >= first_day]
-    # Of a partial date that reaches across an end of the window it is not known whether it counts: it decides nothing,
-    # but it may be the latest, so it must not contradict the one that does count.
-    sure = [item for item in mine if item.when.latest <= on and (first_day is None or item.when.earliest >= first_day)]
-    if not sure:
-        return None
-    newest = sure[-1]
-    rivals = [item for item in mine if item is newest or not newest.when.surely_after(item.when)]
-    expiry = validity.lapses(newest.when.earliest)
+    newest, rivals = holding[0], sorted(holding, key=lambda item: (item.when.start, item.evidence.reference))
+    expiry = validity.lapses(newest.when.earliest) | pending(found, link, on=on)
     evidence = tuple(item.evidence for item in rivals)
     if len({item.truth for item in rivals}) > 1:
         return Answer(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from heapq import heapify, heappop, heappush
 from typing import Any as Anything
 from typing import assert_never
 
 from adapter.criteria.answer import Answer, Reason, Wanted, combine_all, combine_any, invert
-from adapter.criteria.attestation import decide_with, latest_attestation
+from adapter.criteria.attestation import Attestation, decide_with, held, latest_attestation, pending
 from adapter.criteria.concepts.allergies import answer_allergy
 from adapter.criteria.concepts.conditions import answer_coded, answer_condition
 from adapter.criteria.concepts.consent import answer_consent
@@ -87,7 +88,7 @@ from adapter.criteria.tree import (
 from adapter.criteria.trial import Criterion, Part, Permanence, Trial
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import CriterionVerdict, Outcome, PartVerdict, PatientVerdict, Stage, ToOrder
-from adapter.fhir import PatientRecord, When, parse_when
+from adapter.fhir import PatientRecord, parse_when
 from adapter.terminology import Site
 
 __all__ = ["evaluate", "reference_date"]
@@ -183,47 +184,52 @@ def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
 
 
 def _attested(node: Attested, scene: Scene) -> Answer:
-    found = None
-    if node.link in scene.attestations:
-        validity = scene.trial.validity(node.link)
-        found = latest_attestation(scene.attestations, node.link, on=scene.on, validity=validity)
+    validity = scene.trial.validity(node.link)
+    holding = held(scene.attestations, node.link, on=scene.on, validity=validity)
+    found = latest_attestation(scene.attestations, node.link, on=scene.on, validity=validity) if holding else None
+    wanted = (Wanted(node.link, attestation=True),)
     if found is None:
         shown = answer_coded(Coded(node.shows), scene).evidence if node.shows else ()
-        wanted = (Wanted(node.link, attestation=True),)
-        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, context=shown, wanted=wanted)
-    attested = found[0]
-    if (
-        node.not_before is not None
-        and attested.truth is Truth.T
-        and _is_before(node.link, node.not_before, found[1], scene)
-    ):
-        wanted = (Wanted(node.link, attestation=True),)
+        days = pending(scene.attestations, node.link, on=scene.on)
+        return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, context=shown, changes=days, wanted=wanted)
+    attested, given = found
+    if attested.truth is Truth.U:
+        return attested
+    if node.reopened_by is not None:
+        later = answer(node.reopened_by, scene.since(given))
+        if later.truth is Truth.T or (later.truth is Truth.U and later.evidence):
+            evidence = attested.evidence + later.evidence
+            return Answer(Truth.U, Reason.ASKS, evidence, attestable=True, changes=attested.changes, wanted=wanted)
+    if attested.truth is not Truth.T:
+        return attested
+    if node.not_before is not None and _is_before(holding, node.not_before, scene):
         return Answer(Truth.U, Reason.TOO_OLD, attested.evidence, attestable=True, wanted=wanted)
-    if node.since_days is None or attested.truth is not Truth.T:
-        return attested
-    since = scene.attestations[node.link][-1].since
-    if since is None:
-        return attested
-    long_enough = within(since, None, scene.window(node.since_days))
-    if long_enough is Truth.U:
-        return Answer(
-            Truth.U,
-            Reason.IMPRECISE_DATE,
-            attested.evidence,
-            attestable=True,
-            wanted=(Wanted(node.link, attestation=True),),
-        )
+    return attested if node.since_days is None else _long_enough(node.since_days, holding, attested, scene, wanted)
+
+
+def _long_enough(
+    days: int, holding: tuple[Attestation, ...], attested: Answer, scene: Scene, wanted: tuple[Wanted, ...]
+) -> Answer:
+    """What was attested as of a day, which must lie so many days back; without a day the sentence itself stands."""
+    told = [item.since for item in holding if item.since is not None]
+    truths = {within(since, None, scene.window(days)) for since in told} or {Truth.T}
     # Attested as of a day, it becomes true when the time has passed.
-    due = frozenset({since.latest + timedelta(days=node.since_days)}) if since.is_bounded else frozenset()
-    return attested.but(truth=long_enough, changes=attested.changes | due)
+    due = frozenset(since.latest + timedelta(days=days) for since in told if since.is_bounded)
+    if len(truths) == 1 and Truth.U not in truths:
+        return attested.but(truth=truths.pop(), changes=attested.changes | due)
+    reason = Reason.IMPRECISE_DATE if Truth.U in truths else Reason.CONFLICT
+    changes = attested.changes | due
+    return Answer(Truth.U, reason, attested.evidence, attestable=True, changes=changes, wanted=wanted)
 
 
-def _is_before(link: str, criterion: str, given: When, scene: Scene) -> bool:
-    """What was attested is surely of a day before the record that proves the other criterion."""
+def _is_before(holding: tuple[Attestation, ...], criterion: str, scene: Scene) -> bool:
+    """What was attested is surely of a day before the record that proves the other criterion, or of a day to come."""
+    told = holding[0].since or holding[0].when
+    if told.earliest > scene.on:
+        return True
     proof = answer_criterion(scene.trial.criterion(criterion), scene)
     if proof.truth is not Truth.T:
         return False
-    told = next((item.since for item in reversed(scene.attestations[link]) if item.since), None)
     days = [
         when.earliest
         for item in proof.evidence
@@ -231,15 +237,24 @@ def _is_before(link: str, criterion: str, given: When, scene: Scene) -> bool:
         and item.effective
         and (when := parse_when(item.effective.partition("..")[0])) is not None
     ]
-    return bool(days) and (told or given).latest < min(days)
+    return bool(days) and told.latest < min(days)
 
 
 def _with_attested(node: WithAttestation, scene: Scene) -> Answer:
+    if node.after_cycles is not None:
+        cycles = [cycle for cycle in scene.courses.second_cycles(scene) if cycle.completed]
+        holding = held(scene.attestations, node.link, on=scene.on, validity=scene.trial.validity(node.link))
+        late = len(cycles) >= node.after_cycles and holding
+        # Given before the cycles of which it would speak, it says nothing of them.
+        if late and not holding[0].when.surely_after(cycles[node.after_cycles - 1].when):
+            return answer(node.of, scene)
     return _with_attestation(node.link, node.of, scene)
 
 
 def _first_response(node: FirstResponse, scene: Scene) -> Answer:
-    return answer_first_response(node, scene, answer_criterion(scene.trial.criterion(node.control), scene))
+    control = answer_criterion(scene.trial.criterion(node.control), scene)
+    found = answer_first_response(node, scene, control)
+    return found.but(changes=found.changes | control.changes) if control.changes else found
 
 
 def answer_part(part: Part, scene: Scene) -> Answer:
@@ -293,8 +308,12 @@ def _with_attestation(link: str, node: Node, scene: Scene, *, not_before: str | 
     attested = latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
     if isinstance(node, Attested) and node.link == link:
         return coded
-    if attested is not None and not_before is not None and attested[0].truth is Truth.T:
-        attested = None if _is_before(link, not_before, attested[1], scene) else attested
+    if attested is None:
+        days = pending(scene.attestations, link, on=scene.on)
+        return coded.but(changes=coded.changes | days) if days else coded
+    if not_before is not None and attested[0].truth is Truth.T:
+        holding = held(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
+        attested = None if _is_before(holding, not_before, scene) else attested
     return decide_with(coded, attested, later=lambda moment: answer(node, scene.since(moment)))
 
 
@@ -347,7 +366,7 @@ def evaluate(
     found = _judge(criteria, scene)
     dead = deceased(scene)
     because = () if dead else (*signals_of(scene), *(("added",) if added else ()))
-    flips = {item.id: None if dead else _flips_on(item, found.answers[item.id], scene) for item in criteria}
+    flips, outcome_flips = (dict.fromkeys(found.answers, None), None) if dead else _sweep(criteria, found, scene)
     return PatientVerdict(
         trial=trial.id,
         criteria_version=trial.version,
@@ -361,7 +380,7 @@ def evaluate(
         outcome=Outcome.INELIGIBLE if dead else found.outcome,
         outcome_reason="deceased" if dead else None,
         permanent=dead or found.permanent,
-        flips_on=None if dead else _outcome_flips(criteria, flips, found, scene),
+        flips_on=outcome_flips,
         to_order=() if dead or found.permanent else _to_order(criteria, found.answers, flips, on),
         criteria=tuple(_verdict(item, found.answers[item.id], flips[item.id], scene) for item in criteria),
     )
@@ -404,33 +423,35 @@ def _is_signed(criterion: Criterion, scene: Scene) -> bool:
     )
 
 
-def _flips_on(criterion: Criterion, found: Answer, scene: Scene) -> date | None:
-    """First later day on which the criterion's truth is another one, nothing new being recorded."""
-    for day in sorted(item for item in found.changes if item > scene.on):
-        if answer_criterion(criterion, scene.at(day)).truth is not found.truth:
-            return day
-    return None
+def _sweep(criteria: list[Criterion], found: _Found, scene: Scene) -> tuple[dict[str, date | None], date | None]:
+    """The first later day on which each criterion's truth, and the outcome, is another one, nothing new being recorded.
 
-
-def _outcome_flips(
-    criteria: list[Criterion], flips: dict[str, date | None], found: _Found, scene: Scene
-) -> date | None:
-    """First later day on which the outcome is another one by time alone."""
-    if any(flips[item.id] is None and item.passes(found.answers[item.id].truth) is False for item in criteria):
-        # One that fails, and always will: the others do not matter.
-        return None
-    for day in sorted({day for day in flips.values() if day is not None}):
-        later = {item.id: _answer_on(item, found.answers[item.id], scene, day) for item in criteria}
-        if _outcome(criteria, later, scene.at(day))[0] is not found.outcome:
-            return day
-    return None
-
-
-def _answer_on(criterion: Criterion, found: Answer, scene: Scene, day: date) -> Answer:
-    """The answer on a later day; without a day of change in between it is the same."""
-    if not any(scene.on < change <= day for change in found.changes):
-        return found
-    return answer_criterion(criterion, scene.at(day))
+    Every day on which an answer may change is visited in order, the answers that may change there are found anew; an
+    answer of a later day may name further days.
+    """
+    flips: dict[str, date | None] = dict.fromkeys(found.answers, None)
+    answers = dict(found.answers)
+    waiting = [(day, item.id) for item in criteria for day in answers[item.id].changes if day > scene.on]
+    heapify(waiting)
+    seen = set(waiting)
+    outcome: date | None = None
+    while waiting and (outcome is None or None in flips.values()):
+        day = waiting[0][0]
+        later = scene.at(day)
+        while waiting and waiting[0][0] == day:
+            _, name = heappop(waiting)
+            if outcome is not None and flips[name] is not None:
+                continue
+            answers[name] = answer_criterion(scene.trial.criterion(name), later)
+            if flips[name] is None and answers[name].truth is not found.answers[name].truth:
+                flips[name] = day
+            for further in ((change, name) for change in answers[name].changes if change > day):
+                if further not in seen:
+                    seen.add(further)
+                    heappush(waiting, further)
+        if outcome is None and _outcome(criteria, answers, later)[0] is not found.outcome:
+            outcome = day
+    return flips, outcome
 
 
 def _to_order(

@@ -88,7 +88,8 @@ class TumourConcept:
 class StatusConcept:
     """What was said of the course of the disease: a clinician's status, a RECIST category, a best response.
 
-    ``clinical``, ``recist``, ``best`` are question codes; ``worsened`` and ``controlled`` answer codes, ``..._words`` printed answers.
+    ``clinical``, ``recist``, ``best`` are question codes; ``worsened``, ``controlled`` and ``neither`` answer codes, ``..._words``
+    printed answers.
     """
 
     clinical: Codings
@@ -96,8 +97,10 @@ class StatusConcept:
     best: Codings
     worsened: Codings
     controlled: Codings
+    neither: Codings
     worsened_words: frozenset[str]
     controlled_words: frozenset[str]
+    neither_words: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +196,10 @@ def _status(node: Node) -> StatusConcept:
         best=codings(node["best"]),
         worsened=codings(node["worsened"]),
         controlled=codings(node["controlled"]),
+        neither=codings(node["neither"]),
         worsened_words=frozenset(node["worsened_words"].texts()),
         controlled_words=frozenset(node["controlled_words"].texts()),
+        neither_words=frozenset(node["neither_words"].texts()),
     )
 
 

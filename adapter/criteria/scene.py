@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from adapter.criteria.answer import Answer, Evidence
-from adapter.criteria.attestation import Attestations, attestations
+from adapter.criteria.attestation import Attestations, Validity, attestations
 from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
-from adapter.fhir import PatientRecord, When, parse_when, when_of
+from adapter.fhir import ALWAYS, PatientRecord, When, parse_when, when_of
 from adapter.fhir.resources import CodeableConcept, Coding, Condition, Observation, Patient, Resource
-from adapter.terminology import ICD10, Site, Units, ValueSet
+from adapter.terminology import ICD10, ICDO3, Site, Units, ValueSet
 
 if TYPE_CHECKING:
     from adapter.criteria.concepts.laboratory import Readings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from adapter.criteria.prepared import CourseConcept, StatusConcept, TumourConcept
     from adapter.criteria.trial import Trial
 
-__all__ = ["FLAG_ONLY", "USABLE", "Scene", "is_on_record", "verification", "within"]
+__all__ = ["FLAG_ONLY", "ICD10_CM", "USABLE", "Scene", "is_on_record", "verification", "within"]
 
 #: Observation.status (eligibility.yaml semantics): used, shown only; every other one is dropped.
 USABLE = frozenset({"final", "amended", "corrected"})
@@ -40,6 +40,9 @@ def within(when: When, start: date | None, end: date) -> Truth:
 
 
 _N = TypeVar("_N", bound=Node)
+
+ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+_READ_SYSTEMS = frozenset({ICD10, ICDO3, "urn:reluth:terms"})
 
 _NO_SETS: frozenset[ValueSet] = frozenset()
 _DROPPED = frozenset({"refuted", "entered-in-error"})
@@ -195,6 +198,48 @@ class Scene:
         from adapter.criteria.concepts.prrt import Courses  # noqa: PLC0415 - concepts are made from scenes
 
         return Courses.of(self)
+
+    def declared(self, domain: str, window: Validity) -> tuple[date | None, frozenset[date]]:
+        """Until when a declaration covers a window that ends with the reference date, and the days on which that may change.
+
+        Returns:
+            None where none covers it; a window for good is never covered.
+        """
+        start = window.first_day(self.on)
+        until = self.site.complete_until(domain, start, self.on) if start is not None else None
+        changes = {
+            day
+            for item in self.site.completeness
+            if item.domain == domain
+            for day in (*window.reaches(item.start), item.end + timedelta(days=1))
+        }
+        return until, frozenset(day for day in changes if day > self.on)
+
+    def has_unread_condition(self, start: date | None, *value_sets: ValueSet) -> bool:
+        """A Condition that cannot be read, and so may be of the value sets, is on record and not over before a day.
+
+        Absence is not presumed beside it. It stands in words, or in a code of another system; of ICD-10-CM, which shares
+        the categories of ICD-10, only a code that would be of the value sets.
+        """
+        return any(
+            (start is None or over.latest >= start)
+            and (not shared or any(item.has(ICD10, code) for code in shared for item in value_sets))
+            for over, shared in self._unread
+        )
+
+    @cached_property
+    def _unread(self) -> tuple[tuple[When, tuple[str, ...]], ...]:
+        """The Conditions on record without a code that criteria read: when each ended, and its codes of ICD-10-CM."""
+        if self.base is not None:
+            return self.base._unread
+        found = []
+        for item in self.record.conditions:
+            codes = tuple(self.codes(item.code))
+            if any(system in _READ_SYSTEMS for system, _ in codes) or not is_on_record(item, self.on):
+                continue
+            shared = tuple(code for system, code in codes if system == ICD10_CM)
+            found.append((parse_when(item.abatement_date_time) or ALWAYS, shared))
+        return tuple(found)
 
     def window(self, days: int) -> date:
         """First day of a window that ends with the reference date."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
-from adapter.fhir.record import PatientRecord, needed_references, when_of
+from adapter.fhir.record import PatientRecord, known_from, needed_references, when_of
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
 
@@ -24,6 +24,7 @@ __all__ = [
     "age_on",
     "is_no_result",
     "is_usable",
+    "known_from",
     "needed_references",
     "normalise_reference",
     "parse_when",

@@ -38,7 +38,7 @@ from adapter.fhir.resources import (
 )
 from adapter.fhir.summary import normalise_reference
 
-__all__ = ["PatientRecord", "needed_references", "when_of"]
+__all__ = ["PatientRecord", "known_from", "needed_references", "when_of"]
 
 _R = TypeVar("_R", bound=Resource)
 
@@ -284,7 +284,7 @@ class PatientRecord:
 
         What has no onset is as late as its recordedDate: nothing says that it was so before.
         """
-        return self._only(lambda item: _known_from(item).surely_after(moment))
+        return self._only(lambda item: known_from(item).surely_after(moment))
 
     def _only(self, keep: Callable[[Resource], bool]) -> PatientRecord:
         kept = {
@@ -294,7 +294,8 @@ class PatientRecord:
         return PatientRecord(self.patient, self.merged, self.unreadable, kept, self.shared)
 
 
-def _known_from(resource: Resource) -> When:
+def known_from(resource: Resource) -> When:
+    """When what a resource tells was so; without an onset, when it was recorded: nothing says that it was so before."""
     recorded = _recorded_only(resource)
     return (parse_when(recorded) if recorded is not None else None) or when_of(resource)
 
@@ -353,6 +354,8 @@ def _stand_in(raw: bytes) -> Resource | None:
             return AllergyIntolerance(
                 resource_type="AllergyIntolerance", id=identity, verification_status=unsure, code=code, type="allergy"
             )
+        case "AdverseEvent":
+            return AdverseEvent(resource_type="AdverseEvent", id=identity, event=_concept(body.get("event")))
         case "ResearchSubject":
             return ResearchSubject(resource_type="ResearchSubject", id=identity, status="candidate")
         case "Procedure":

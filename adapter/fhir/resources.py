@@ -114,6 +114,7 @@ class Extension(_Struct, frozen=True):
     url: str | None = None
     value_codeable_concept: CodeableConcept | None = None
     value_code: str | None = None
+    value_string: str | None = None
     value_integer: int | None = None
     extension: tuple[Extension, ...] = ()
 
@@ -421,7 +422,7 @@ class AdverseEvent(Resource, frozen=True):
     event: CodeableConcept | None = None
     subject: Reference | None = None
     date: str | None = None
-    outcome: CodeableConcept | None = None
+    outcome: CodeableConcept | tuple[CodeableConcept, ...] | None = None  # R5: a list
     suspect_entity: tuple[SuspectEntity, ...] = ()
 
 

@@ -187,6 +187,11 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
             for key in ("text", "display"):
                 if isinstance(text := node.get(key), str):
                     texts[text] = None
+        coding = node.get("coding")
+        for entry in coding if isinstance(coding, list) else ():
+            # A coding with a display and no code is words, too.
+            if isinstance(entry, dict) and isinstance(text := entry.get("display"), str):
+                texts[text] = None
     if isinstance(canonical := body.get("questionnaire"), str):
         codes[f"questionnaire|{canonical}"] = None
     patient = own if resource_type == "Patient" else _person(body)

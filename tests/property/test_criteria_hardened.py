@@ -5,7 +5,7 @@ The check of ``flips_on`` is slow on purpose: each later day is answered from a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
@@ -14,8 +14,6 @@ from time import process_time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from adapter.criteria import Criterion, PatientVerdict, Stage, Trial, Truth, evaluate
 from adapter.criteria.answer import Answer
@@ -33,9 +31,6 @@ ON = date(2025, 6, 1)
 DAYS = (ON, date(2025, 6, 30), date(2025, 2, 28), date(2025, 3, 31), date(2024, 2, 29))
 FAR = 400
 NET = {"condition": {"icd10": "C17.2", "id": "net", "onset": "2019-01-01"}}
-STEADY = settings(
-    derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
-)
 
 
 @cache
@@ -97,7 +92,9 @@ def outcome(chart: Chart, found: Mapping[str, Answer]) -> str:
 
 
 def _day(random: Random, on: date, *back: int) -> str:
-    day = on - timedelta(days=random.choice(back)) + timedelta(days=random.choice([-1, 0, 0, 1, random.randint(-40, 40)]))
+    day = (
+        on - timedelta(days=random.choice(back)) + timedelta(days=random.choice([-1, 0, 0, 1, random.randint(-40, 40)]))
+    )
     forms = [f"{day}"] * 7 + [f"{day:%Y-%m}", f"{day}T22:30:00Z", f"{day}T08:00:00+02:00"]
     return random.choice(forms)
 
@@ -218,8 +215,38 @@ def _histories(random: Random, on: date) -> Entry:
     )
 
 
-LINKS = "I03 I04 I05 I06 I06.a I06.b I09 I09.a I09.b I10 I14 I16 E01 E02 E03.a E03.b E06 E07.b E10 E10.controlled E12".split()
-LINKS += "E12.treated E12.stable-24-weeks E15 E16 E17 E17.treated-and-controlled E13.breast-feeding I11.a I08".split()
+LINKS = [
+    "I03",
+    "I04",
+    "I05",
+    "I06",
+    "I06.a",
+    "I06.b",
+    "I09",
+    "I09.a",
+    "I09.b",
+    "I10",
+    "I14",
+    "I16",
+    "E01",
+    "E02",
+    "E03.a",
+    "E03.b",
+    "E06",
+    "E07.b",
+    "E10",
+    "E10.controlled",
+    "E12",
+    "E12.treated",
+    "E12.stable-24-weeks",
+    "E15",
+    "E16",
+    "E17",
+    "E17.treated-and-controlled",
+    "E13.breast-feeding",
+    "I11.a",
+    "I08",
+]  # fmt: skipp
 
 
 def _attested(random: Random, on: date) -> Entry:
@@ -256,67 +283,77 @@ def drawn(seed: int) -> Chart:
     return Chart(tuple(entries), on, random.choice(list(Stage)), person, study, complete)
 
 
-charts = st.integers(0, 2**32).map(drawn)
+#: Every block tells its own records: hypothesis would draw small numbers the most, and with them the same few stories.
+blocks = pytest.mark.parametrize("block", range(8))
 
 
-@STEADY
-@given(charts, st.lists(st.integers(1, FAR), min_size=6, max_size=6))
-def test_verdict_of_a_later_day_is_that_of_a_scene_of_its_own(chart: Chart, days: Sequence[int]) -> None:
-    shared = chart.scene(chart.on)
-    answers(chart, shared)
-    near = {(day - chart.on).days + more for item in answers(chart, shared).values() for day in item.changes for more in (-1, 0)}
-
-    for number in sorted({*days, *(day for day in near if 0 < day < FAR)}):
-        day = chart.on + timedelta(days=number)
-        own, other = chart.scene(day), shared.at(day)
-        for criterion in chart.criteria:
-            alone, found = answer_criterion(criterion, own), answer_criterion(criterion, other)
-            assert (criterion.id, day, found.truth, found.attestable) == (criterion.id, day, alone.truth, alone.attestable)
-            for part in criterion.parts:
-                assert (part.id, day, answer_part(part, other).truth) == (part.id, day, answer_part(part, own).truth)
+def told(block: int, count: int = 20) -> Iterator[tuple[Chart, Random]]:
+    """Records of a block, each with a source of choices for the test."""
+    for number in range(block * count, (block + 1) * count):
+        yield drawn(number), Random(number)
 
 
-@STEADY
-@given(charts, st.lists(st.integers(1, FAR), min_size=12, max_size=12))
-def test_flips_on_is_not_later_than_any_day_with_another_truth(chart: Chart, days: Sequence[int]) -> None:
-    verdict = chart.judge()
-    first = answers(chart, chart.scene(chart.on))
-    told = {item.id: item.flips_on for item in verdict.criteria}
-    known = {(day - chart.on).days + more for day in (*told.values(), verdict.flips_on) if day for more in (-1, 0)}
+@blocks
+def test_verdict_of_a_later_day_is_that_of_a_scene_of_its_own(block: int) -> None:
+    for chart, random in told(block):
+        shared = chart.scene(chart.on)
+        changes = {day for item in answers(chart, shared).values() for day in item.changes}
+        near = {(day - chart.on).days + more for day in changes for more in (-1, 0)}
 
-    for number in sorted({*days, *(day for day in known if 0 < day < FAR)}):
-        day = chart.on + timedelta(days=number)
-        later = answers(chart, chart.scene(day))
-        for name, flips in told.items():
-            if flips is None or day < flips:
-                assert (name, day, later[name].truth) == (name, day, first[name].truth)
-            elif day == flips:
-                assert later[name].truth is not first[name].truth, (name, day)
-        if verdict.flips_on is None or day < verdict.flips_on:
-            assert outcome(chart, later) == outcome(chart, first), day
+        for number in sorted({*random.sample(range(1, FAR), 6), *(day for day in near if 0 < day < FAR)}):
+            day = chart.on + timedelta(days=number)
+            own, other = chart.scene(day), shared.at(day)
+            for criterion in chart.criteria:
+                alone, found = answer_criterion(criterion, own), answer_criterion(criterion, other)
+                parts = [(answer_part(part, own).truth, answer_part(part, other).truth) for part in criterion.parts]
+
+                assert (found.truth, found.attestable) == (alone.truth, alone.attestable), (criterion.id, day, chart)
+                assert all(one is two for one, two in parts), (criterion.id, day, chart)
 
 
-@STEADY
-@given(charts, st.integers(0, 2**32))
-def test_order_of_resources_does_not_change_a_byte_of_a_hardened_record(chart: Chart, draw: int) -> None:
-    def shuffled(resources: list[Entry]) -> list[Entry]:
-        Random(draw).shuffle(resources)
-        return resources
+@blocks
+def test_flips_on_is_not_later_than_any_day_with_another_truth(block: int) -> None:
+    for chart, random in told(block):
+        verdict = chart.judge()
+        first = answers(chart, chart.scene(chart.on))
+        flips = {item.id: item.flips_on for item in verdict.criteria}
+        known = {(day - chart.on).days + more for day in (*flips.values(), verdict.flips_on) if day for more in (-1, 0)}
 
-    assert encode(chart.judge(shuffled).to_json()) == encode(chart.judge().to_json())
+        for number in sorted({*random.sample(range(1, FAR), 30), *(day for day in known if 0 < day < FAR)}):
+            day = chart.on + timedelta(days=number)
+            later = answers(chart, chart.scene(day))
+            for name, flip in flips.items():
+                same = later[name].truth is first[name].truth
+
+                assert same or (flip is not None and flip <= day), (name, day, chart)
+                assert not same or flip != day, (name, day, chart)
+            if verdict.flips_on is None or day < verdict.flips_on:
+                assert outcome(chart, later) == outcome(chart, first), (day, chart)
 
 
-@STEADY
-@given(charts, st.integers(0, 2**32))
-def test_resources_under_another_id_count_once_in_a_hardened_record(chart: Chart, draw: int) -> None:
-    random = Random(draw)
+@blocks
+def test_order_of_resources_does_not_change_a_byte_of_a_hardened_record(block: int) -> None:
+    for chart, random in told(block):
 
-    def doubled(resources: list[Entry]) -> list[Entry]:
-        return [*resources, *({**item, "id": f"{item['id']}-again"} for item in resources[1:] if random.random() < 0.4)]
+        def shuffled(resources: list[Entry], random: Random = random) -> list[Entry]:
+            return random.sample(resources, len(resources))
 
-    assert {item.id: item.truth for item in chart.judge(doubled).criteria} == {
-        item.id: item.truth for item in chart.judge().criteria
-    }
+        assert encode(chart.judge(shuffled).to_json()) == encode(chart.judge().to_json()), chart
+
+
+@blocks
+def test_resources_under_another_id_count_once_in_a_hardened_record(block: int) -> None:
+    for chart, random in told(block):
+
+        def doubled(resources: list[Entry], random: Random = random) -> list[Entry]:
+            twice = [item for item in resources[1:] if random.random() < 0.4]
+            return [*resources, *({**item, "id": f"{item['id']}-again"} for item in twice)]
+
+        once, again = (
+            {item.id: item.truth for item in found.criteria} for found in (chart.judge(), chart.judge(doubled))
+        )
+
+        assert again == once, chart
 
 
 # Records by hand --------------------------------------------------------------------------------------------------------
@@ -333,7 +370,10 @@ UNDATED = [
 BLOOD = {"lab": {"of": "creatinine", "value": 152, "ucum": "umol/L"}}
 ODD: dict[str, list[Entry]] = {
     "four infusions without a date, attested": [*UNDATED, {"attest": {"I03": True}}],
-    "four infusions without a date, marked": [*UNDATED, {"procedure": {"term": "prrt-course-first", "date": "2020-01-01"}}],
+    "four infusions without a date, marked": [
+        *UNDATED,
+        {"procedure": {"term": "prrt-course-first", "date": "2020-01-01"}},
+    ],
     "four infusions of unreadable dates, attested": [
         *({**item, "effectiveDateTime": "hier"} for item in UNDATED),
         {"attest": {"I03": True}},
@@ -343,19 +383,25 @@ ODD: dict[str, list[Entry]] = {
         {"body": {"weight": 70}},
         {"lab": {"of": "http://loinc.org|8302-2", "between": [-5, 180], "ucum": "cm"}},
     ],
-    "a weight from below zero": [
-        BLOOD,
-        {"body": {"height": 170}},
-        {"lab": {"of": "http://loinc.org|29463-7", "between": [-5, 80], "ucum": "kg"}},
-    ],
     "empty codings": [
         {"resourceType": "Condition", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": ""}]}},
         {"resourceType": "AllergyIntolerance", "code": {"coding": [{}]}},
         {"resourceType": "Coverage", "status": "active", "type": {"coding": [{"code": ""}]}, "payor": [{}]},
         {"resourceType": "Consent", "status": "active", "scope": {}, "policy": [{}], "provision": {}},
-        {"resourceType": "ImagingStudy", "procedureCode": [{}], "modality": [None, {"code": 5}], "series": [{"modality": 3}]},
+        {
+            "resourceType": "ImagingStudy",
+            "procedureCode": [{}],
+            "modality": [None, {"code": 5}],
+            "series": [{"modality": 3}],
+        },
         {"resourceType": "AdverseEvent", "extension": [{"url": "urn:example:ctcae-grade"}], "suspectEntity": [{}]},
-        {"resourceType": "Observation", "status": "final", "code": {}, "valueString": "\u0000\u0007", "component": [{}]},
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {},
+            "valueString": "\u0000\u0007",
+            "component": [{}],
+        },
     ],
     "dates at the ends of time": [
         {"condition": {"icd10": "I63.9", "onset": "0001-01-01", "abatement": "9999-12-31"}},
@@ -366,6 +412,59 @@ ODD: dict[str, list[Entry]] = {
 }
 
 
+#: What time alone changes, and when: by the record, the criterion and the completeness that the site declares.
+CHANGING: dict[str, tuple[str, Chart]] = {
+    "a form of which only the year is known": ("E10", Chart(({"attest": {"E10": False, "authored": "2025"}},))),
+    "a declaration of almost five years": (
+        "E17",
+        Chart((), complete=(Completeness("condition", date(2020, 8, 1), date(2030, 12, 31)),)),
+    ),
+    "a declaration of almost twenty-four weeks": (
+        "E12",
+        Chart((), complete=(Completeness("condition", date(2025, 1, 1), date(2030, 12, 31)),)),
+    ),
+    "an examination at the end of its window": (
+        "I09",
+        Chart(({"sstr": {"date": "2025-02-01"}}, {"attest": {"I09.b": True, "I09.c": True}})),
+    ),
+    "a participation that ended thirty days ago": (
+        "E16",
+        Chart(({"participation": {"status": "off-study", "start": "2025-01-01", "end": "2025-05-02"}},)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CHANGING))
+def test_flips_on_is_the_first_of_four_hundred_days_with_another_truth(name: str) -> None:
+    criterion, chart = CHANGING[name]
+    asked = trial().criterion(criterion)
+    truth = answer_criterion(asked, chart.scene(chart.on)).truth
+    days = (chart.on + timedelta(days=number) for number in range(1, FAR + 1))
+    first = next((day for day in days if answer_criterion(asked, chart.scene(day)).truth is not truth), None)
+
+    flips = next(item.flips_on for item in chart.judge().criteria if item.id == criterion)
+
+    assert first is not None
+    assert flips == first
+
+
+def test_flips_on_of_the_outcome_is_found_behind_the_first_change_of_a_criterion() -> None:
+    # E16 becomes true on the 30th of June, and open again when the participation is over for longer than it counts.
+    chart = Chart(
+        (
+            {"condition": {"icd10": "I63.9", "onset": "2024-07-10"}},
+            {"participation": {"start": "2025-06", "end": "2025-08-01"}},
+        )
+    )
+    days = [chart.on + timedelta(days=number) for number in range(120)]
+    said = [outcome(chart, answers(chart, chart.scene(day))) for day in days]
+
+    verdict = chart.judge()
+
+    assert said[0] == str(verdict.outcome) == "ineligible"
+    assert verdict.flips_on == next(day for day, word in zip(days, said, strict=True) if word != "ineligible")
+
+
 @pytest.mark.parametrize("stage", list(Stage))
 @pytest.mark.parametrize("name", sorted(ODD))
 def test_verdict_is_given_for_every_record_that_decodes(name: str, stage: Stage) -> None:
@@ -374,12 +473,18 @@ def test_verdict_is_given_for_every_record_that_decodes(name: str, stage: Stage)
     assert all((item.truth is Truth.U) == (item.reason is not None) for item in found.criteria)
 
 
-def test_verdict_on_a_record_with_a_diagnosis_of_every_stay_takes_no_longer_than_a_twentieth_of_a_second_for_ten() -> None:
+def test_verdict_on_a_record_with_a_diagnosis_of_every_stay_costs_what_its_diagnoses_cost() -> None:
     # Billing codes the tumour anew at each stay: a few hundred Conditions of one person are usual.
-    stays = [{"condition": {"icd10": code, "onset": "2023-01-01"}} for _ in range(100) for code in ("C17.2", "C18.2")]
-    record = Chart(tuple(stays)).record()
+    def seconds(stays: int) -> float:
+        codes = [
+            {"condition": {"icd10": code, "onset": "2023-01-01"}} for _ in range(stays) for code in ("C17.2", "C18.2")
+        ]
+        record = Chart(tuple(codes)).record()
+        start = process_time()
+        evaluate(trial(), record, site=Site.plain("icm"), stage=Stage.REGISTRATION, on=ON)
+        return process_time() - start
 
-    start = process_time()
-    evaluate(trial(), record, site=Site.plain("icm"), stage=Stage.REGISTRATION, on=ON)
+    few, many = (min(seconds(stays) for _ in range(3)) for stays in (20, 100))
 
-    assert process_time() - start < 0.5
+    # Five times the diagnoses: five times the work, not twenty-five times.
+    assert many < 12 * few

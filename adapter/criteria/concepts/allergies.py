@@ -142,7 +142,10 @@ def _to_substance(item: AllergyIntolerance, known: Truth) -> Reason | None:
 
 
 def _may_be_meant(node: Allergy, concepts: list[CodeableConcept], scene: Scene) -> bool:
-    """Another product of the class, a substance in words alone, or an allergy that does not say to what."""
+    """Another product of the class, one of its names, or an allergy to something that is in no classification we read.
+
+    Free text never refutes: it may name a product by any of its brands.
+    """
     if any(scene.has(value_set, *concepts) for value_set in node.asking):
         return True
     texts = [
@@ -150,7 +153,8 @@ def _may_be_meant(node: Allergy, concepts: list[CodeableConcept], scene: Scene) 
     ]
     if any(node.asking_text.search(text) for text in texts):
         return True
-    return not texts and not any(coding.code for concept in concepts for coding in concept.coding)
+    read = {item.system for item in (*node.substances, *node.asking, node.none)}
+    return not any(system in read for system, _ in scene.codes(*concepts))
 
 
 def _codes(concept: CodeableConcept | None) -> frozenset[str]:

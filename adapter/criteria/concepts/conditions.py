@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.attestation import Validity
 from adapter.criteria.concepts.tumours import is_unconfirmed
 from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import Coded, Condition
@@ -30,19 +31,33 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
     sure = [(evidence, item) for standing, evidence, item in sorted_out if standing is None]
     past = tuple(evidence for standing, evidence, _ in sorted_out if standing is _PAST)
     open_ = [(standing, evidence) for standing, evidence, _ in sorted_out if isinstance(standing, Reason)]
+    dated = frozenset(day for item in matching for day in _arrivals(item, scene.on))
     if sure:
-        return Answer(Truth.T, evidence=tuple(evidence for evidence, _ in sure), changes=_ends(sure, node.current_days))
+        changes = _ends(sure, node.current_days) | dated
+        return Answer(Truth.T, evidence=tuple(evidence for evidence, _ in sure), changes=changes)
     if open_:
         evidence_open = tuple(evidence for _, evidence in open_)
-        return Answer(Truth.U, open_[0][0], evidence_open, attestable=node.attestable, wanted=wanted)
-    until = (
-        scene.site.complete_until(node.complete, scene.window(node.complete_days), scene.on) if node.complete else None
-    )
-    if until is not None:
-        return Answer(Truth.F, evidence=past, presumed=True, changes=frozenset({until + timedelta(days=1)}))
+        attestable = node.attestable
+        return Answer(Truth.U, open_[0][0], evidence_open, attestable=attestable, changes=dated, wanted=wanted)
+    if node.complete is not None:
+        until, changes = scene.declared(node.complete, Validity(days=node.complete_days))
+        unread = scene.has_unread_condition(scene.window(node.complete_days), node.value_set)
+        if until is not None and not unread:
+            return Answer(Truth.F, evidence=past, presumed=True, changes=changes)
+        reason = Reason.NO_DATA if until is None else Reason.NOT_READ
+        return Answer(Truth.U, reason, past, attestable=node.attestable, changes=changes, wanted=wanted)
     if node.absent is not Truth.U:
         return Answer(node.absent, evidence=past)
     return Answer(Truth.U, Reason.NO_DATA, past, attestable=node.attestable, wanted=wanted)
+
+
+def _arrivals(item: ConditionResource, on: date) -> Iterator[date]:
+    """Later days on which a partial onset has passed, or on which a known end has come."""
+    period = item.abatement_period
+    over = parse_when(item.abatement_date_time or (period.end or period.start if period else None))
+    for when in (when_of(item), over):
+        if when is not None and when.is_bounded and when.latest > on:
+            yield from (when.earliest, when.latest)
 
 
 #: Refuted by time: it was so, and no longer is.

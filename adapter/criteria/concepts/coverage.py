@@ -74,6 +74,8 @@ def _standing(resource: CoverageResource, force: InForce) -> Reason | None:
 
 
 def _is_compulsory(resource: CoverageResource, node: Coverage, scene: Scene) -> bool:
+    if _says(node.excludes, _codes(resource, scene), _texts(resource)):
+        return False
     text = resource.type.text if resource.type else None
     if _says(node.types, _codes(resource, scene), [text]):
         return True
@@ -82,8 +84,13 @@ def _is_compulsory(resource: CoverageResource, node: Coverage, scene: Scene) -> 
 
 def _asks(resource: CoverageResource, node: Coverage, scene: Scene) -> bool:
     """State medical aid, wherever it says so: the local fund is its payor too."""
+    return _says(node.asks, _codes(resource, scene), _texts(resource))
+
+
+def _texts(resource: CoverageResource) -> list[str | None]:
+    """The words of its type and payors."""
     texts = [resource.type.text, *(item.display for item in resource.type.coding)] if resource.type else []
-    return _says(node.asks, _codes(resource, scene), [*texts, *(payor.display for payor in resource.payor)])
+    return [*texts, *(payor.display for payor in resource.payor)]
 
 
 def _codes(resource: CoverageResource, scene: Scene) -> set[tuple[str | None, str]]:

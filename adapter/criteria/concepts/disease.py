@@ -7,7 +7,7 @@ worsened one after the last cycle.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import wraps
@@ -19,7 +19,7 @@ from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import ControlMonths, FirstResponse, NewProgression, Node, Progression, SecondResponse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, add_months, when_of
-from adapter.fhir.resources import Observation
+from adapter.fhir.resources import Observation, ObservationComponent
 
 __all__ = [
     "Assessment",
@@ -44,6 +44,7 @@ class _Said(StrEnum):
     WORSENED = "worsened"
     CONTROLLED = "controlled"
     NEITHER = "neither"
+    UNREAD = "unread"
 
 
 _N = TypeVar("_N", bound=Node)
@@ -74,29 +75,39 @@ def _assessments(scene: Scene) -> tuple[Assessment, ...]:
     found = []
     for kind, asked in ((_Kind.CLINICAL, concept.clinical), (_Kind.RECIST, concept.recist), (_Kind.BEST, concept.best)):
         for observation, carrier in scene.readings.carriers(asked):
-            if carrier is not observation or not scene.counts(observation):
+            said = _said(carrier, scene)
+            if said is None or not scene.counts(observation):
                 continue
             belongs = scene.tumours.belongs(observation)
             if belongs is not Truth.F:
-                text = (
-                    code_text(scene, observation.value_codeable_concept, "http://snomed.info/sct")
-                    or observation.value_string
-                )
-                evidence = evidence_of(observation, text)
-                found.append(Assessment(kind, _said(observation, scene), when_of(observation), belongs, evidence))
+                concept_sent = carrier.value_codeable_concept
+                text = code_text(scene, concept_sent, "http://snomed.info/sct") or carrier.value_string
+                evidence = evidence_of(observation, text if said is not _Said.UNREAD else None)
+                found.append(Assessment(kind, said, when_of(observation), belongs, evidence))
     return tuple(sorted(found, key=lambda item: (item.when.start, item.evidence.reference)))
 
 
-def _said(observation: Observation, scene: Scene) -> _Said:
-    codes = set(scene.codes(observation.value_codeable_concept))
-    words = {_word(observation.value_string)}
-    if observation.value_codeable_concept is not None:
-        words.add(_word(observation.value_codeable_concept.text))
-    if codes & scene.statuses.worsened or words & scene.statuses.worsened_words:
-        return _Said.WORSENED
-    if codes & scene.statuses.controlled or words & scene.statuses.controlled_words:
-        return _Said.CONTROLLED
-    return _Said.NEITHER
+def _said(carrier: Observation | ObservationComponent, scene: Scene) -> _Said | None:
+    """What an answer says; None where there is none, ``UNREAD`` where codes and words are not known or disagree."""
+    concept, told = carrier.value_codeable_concept, scene.statuses
+    codes = set(scene.codes(concept))
+    words = {_word(carrier.value_string), _word(concept.text if concept else None)} - {""}
+    found = {
+        said
+        for said, coded, worded in (
+            (_Said.WORSENED, told.worsened, told.worsened_words),
+            (_Said.CONTROLLED, told.controlled, told.controlled_words),
+            (_Said.NEITHER, told.neither, told.neither_words),
+        )
+        if codes & coded or words & worded
+    }
+    if len(found) == 1:
+        return found.pop()
+    has_value = concept is not None or any(
+        value is not None
+        for value in (carrier.value_string, carrier.value_quantity, carrier.value_integer, carrier.value_boolean)
+    )
+    return _Said.UNREAD if has_value else None
 
 
 def _word(text: str | None) -> str:
@@ -104,7 +115,12 @@ def _word(text: str | None) -> str:
 
 
 def _worsenings(scene: Scene) -> list[Assessment]:
-    return [item for item in assessments(scene) if item.said is _Said.WORSENED and item.kind is not _Kind.BEST]
+    """What worsened, and answers that cannot be read and may say so: those are of no tumour for sure."""
+    return [
+        item if item.said is _Said.WORSENED else replace(item, belongs=Truth.U)
+        for item in assessments(scene)
+        if item.said in (_Said.WORSENED, _Said.UNREAD) and item.kind is not _Kind.BEST
+    ]
 
 
 def _course_open(scene: Scene) -> Answer:
@@ -161,7 +177,10 @@ def _control(progressed: When, first: date, last: date) -> Truth:
 
 def _loose(items: Iterable[Assessment]) -> Reason:
     """Why assessments that may count do not."""
-    return Reason.UNATTRIBUTED if any(item.belongs is Truth.U for item in items) else Reason.IMPRECISE_DATE
+    found = tuple(items)
+    if any(item.said is _Said.UNREAD for item in found):
+        return Reason.NOT_READ
+    return Reason.UNATTRIBUTED if any(item.belongs is Truth.U for item in found) else Reason.IMPRECISE_DATE
 
 
 @_dated
@@ -179,7 +198,7 @@ def answer_progression(_: Progression, scene: Scene) -> Answer:
     open_ = [item for item, sure in counting if sure is Truth.U]
     if open_:
         dated = [item for item in open_ if item.belongs is not Truth.U]
-        reason = _loose(open_[:1]) if not dated else Reason.IMPRECISE_DATE
+        reason = _loose(open_) if not dated else Reason.IMPRECISE_DATE
         return Answer(Truth.U, reason, tuple(item.evidence for item in open_), wanted=wanted)
     return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
 
@@ -214,10 +233,11 @@ class _Counted:
         )
 
     def only(self, *kinds: _Kind, said: _Said) -> _Counted:
-        def fits(item: Assessment) -> bool:
-            return item.kind in kinds and item.said is said
-
-        return _Counted(tuple(filter(fits, self.sure)), tuple(filter(fits, self.open)))
+        """Those of some kinds that say so; what cannot be read may."""
+        mine = [item for item in self.sure if item.kind in kinds]
+        open_ = [item for item in self.open if item.kind in kinds and item.said in (said, _Said.UNREAD)]
+        unread = [item for item in mine if item.said is _Said.UNREAD]
+        return _Counted(tuple(item for item in mine if item.said is said), (*open_, *unread))
 
     @property
     def all(self) -> tuple[Assessment, ...]:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import assert_never
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.attestation import Validity, latest_attestation
+from adapter.criteria.attestation import Validity, latest_attestation, pending
 from adapter.criteria.concepts.conditions import clinical_status
 from adapter.criteria.concepts.naming import concepts_of
 from adapter.criteria.concepts.tumours import is_unconfirmed
 from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of, is_on_record, within
 from adapter.criteria.tree import DatedEvent, MarrowFraction, OtherTumour
 from adapter.criteria.truth import Truth, negate
-from adapter.fhir import ALWAYS, When, parse_when, when_of
+from adapter.fhir import ALWAYS, When, known_from, parse_when, when_of
 from adapter.fhir.resources import Condition, MedicationAdministration, Procedure
 from adapter.terminology import ValueSet, plain_code
 
@@ -43,10 +43,12 @@ class _Sorted:
 
 def _closing(when: When, window: Validity) -> frozenset[date]:
     """Days on which time alone may move an event into the past or out of the window."""
-    if not when.is_bounded:
+    if when.end >= ALWAYS.end:
         return frozenset()
-    arrives = frozenset({when.latest}) if not when.is_one_day else frozenset()
-    return window.lapses(when.earliest) | window.lapses(when.latest) | arrives
+    leaves = window.lapses(when.latest)
+    if when.start > ALWAYS.start:
+        leaves |= window.lapses(when.earliest)
+    return leaves | {when.latest} if not when.is_one_day else leaves
 
 
 def answer_dated_event(node: DatedEvent, scene: Scene) -> Answer:
@@ -117,7 +119,7 @@ def _asking(item: Condition, start: date | None, node: DatedEvent, scene: Scene)
     changes = _closing(over, node.within) if over is not None else frozenset()
     if _has_onset(item) and clinical_status(item) in _OVER:
         changes |= _closing(when_of(item), node.within)
-    return _Sorted(asking=((when_of(item), evidence),), changes=changes)
+    return _Sorted(asking=((known_from(item), evidence),), changes=changes)
 
 
 def _has_onset(item: Condition) -> bool:
@@ -160,11 +162,19 @@ def _decided(found: _Sorted, node: DatedEvent | OtherTumour, start: date | None,
         return said.but(truth=truth, evidence=asking + said.evidence, changes=found.changes | said.changes)
     if asking:
         return Answer(Truth.U, Reason.ASKS, asking, changes=found.changes, attestable=True, wanted=wanted)
-    until = scene.site.complete_until(node.complete, start, scene.on) if start is not None else None
-    if until is not None:
-        changes = found.changes | {until + timedelta(days=1)}
+    until, days = scene.declared(node.complete, node.within)
+    unread = node.complete == "condition" and scene.has_unread_condition(start, *_looked_for(node))
+    changes = found.changes | days | pending(scene.attestations, node.controlled or "", on=scene.on)
+    if until is not None and not unread:
         return Answer(Truth.F, evidence=found.past, presumed=True, changes=changes)
-    return Answer(Truth.U, Reason.NO_DATA, context=found.past, changes=found.changes, attestable=True, wanted=wanted)
+    reason = Reason.NO_DATA if until is None else Reason.NOT_READ
+    return Answer(Truth.U, reason, context=found.past, changes=changes, attestable=True, wanted=wanted)
+
+
+def _looked_for(node: DatedEvent | OtherTumour) -> tuple[ValueSet, ...]:
+    if isinstance(node, DatedEvent):
+        return (*node.deciding, *node.asking)
+    return node.value_set, node.excepted
 
 
 def _said(found: _Sorted, controlled: str | None, scene: Scene) -> Answer | None:
@@ -181,18 +191,18 @@ def _said(found: _Sorted, controlled: str | None, scene: Scene) -> Answer | None
 def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
     """Another solid tumour was diagnosed or active in the window; excepted and vague codes are for a person to judge."""
     start = node.within.first_day(scene.on)
+    sites_on_record = _Sites(scene)
     study = scene.tumours.study
     found = _Sorted()
     shown: list[Evidence] = []
     for condition in scene.tumours.conditions:
         evidence = evidence_of(condition, code_text(scene, condition.code))
-        if scene.has(node.alert, condition.code):
-            shown.append(evidence)
-            continue
         excepted = scene.has(node.excepted, condition.code)
         if not excepted and not scene.has(node.value_set, condition.code):
+            if scene.has(node.alert, condition.code):
+                shown.append(evidence)
             continue
-        vague = _is_vague(condition, scene)
+        vague = sites_on_record.is_vague(condition)
         sites = scene.study_tumour.primary
         mine = scene.in_any(sites, condition.code) if sites else condition.reference in study
         if mine and not vague:
@@ -202,7 +212,7 @@ def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
         if place is Truth.F:
             found = _merged(found, _Sorted(past=(evidence,), changes=changes))
         elif excepted:
-            found = _merged(found, _Sorted(asking=((when_of(condition), evidence),), changes=changes))
+            found = _merged(found, _Sorted(asking=((known_from(condition), evidence),), changes=changes))
         elif vague:
             found = _merged(found, _Sorted(open=((Reason.ASKS, evidence),), changes=changes))
         elif is_unconfirmed(condition):
@@ -215,28 +225,33 @@ def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
     return answer.but(context=answer.context + tuple(shown)) if shown else answer
 
 
-def _is_vague(condition: Condition, scene: Scene) -> bool:
-    """A code that may name the study tumour once more (clarifications.md 13): an unknown site, or one of several of its sites."""
-    if scene.has(scene.study_tumour.unspecified, condition.code):
-        return True
-    mine = _categories(condition, scene)
-    if not mine:
-        return False
-    known = {item.reference: _categories(item, scene) for item in scene.tumours.conditions}
-    if len(set().union(*known.values())) == 1:
-        return False
-    study = set().union(*(known.get(reference, set()) for reference in scene.tumours.study))
-    return len(study) != 1 or not study & mine
+class _Sites:
+    """The study tumour's possible sites on record, by three-character category; read once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._of = {item.reference: _categories(item, scene) for item in scene.tumours.conditions}
+        self._known = frozenset().union(*self._of.values())
+        self._study = frozenset().union(*(self._of.get(reference, frozenset()) for reference in scene.tumours.study))
+
+    def is_vague(self, condition: Condition) -> bool:
+        """A code that may name the study tumour once more (clarifications.md 13): an unknown site, or one of several of its sites."""
+        if self._scene.has(self._scene.study_tumour.unspecified, condition.code):
+            return True
+        mine = self._of[condition.reference]
+        if not mine or len(self._known) == 1:
+            return False
+        return len(self._study) != 1 or not self._study & mine
 
 
-def _categories(condition: Condition, scene: Scene) -> set[str]:
+def _categories(condition: Condition, scene: Scene) -> frozenset[str]:
     """Three-character categories of the study tumour's possible sites that a condition is coded in."""
     sites = scene.study_tumour.primary
-    return {
+    return frozenset(
         plain_code(system, code)[:3]
         for system, code in scene.codes(condition.code)
         if any(value_set.has(system, code) for value_set in sites)
-    }
+    )
 
 
 def _active_or_diagnosed(condition: Condition, start: date | None, scene: Scene) -> Truth:
@@ -270,6 +285,14 @@ def _tumour_changes(condition: Condition, window: Validity) -> frozenset[date]:
 
 def answer_marrow(node: MarrowFraction, scene: Scene) -> Answer:
     """More than so much of the marrow was irradiated; a lower share refutes what was given until it was told."""
+    answer = _marrow(node, scene)
+    last = [item.when.latest for item in scene.readings.of(node.analyte) if item.when.is_bounded]
+    last += [when.latest for when, _ in _courses(node.courses, scene) if when.is_bounded]
+    days = frozenset(day for day in last if day > scene.on)
+    return answer.but(changes=days) if days else answer
+
+
+def _marrow(node: MarrowFraction, scene: Scene) -> Answer:
     readings = [
         item
         for item in scene.readings.of(node.analyte)
@@ -311,11 +334,7 @@ def _courses(value_sets: Iterable[ValueSet], scene: Scene) -> Iterator[tuple[Whe
         when = when_of(procedure)
         if procedure.status not in ("completed", "in-progress", "stopped", None) or when.earliest > scene.on:
             continue
-        words = [procedure.code.text or ""] if procedure.code else []
-        words += [coding.display or "" for coding in procedure.code.coding] if procedure.code else []
-        if product is not None and (
-            scene.has(product.medication, procedure.code) or any(product.text.search(word) for word in words)
-        ):
+        if product is not None and scene.has(product.medication, procedure.code):
             continue
         if scene.in_any(sets, procedure.code):
             yield when, evidence_of(procedure, code_text(scene, procedure.code))

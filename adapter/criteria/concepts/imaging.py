@@ -193,7 +193,7 @@ def _given(concept: CodeableConcept | None) -> tuple[CodeableConcept, ...]:
 
 
 def _grouped(recorded: list[tuple[Resource, Evidence]]) -> list[_Made]:
-    """One examination a calendar day; those whose day is not sure stay by themselves."""
+    """One examination a calendar day; of a day that is not sure, one a code and time."""
     whens: dict[str, When] = {}
     groups: dict[str, list[tuple[Resource, Evidence]]] = {}
     keys: dict[str, str] = {}
@@ -220,7 +220,9 @@ def _add(
     groups: dict[str, list[tuple[Resource, Evidence]]],
 ) -> str:
     when = when_of(resource)
-    key = str(when.earliest) if when.is_one_day else resource.reference
+    # Of a month only, the same code of the same kind of record is the same examination, sent again or not.
+    vague = f"{when.start}/{when.end}/{resource.resource_type}/{evidence.value}"
+    key = str(when.earliest) if when.is_one_day else vague
     whens.setdefault(key, (parse_when(key) or when) if when.is_one_day else when)
     groups.setdefault(key, []).append((resource, evidence))
     return key

@@ -36,7 +36,8 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
     if not high_by_when:
         return _nothing(node, scene, wanted)
     evidence = tuple(dict.fromkeys(_shown(item) for group in high_by_when.values() for _, _, item in group))
-    changes = frozenset(when.latest + timedelta(days=node.window_days + 1) for when in high_by_when)
+    after = timedelta(days=node.window_days + 1)
+    changes = frozenset(when.latest + after for when in high_by_when if when.is_bounded)
     if any(not when.is_one_day or within(when, start, scene.on) is Truth.U for when in high_by_when):
         return Answer(Truth.U, Reason.IMPRECISE_DATE, evidence, changes=changes, wanted=wanted)
     days: dict[date, list[When]] = {}

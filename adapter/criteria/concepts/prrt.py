@@ -10,11 +10,11 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.attestation import FOR_GOOD, latest_attestation
+from adapter.criteria.attestation import FOR_GOOD, Validity, latest_attestation
 from adapter.criteria.scene import evidence_of
 from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
-from adapter.fhir import When, add_months, is_usable, normalise_reference, parse_when, plain, when_of
+from adapter.fhir import When, is_usable, normalise_reference, parse_when, plain, when_of
 from adapter.fhir.resources import CodeableConcept, MedicationAdministration, Procedure
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ class Courses:
         if not self.established(scene):
             return None
         recorded = (*self.first, *self.uncertain)
+        if not all(cycle.when.is_bounded for cycle in recorded):
+            # One of unknown time may be the last, or of another course.
+            return None
         if not self.is_attested(scene):
             return self.first[-1].when
         # The whole course is attested: the cycle of its number ends it, wherever a later split may lie. With fewer on
@@ -223,7 +226,8 @@ def _merged(cycles: list[Cycle], schedule: CourseConcept) -> list[Cycle]:
 
 def _same(one: Cycle, other: Cycle, schedule: CourseConcept) -> bool:
     if not (one.when.is_one_day and other.when.is_one_day):
-        return False
+        # Of a month only, two records are one infusion when they name the same month and the same batch.
+        return one.when == other.when and bool(one.batches & other.batches)
     apart = abs((other.when.earliest - one.when.earliest).days)
     return apart == 0 or (apart <= schedule.same_batch_days and bool(one.batches & other.batches))
 
@@ -336,22 +340,22 @@ def _counted(node: CycleCount, scene: Scene) -> Answer:
         return Answer(Truth.U, reason, evidence, wanted=_wanted(node))
     if low == high == node.equals:
         return Answer(Truth.T, evidence=evidence)
-    until = _all_recorded(node, scene)
+    until, changes = _all_recorded(node, scene)
     if until is not None:
-        return Answer(Truth.F, evidence=evidence, presumed=True, changes=frozenset({until + timedelta(days=1)}))
-    return Answer(Truth.U, Reason.NO_DATA, evidence, wanted=_wanted(node))
+        return Answer(Truth.F, evidence=evidence, presumed=True, changes=changes)
+    return Answer(Truth.U, Reason.NO_DATA, evidence, changes=changes, wanted=_wanted(node))
 
 
-def _all_recorded(node: CycleCount, scene: Scene) -> date | None:
-    """Until when the site declares that no administration is missing from the time in which the other cycles can have been.
+def _all_recorded(node: CycleCount, scene: Scene) -> tuple[date | None, frozenset[date]]:
+    """Until when, and the days on which that may change, the site declares that no administration is missing from the time in which the other cycles can have been.
 
     Missing cycles of a recorded course lie within the longest gaps before its first one. Where there is none at all,
     the declaration must reach back the years the trial document names.
     """
     first = scene.courses.first
-    if first:
-        missing = node.equals - len(first)
-        start = first[0].when.earliest - timedelta(days=scene.schedule.same * max(missing, 1))
-    else:
-        start = add_months(scene.on, -12 * scene.schedule.absence_years)
-    return scene.site.complete_until("medication-administration", start, scene.on)
+    if not first:
+        return scene.declared("medication-administration", Validity(months=12 * scene.schedule.absence_years))
+    missing = node.equals - len(first)
+    start = first[0].when.earliest - timedelta(days=scene.schedule.same * max(missing, 1))
+    until = scene.site.complete_until("medication-administration", start, scene.on)
+    return until, frozenset() if until is None else frozenset({until + timedelta(days=1)})

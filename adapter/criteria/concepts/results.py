@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
@@ -148,6 +149,8 @@ def answer_de_indexed(node: DeIndexed, scene: Scene) -> Answer:
     height, weight = (_latest_value(scene.readings.of(analyte), scene) for analyte in (node.height, node.weight))
     if height is None or weight is None:
         return Answer(Truth.U, Reason.NO_DATA)
+    if height[0].low <= 0 or weight[0].low <= 0:
+        return Answer(Truth.U, Reason.IMPLAUSIBLE, (height[1], weight[1]))
     measured = (height[1], weight[1])
     low, high = (
         _surface(tall, heavy) for tall, heavy in zip(*(_ends(item[0]) for item in (height, weight)), strict=True)
@@ -234,9 +237,10 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
         # No test in the window: what there is instead is said as for every other result.
         readings = scene.readings.of(node.analyte)
         return latest(readings, lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="hcg")
-    changes = latest(  # only for the day on which the window closes
-        [item for item, _ in tests], lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="hcg"
-    ).changes
+    # The window closes behind each test: a positive one outweighs a later negative only as long as it is inside.
+    ends = {day for item, _ in tests if item.when.is_bounded for day in (item.when.earliest, item.when.latest)}
+    arrives = {item.when.latest for item, _ in tests if item.when.earliest <= scene.on < item.when.latest}
+    changes = frozenset({day + timedelta(days=node.window_days + 1) for day in ends} | arrives)
     sure = [(item, positive) for item, positive in tests if within(item.when, start, scene.on) is Truth.T]
     for wished, truth in ((Truth.T, Truth.T), (Truth.U, Truth.U), (Truth.F, Truth.F)):
         found = [item for item, positive in tests if positive is wished]

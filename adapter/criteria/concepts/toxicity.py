@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.concepts.laboratory import Reading, compare
 from adapter.criteria.concepts.limits import limits_of_normal
+from adapter.criteria.concepts.naming import texts_of
 from adapter.criteria.concepts.results import answer_laboratory
 from adapter.criteria.scene import USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import CourseToxicity, Graded, Scale, UnresolvedToxicity
 from adapter.criteria.truth import Truth
 from adapter.fhir import normalise_reference, when_of
-from adapter.fhir.resources import AdverseEvent, CodeableConcept, Extension
+from adapter.fhir.resources import AdverseEvent, Extension
 
 __all__ = ["answer_course_toxicity", "answer_unresolved_toxicity"]
 
@@ -54,12 +56,17 @@ def answer_course_toxicity(node: CourseToxicity, scene: Scene) -> Answer:
     if last is None:
         return Answer(Truth.U, Reason.COURSE_UNDECIDED, courses.evidence, wanted=(Wanted("first-course"),))
     cycles = [cycle.when for cycle in (*courses.first, *courses.uncertain)][: scene.schedule.cycles]
-    start, end = cycles[0].earliest, last.latest + timedelta(days=node.after_days)
-    until = min(end, scene.on)
+    if not all(cycle.is_bounded for cycle in cycles):
+        return Answer(Truth.U, Reason.COURSE_UNDECIDED, courses.evidence, wanted=(Wanted("first-course"),))
+    end = last.latest + timedelta(days=node.after_days)
+    days = _Days(
+        (cycles[0].earliest, min(end, scene.on)),
+        (cycles[0].latest, min(last.earliest + timedelta(days=node.after_days), scene.on)),
+    )
     found = [
         (graded, reading, truth)
         for graded in node.analytes
-        for reading, truth in _in_course(graded, node.grade, start, until, scene)
+        for reading, truth in _in_course(graded, node.grade, days, scene)
     ]
     worst = tuple(reading.evidence for _, reading, truth in found if truth is Truth.T)
     if worst:
@@ -67,10 +74,10 @@ def answer_course_toxicity(node: CourseToxicity, scene: Scene) -> Answer:
     asking = [
         reading.evidence
         for graded in node.asks
-        for reading, truth in _in_course(graded, node.grade, start, until, scene)
+        for reading, truth in _in_course(graded, node.grade, days, scene)
         if truth is Truth.T
     ]
-    asking += _severe_events(scene, node.grade, start, until)
+    asking += _severe_events(scene, node.grade, *days.possible)
     open_ = [(_why_open(graded, reading), reading.evidence) for graded, reading, truth in found if truth is Truth.U]
     changes = frozenset({end}) if end > scene.on else frozenset()
     complete = _is_complete(node, [(item.earliest, item.latest) for item in cycles], scene)
@@ -111,16 +118,24 @@ def _worst(found: Iterable[tuple[Graded, Reading, Truth]]) -> Iterator[Evidence]
         yield choose(readings, key=lambda item: item.value.low if item.value else 0).evidence
 
 
-def _in_course(graded: Graded, grade: int, start: date, end: date, scene: Scene) -> Iterator[tuple[Reading, Truth]]:
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The first and last day that may be of the course, and those that surely are."""
+
+    possible: tuple[date, date]
+    sure: tuple[date, date]
+
+
+def _in_course(graded: Graded, grade: int, days: _Days, scene: Scene) -> Iterator[tuple[Reading, Truth]]:
     """Usable results that may lie in the course, and whether they are of the grade."""
     for reading in scene.readings.of(graded.analyte):
         if not reading.is_result or reading.observation.status not in USABLE:
             continue
-        place = within(reading.when, start, end)
-        if place is Truth.F:
+        if within(reading.when, *days.possible) is Truth.F:
             continue
         truth = _has_grade(reading, graded, grade, scene)
-        yield reading, Truth.U if place is Truth.U and truth is Truth.T else truth
+        surely_inside = within(reading.when, *days.sure) is Truth.T
+        yield reading, Truth.U if truth is Truth.T and not surely_inside else truth
 
 
 def _is_complete(node: CourseToxicity, cycles: list[tuple[date, date]], scene: Scene) -> bool:
@@ -155,10 +170,14 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
     for event in _events(scene):
         grade = _grade(event, scene)
         evidence = evidence_of(event, None if grade is None else f"grade {grade}")
-        if grade is None:
+        if grade is None and scene.site.adverse_event_grade is None:
             shown.append(evidence)
             continue
-        if grade < node.grade or _outcome(event) in _RESOLVED or node.excluded_text.search(_words(event.event)):
+        if _outcome(event) in _RESOLVED or _is_excluded(event, node) or (grade is not None and grade < node.grade):
+            continue
+        if grade is None:
+            # The site sends grades, and this one has none that can be read.
+            asking.append(evidence)
             continue
         sure = when_of(event).latest <= scene.on
         (due if sure and _is_due_to_treatment(event, scene) else asking).append(evidence)
@@ -206,20 +225,27 @@ def _grade_of(extension: Extension) -> int | None:
         return extension.value_integer if 1 <= extension.value_integer <= 5 else None
     concept = extension.value_codeable_concept
     codings = concept.coding if concept else ()
-    words = [extension.value_code, concept.text if concept else None, *(coding.code for coding in codings)]
+    words = [
+        extension.value_code,
+        extension.value_string,
+        concept.text if concept else None,
+        *(coding.code for coding in codings),
+    ]
     found = {int(match[1]) for word in words if word and (match := _GRADE.fullmatch(word.strip()))}
     return found.pop() if len(found) == 1 else None
 
 
 def _outcome(event: AdverseEvent) -> str | None:
-    codings = event.outcome.coding if event.outcome else ()
+    concepts = event.outcome if isinstance(event.outcome, tuple) else (event.outcome,)
+    codings = [coding for concept in concepts if concept for coding in concept.coding]
     return next((coding.code for coding in codings if coding.code), None)
 
 
-def _words(concept: CodeableConcept | None) -> str:
-    if concept is None:
-        return ""
-    return " ".join(word for word in (concept.text, *(coding.display for coding in concept.coding)) if word)
+def _is_excluded(event: AdverseEvent, node: UnresolvedToxicity) -> bool:
+    """Every name of the event is, as a whole, one of those that do not count."""
+    names = texts_of([event.event]) if event.event is not None else ()
+    told = [name.strip() for name in names]
+    return bool(told) and all(node.excluded_text.fullmatch(name) for name in told)
 
 
 def _is_due_to_treatment(event: AdverseEvent, scene: Scene) -> bool:

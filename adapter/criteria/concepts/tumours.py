@@ -13,7 +13,16 @@ from functools import cached_property
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.concepts.laboratory import Reading, compare
-from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence_of, is_on_record, verification
+from adapter.criteria.scene import (
+    FLAG_ONLY,
+    ICD10_CM,
+    USABLE,
+    Scene,
+    code_text,
+    evidence_of,
+    is_on_record,
+    verification,
+)
 from adapter.criteria.tree import Comparison, Grade, Histology
 from adapter.criteria.truth import Truth
 from adapter.fhir import normalise_reference
@@ -28,7 +37,6 @@ from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
 
 __all__ = ["Tumours", "answer_grade", "answer_histology", "is_unconfirmed"]
 
-_ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 _DROPPED = frozenset({"refuted", "entered-in-error"})
 
 
@@ -79,7 +87,7 @@ class Tumours:
 
     def _is_other_in_words(self, condition: Condition) -> bool:
         """A malignancy that only words name, and not as neuroendocrine: enough to leave a loose finding unattributed."""
-        if any(system in (ICD10, _ICD10_CM) for system, _ in self._scene.codes(condition.code)):
+        if any(system in (ICD10, ICD10_CM) for system, _ in self._scene.codes(condition.code)):
             return False
         concept = condition.code
         words = [concept.text, *(coding.display for coding in concept.coding)] if concept else []
@@ -89,7 +97,7 @@ class Tumours:
     def _malignancy_codes(self, condition: Condition) -> Iterator[tuple[str, str]]:
         for system, code in self._scene.codes(condition.code):
             # ICD-10-CM shares the categories of malignant tumours: enough to know that there is another one.
-            yield (ICD10 if system == _ICD10_CM else system), code
+            yield (ICD10 if system == ICD10_CM else system), code
 
     @property
     def study(self) -> frozenset[str]:

@@ -103,13 +103,17 @@ def _attested(node: Node, terms: Terms) -> tree.Node:
         since.integer() if since else None,
         terms.value_set(shows) if shows else None,
         text_of(node.get("not_before")),
+        expression(node["reopened_by"], terms) if "reopened_by" in node else None,
     )
     node.close()
     return found
 
 
 def _attestable(node: Node, terms: Terms) -> tree.Node:
-    found = tree.WithAttestation(node["link"].text(), expression(node["rule"], terms))
+    cycles = node.get("after_cycles")
+    found = tree.WithAttestation(
+        node["link"].text(), expression(node["rule"], terms), cycles.integer() if cycles else None
+    )
     node.close()
     return found
 
@@ -141,6 +145,8 @@ def _below(node: object) -> tuple[object, ...]:
             return node.first, node.second
         case tree.CrossCheck():
             return node.decides, node.against
+        case tree.Attested():
+            return () if node.reopened_by is None else (node.reopened_by,)
         case tree.Cases():
             conditions = tuple(case.condition for case in node.cases)
             return *conditions, *(case.outcome for case in node.cases), node.otherwise

@@ -75,7 +75,7 @@ def _consent(node: Node, _: Terms) -> tree.Node:
 
 
 def _coverage(node: Node, _: Terms) -> tree.Node:
-    found = tree.Coverage(*(node[key].texts() for key in ("types", "payors", "asks", "hints")))
+    found = tree.Coverage(*(node[key].texts() for key in ("types", "payors", "asks", "excludes", "hints")))
     node.close()
     return found
 

@@ -116,18 +116,21 @@ class Attested(Node):
     """What a person attested under this linkId.
 
     ``since_days``: an attested date must lie that far back. ``shows``: Conditions to show to whom is asked. ``not_before``:
-    a criterion; attested of a day before the record that proves it, it is too old.
+    a criterion; attested of a day before the record that proves it, it is too old. ``reopened_by``: an expression; where
+    records later than the attestation alone do not refute it, the attestation does not speak of them.
     """
 
     link: str
     since_days: int | None = None
     shows: ValueSet | None = None
     not_before: str | None = None
+    reopened_by: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WithAttestation(Node):
-    """What coded data give for ``of``, and what a person attested under ``link``."""
+    """What coded data give for ``of``, and what a person attested under ``link``; of ``after_cycles`` of the second course not before them."""
 
     link: str
     of: Node
+    after_cycles: int | None = None

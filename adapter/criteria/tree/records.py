@@ -100,12 +100,13 @@ class Coverage(Node):
     """A health cover of one of ``types`` is in force.
 
     ``types``: ``system|code``, or a code or text of any system. ``payors``: words of a payor's name that say the same. ``asks``: types
-    that never prove. ``hints``: systems of a person's identifiers that are shown, and decide nothing.
+    that never prove. ``excludes``: words of a type or payor that make it none of these. ``hints``: systems of a person's identifiers that are shown, and decide nothing.
     """
 
     types: tuple[str, ...]
     payors: tuple[str, ...]
     asks: tuple[str, ...]
+    excludes: tuple[str, ...]
     hints: tuple[str, ...]
 
 

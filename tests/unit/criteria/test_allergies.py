@@ -61,11 +61,11 @@ def complete(start: date, end: date, domain: str = "allergy") -> Site:
         ({"text": "produit", "substance": "H01CB02"}, T, None),
         ({"code": "urn:x|1", "substance": "V10XX04"}, T, None),
         ({"atc": "J01CA04"}, U, Reason.NO_DATA),
-        ({"text": "pénicilline"}, U, Reason.NO_DATA),
+        ({"text": "pénicilline"}, U, Reason.ASKS),
         ({"atc": "H01CB05"}, U, Reason.ASKS),
         ({"text": "Lutathera"}, U, Reason.ASKS),
         ({"text": "acides aminés (lysine)"}, U, Reason.ASKS),
-        ({"code": "urn:x|octreotide"}, U, Reason.NO_DATA),
+        ({"code": "urn:x|octreotide"}, U, Reason.ASKS),
         ({}, U, Reason.ASKS),
     ],
 )
@@ -77,7 +77,7 @@ def test_an_allergy_counts_by_the_sites_concept_map() -> None:
     site = Site("icm", concept_map={("urn:local", "OCT"): ((ATC, "H01CB02"),)})
 
     assert told(allergy(code="urn:local|OCT"), site=site) == (T, None)
-    assert told(allergy(code="urn:local|OCT")) == (U, Reason.NO_DATA)
+    assert told(allergy(code="urn:local|OCT")) == (U, Reason.ASKS)
 
 
 def test_a_substance_in_the_display_of_another_code_asks() -> None:

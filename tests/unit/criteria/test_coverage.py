@@ -19,7 +19,13 @@ from tests.unit.criteria.deciding import attested, flips_on, scene_of
 T, F, U = Truth.T, Truth.F, Truth.U
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 INS_NIR = "urn:oid:1.2.250.1.213.1.4.8"
-NODE = Coverage(types=("AMO", f"{ACT}|PUBLICPOL"), payors=("CPAM", "MSA"), asks=("AME",), hints=(INS_NIR, "INS-NIR"))
+NODE = Coverage(
+    types=("AMO", f"{ACT}|PUBLICPOL"),
+    payors=("CPAM", "MSA"),
+    asks=("AME",),
+    excludes=("AMC",),
+    hints=(INS_NIR, "INS-NIR"),
+)
 
 
 def cover(**fields: Any) -> dict[str, Any]:

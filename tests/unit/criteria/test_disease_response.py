@@ -99,7 +99,8 @@ def test_a_category_counts_as_code_and_as_text(form: str, value: str, expected: 
 
 
 def test_a_category_in_other_words_is_for_a_person() -> None:
-    assert told(RESPONSE, *FIRST, best("non-CR/non-PD", form="text")) == ASKS
+    assert told(RESPONSE, *FIRST, best("réponse partielle", form="text")) == (U, Reason.NOT_READ)
+    assert told(RESPONSE, *FIRST, best("non-CR/non-PD", form="text")) == REFUTED
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,11 @@ def test_the_treatment_itself_is_no_external_irradiation() -> None:
     coding = {"system": "http://snomed.info/sct", "code": "1217123003"}
     entry = {"resourceType": "Procedure", "status": "completed", "performedDateTime": "2025-05-25"}
 
-    assert told(MARROW, {**entry, "code": {"coding": [coding], "text": "Radiothérapie interne Lutathera"}}) == NOTHING
+    product = {"system": "http://www.whocc.no/atc", "code": "V10XX04"}
+
+    assert told(MARROW, {**entry, "code": {"coding": [coding, product]}}) == NOTHING
+    # Words beside the code of a course do not make it another one.
+    assert told(MARROW, {**entry, "code": {"coding": [coding], "text": "Radiothérapie après Lutathera"}}) == ASKS
     assert told(MARROW, {**entry, "code": {"coding": [coding], "text": "Radiothérapie pelvienne"}}) == ASKS
 
 

@@ -52,7 +52,7 @@ TUMOUR = {
     "complete": "condition",
 }
 MARROW = {"analyte": "marrow_fraction_irradiated", "above": "25", "courses": ["radiotherapy_course"]}
-COVERAGE = {"types": ["AMO"], "payors": ["CPAM"], "asks": ["AME"], "hints": ["INS-NIR"]}
+COVERAGE = {"types": ["AMO"], "payors": ["CPAM"], "asks": ["AME"], "excludes": ["AMC"], "hints": ["INS-NIR"]}
 ALLERGY = {
     "to": ["study_drugs"],
     "asking": ["somatostatin_class"],
@@ -383,7 +383,7 @@ def test_an_expression_is_refused_whose_concept_the_trial_has_not_got(kind: str,
     ("rule", "node"),
     [
         ({"consent": "signed"}, nodes.SignedConsent()),
-        ({"coverage": COVERAGE}, nodes.Coverage(("AMO",), ("CPAM",), ("AME",), ("INS-NIR",))),
+        ({"coverage": COVERAGE}, nodes.Coverage(("AMO",), ("CPAM",), ("AME",), ("AMC",), ("INS-NIR",))),
         (
             {"other_study": {"within_days": 30, "complete": "study-participation"}},
             nodes.OtherStudy(30, "study-participation"),

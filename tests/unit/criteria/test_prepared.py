@@ -80,7 +80,8 @@ def test_the_disease_status_is_read() -> None:
     assert found.best == {("urn:reluth:terms", "recist-best-response")}
     assert found.worsened & found.controlled == set()
     assert found.worsened_words == {"PD"}
-    assert found.controlled_words == {"CR", "PR", "SD"}
+    assert found.controlled_words == {"CR", "PR", "SD", "NON-CR/NON-PD"}
+    assert found.neither_words == {"NE"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
