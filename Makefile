@@ -50,7 +50,9 @@ format: $(VENV)/.setup-dev ## format and fix
 	$(BIN)/ruff check --fix .
 
 prove: $(VENV)/.setup-dev ## the large samples; keep the output in docs/proofs
-	$(BIN)/python -m pytest -m prove --no-header -v -p no:randomly --timeout 3600 $(ARGS)
+	$(BIN)/python -m pytest -m prove --no-header -v -p no:randomly --timeout 7200 $(ARGS)
+	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/mutation.py
 
 bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/pull_and_screen.py

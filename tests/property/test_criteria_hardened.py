@@ -246,7 +246,7 @@ LINKS = [
     "E13.breast-feeding",
     "I11.a",
     "I08",
-]  # fmt: skipp
+]
 
 
 def _attested(random: Random, on: date) -> Entry:
