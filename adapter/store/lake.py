@@ -7,12 +7,13 @@ that a committed run lists exist for a reader. The index finds and counts; what 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 from sqlalchemy import func, select
 
 from adapter.store.engine import SetEngine
@@ -29,6 +30,11 @@ __all__ = ["Lake", "PatientResources"]
 
 #: A pass over the lake reads about this much raw data at once.
 _PASS_BYTES = 24 * 2**20
+#: Of so many states of a site's index it is kept which versions are superseded, where those are no more than so many.
+_KEPT, _MOST_KEPT = 8, 1_000_000
+
+#: The index files and deletions that something was found in.
+_State = tuple[tuple[str, ...], tuple[Tombstone, ...]]
 
 
 class PatientResources(msgspec.Struct, frozen=True):
@@ -46,6 +52,8 @@ class Lake:
         self._folder = folder
         self._state = state
         self.engine = engine
+        self._superseded: dict[_State, pa.Table] = {}
+        self._merges: dict[str, tuple[_State, dict[str, str]]] = {}
 
     # Where things lie ---------------------------------------------------------------------------------------------
 
@@ -104,8 +112,15 @@ class Lake:
         files = self.index_files(site, "Patient")
         if not files:
             return {}
+        key = (tuple(files), tuple(self.tombstones(site, "Patient")))
+        known = self._merges.get(site)
+        if known is None or known[0] != key:
+            known = self._merges[site] = (key, self._read_merges(site, files))
+        return dict(known[1])
+
+    def _read_merges(self, site: str, files: list[str]) -> dict[str, str]:
         with self.engine.connection() as connection:
-            mark_superseded(connection, files, self.tombstones(site, "Patient"))
+            self._mark(connection, files, self.tombstones(site, "Patient"))
             links = connection.execute(
                 """
                 select patient, unnest(links)
@@ -125,7 +140,7 @@ class Lake:
         if not files:
             return
         with self.engine.connection() as connection:
-            mark_superseded(connection, files, self.tombstones(site))
+            self._mark(connection, files, self.tombstones(site))
             found = connection.execute(
                 """
                 select distinct patient
@@ -155,7 +170,7 @@ class Lake:
         merged_into = self.merges(site)
         wanted = None if patients is None else {merged_into.get(patient, patient) for patient in patients}
         with self.engine.connection() as connection:
-            mark_superseded(connection, self.index_files(site), self.tombstones(site))
+            self._mark(connection, self.index_files(site), self.tombstones(site))
             for buckets in self._passes(site, wanted):
                 yield from _people(connection, files, buckets=buckets, merged_into=merged_into, wanted=wanted)
 
@@ -167,11 +182,8 @@ class Lake:
         if not rows:
             return {}
         with self.engine.connection() as connection:
-            mark_superseded(
-                connection,
-                [str(self.index_path(site, row.type, row.name)) for row in rows],
-                self.tombstones(site),
-            )
+            index = [str(self.index_path(site, row.type, row.name)) for row in rows]
+            self._mark(connection, index, self.tombstones(site))
             found = connection.execute(
                 """
                 select r.type || '/' || r.id, r.raw
@@ -216,10 +228,33 @@ class Lake:
             return {}
         search = CodeSearch(frozenset(codes), frozenset(prefixes), text_pattern, frozenset(types))
         with self.engine.connection() as connection:
-            mark_superseded(connection, files, self.tombstones(site))
+            self._mark(connection, files, self.tombstones(site))
             return find_codes(connection, files, search)
 
     # Inside -------------------------------------------------------------------------------------------------------
+
+    def _mark(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[str], tombstones: Sequence[Tombstone]
+    ) -> None:
+        """Make the temporary table ``superseded`` for these index files; found once for as long as none is added.
+
+        Index files never change, so their names and the deletions say whether what was found still holds: one changed
+        patient is looked at without going through everybody's versions again.
+        """
+        key = (tuple(files), tuple(tombstones))
+        known = self._superseded.get(key)
+        if known is not None:
+            connection.register("superseded_rows", known)
+            connection.execute("create or replace temp table superseded as select * from superseded_rows")
+            connection.unregister("superseded_rows")
+            return
+        mark_superseded(connection, files, tombstones)
+        rows = connection.execute("select seq from superseded").fetchall()
+        found = pa.table({"seq": pa.array([seq for (seq,) in rows], pa.int64())})
+        if found.num_rows <= _MOST_KEPT:
+            while len(self._superseded) >= _KEPT:
+                self._superseded.pop(next(iter(self._superseded)))
+            self._superseded[key] = found
 
     def _segments(self, site: str, type_: str | None = None) -> list[SegmentRow]:
         query = select(SegmentRow).where(SegmentRow.site == site).order_by(SegmentRow.number)
@@ -231,7 +266,7 @@ class Lake:
     def _counts(self, site: str) -> dict[str, dict[str, int]]:
         files = self.index_files(site)
         with self.engine.connection() as connection:
-            mark_superseded(connection, files, self.tombstones(site))
+            self._mark(connection, files, self.tombstones(site))
             rows = connection.execute(
                 """
                 select type, count(*) - count(s.seq), count(*)
