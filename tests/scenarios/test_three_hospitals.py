@@ -1,4 +1,4 @@
-"""The 100 patients that hold every kind of story: the same verdicts from a folder, from our hospital and from HAPI."""
+"""The 160 patients that hold every kind of story: the same verdicts from a folder, from our hospital and from HAPI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from adapter.store import Store
 from adapter.sync import FolderSource, HttpSource, Source, pull
 from tests.support.hapi_server import hapi_server, load_patients
 
-PATIENTS = 100
+PATIENTS = 160
 ON = date(2025, 6, 1)
 Verdicts = dict[tuple[str, Stage], dict[str, Any]]
 
