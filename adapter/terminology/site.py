@@ -82,13 +82,6 @@ class Site:
         plain = ICD10 if system in self.icd10_systems else system
         return ((plain, code), *self.concept_map.get((system, code), ()))
 
-    def local_codes(self, coding: str) -> frozenset[str]:
-        """The site's own ``system|code`` that its ConceptMaps translate to the standard ``system|code``."""
-        system, _, code = coding.partition("|")
-        return frozenset(
-            f"{source[0]}|{source[1]}" for source, targets in self.concept_map.items() if (system, code) in targets
-        )
-
     def units(self, general: Units) -> Units:
         """The general unit spellings with the site's own before them."""
         if not self.unit_spellings:

@@ -238,19 +238,6 @@ def test_a_declared_system_is_icd10() -> None:
     assert Site.plain("icm").standard("urn:cim10", "C17.2") == (("urn:cim10", "C17.2"),)
 
 
-def test_local_codes_are_those_that_translate_to_a_standard_one() -> None:
-    site = Site(
-        "icm",
-        concept_map={
-            (LOCAL, "A"): ((LOINC, "1"),),
-            (LOCAL, "B"): ((LOINC, "2"), (LOINC, "1")),
-            (LOCAL, "C"): ((LOINC, "2"),),
-        },
-    )
-
-    assert site.local_codes(f"{LOINC}|1") == {f"{LOCAL}|A", f"{LOCAL}|B"}
-
-
 def test_site_units_are_read_without_case_and_spare_spaces() -> None:
     document = [
         {"analyte": "*", "spelling": " G  % ", "unit": "g/dL"},
