@@ -17,7 +17,7 @@ import pytest
 
 from adapter.criteria import Criterion, PatientVerdict, Stage, Trial, Truth, evaluate
 from adapter.criteria.answer import Answer
-from adapter.criteria.evaluate import answer_criterion, answer_part
+from adapter.criteria.answering import answer_criterion, answer_part
 from adapter.criteria.scene import Scene
 from adapter.documents import load_trial
 from adapter.fhir import PatientRecord

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapter.criteria import CriterionVerdict, PartVerdict, PatientVerdict, Stage, Trial, Truth, evaluate
-from adapter.criteria.evaluate import answer_criterion
+from adapter.criteria.answering import answer_criterion
 from adapter.criteria.scene import Scene
 from adapter.documents import load_trial
 from adapter.fhir import PatientRecord

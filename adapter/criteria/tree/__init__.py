@@ -1,6 +1,6 @@
 """In: nothing. Out: the nodes that a criterion's expression is made of; immutable, checked where they are parsed.
 
-A node says what is asked; how it is answered from a record stands in ``evaluate.py`` (logic) and ``concepts/`` (data).
+A node says what is asked; how it is answered from a record stands in ``answering.py`` (logic) and ``concepts/`` (data).
 """
 
 from adapter.criteria.tree.base import Node

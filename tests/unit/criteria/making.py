@@ -12,7 +12,7 @@ import yaml
 
 from adapter.criteria import CriterionVerdict, PatientVerdict, Stage, Trial, evaluate, parse_terms, parse_trial
 from adapter.criteria.answer import Answer
-from adapter.criteria.evaluate import answer_criterion
+from adapter.criteria.answering import answer_criterion
 from adapter.criteria.expressions import Terms
 from adapter.criteria.scene import Scene
 from adapter.documents import load_trial

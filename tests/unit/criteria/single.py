@@ -8,7 +8,7 @@ from typing import Any
 
 from adapter.criteria import Reason, Trial, Truth
 from adapter.criteria.answer import Answer
-from adapter.criteria.evaluate import answer_criterion
+from adapter.criteria.answering import answer_criterion
 from adapter.terminology import Site
 from tests.support.records import Entry
 from tests.unit.criteria.making import ON, PLAIN, scene, tiny, verdicts

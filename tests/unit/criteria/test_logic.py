@@ -10,7 +10,7 @@ import pytest
 
 from adapter.criteria import Reason, Truth, Wanted
 from adapter.criteria import tree as nodes
-from adapter.criteria.evaluate import answer
+from adapter.criteria.answering import answer
 from tests.unit.criteria.making import (
     PLAIN,
     answer_to,

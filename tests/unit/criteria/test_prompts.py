@@ -10,7 +10,7 @@ import pytest
 
 from adapter.criteria import Reason, Truth
 from adapter.criteria.answer import Answer, Evidence
-from adapter.criteria.evaluate import answer_criterion
+from adapter.criteria.answering import answer_criterion
 from tests.unit.criteria.making import criterion, scene, tiny
 
 T, F, U = Truth.T, Truth.F, Truth.U
