@@ -55,6 +55,7 @@ prove: $(VENV)/.setup-dev ## the large samples; keep the output in docs/proofs
 	$(BIN)/python benchmarks/mutation.py
 
 bench: $(VENV)/.setup-dev ## measure: ratios in one run
+	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/pull_and_screen.py
 
 oracle: $(VENV)/.setup-dev ## an independent CQL engine answers too: differences with their causes (needs node, npm and Maven Central)

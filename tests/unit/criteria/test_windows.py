@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from adapter.criteria import Answer, Evidence, Reason, Truth
 from adapter.criteria.answer import Wanted
-from adapter.criteria.attestation import FOR_GOOD, Validity, attestations, decide_with, latest_attestation
+from adapter.criteria.attestation import FOR_GOOD, Validity, attestations, decide_with, latest_attestation, pending
 from adapter.criteria.scene import within
 from adapter.fhir import PatientRecord, parse_when
 from tests.support.records import encode
@@ -203,3 +203,39 @@ def test_a_presumption_gives_way_to_a_person_until_later_data_say_otherwise() ->
 
     assert decide_with(presumed, (person, moment), later=lambda _: presumed).truth is T
     assert decide_with(presumed, (person, moment), later=lambda _: proven).truth is F
+
+
+@pytest.mark.parametrize("window", [Validity(days=0), Validity(days=28), Validity(months=1), Validity(months=12)])
+@pytest.mark.parametrize(
+    "start", [date(2024, 2, 29), date(2025, 1, 1), date(2025, 1, 30), date(2025, 1, 31), date(2025, 8, 31)]
+)
+def test_the_day_on_which_a_window_comes_to_begin_there_is_named(window: Validity, start: date) -> None:
+    days = [start + timedelta(days=more) for more in range(-2, 400)]
+    first = next(day for day in days if (began := window.first_day(day)) is not None and began >= start)
+
+    # A clamped month leaves a few days to look at; the one that counts is among them.
+    assert first in window.reaches(start)
+    assert len(window.reaches(start)) <= 4
+
+
+def test_a_window_for_good_never_comes_to_begin() -> None:
+    assert FOR_GOOD.reaches(date(2025, 1, 1)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("authored", "days"),
+    [
+        ("2025-06-01", set()),
+        ("2025-05", set()),
+        ("2025-06", {date(2025, 6, 30)}),
+        ("2025", {date(2025, 12, 31)}),
+    ],
+)
+def test_an_attestation_of_a_partial_date_has_surely_been_given_once_that_is_over(
+    authored: str, days: set[date]
+) -> None:
+    record = PatientRecord.read("Patient/1", [response("a", authored, YES)])
+    known = attestations(record, trial=TRIAL, on=END)
+
+    assert pending(known, "I08", on=END) == days
+    assert pending(known, "I15", on=END) == set()
