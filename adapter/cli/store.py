@@ -87,8 +87,8 @@ def _check_site(store: Store, site: str) -> tuple[int, list[str]]:
 
 
 def _check_segment(raw: Path, index: Path) -> tuple[int, list[str]]:
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     read = 0
     try:

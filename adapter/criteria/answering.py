@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any as Anything
 
 from adapter.criteria.answer import Answer, Reason, Wanted, combine_all, combine_any, invert
-from adapter.criteria.attestation import Attestation, decide_with, held, latest_attestation, pending
+from adapter.criteria.attestation import Attestation, decide_with, held, pending, spoken
 from adapter.criteria.concepts.allergies import answer_allergy
 from adapter.criteria.concepts.conditions import answer_coded, answer_condition
 from adapter.criteria.concepts.consent import answer_consent
@@ -93,8 +93,7 @@ _WITHOUT_DATA = frozenset({Reason.NO_DATA, Reason.TOO_OLD, Reason.STATUS})
 
 def answer(node: Node, scene: Scene) -> Answer:
     """The answer to a node, found once a scene."""
-    found = scene.memo.get(id(node))
-    return found if found is not None else scene.answered(node, _ANSWERS[type(node)])
+    return scene.answered(node, _ANSWERS[type(node)])
 
 
 def _all(node: All, scene: Scene) -> Answer:
@@ -176,13 +175,12 @@ def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
 def _attested(node: Attested, scene: Scene) -> Answer:
     validity = scene.trial.validity(node.link)
     holding = held(scene.attestations, node.link, on=scene.on, validity=validity)
-    found = latest_attestation(scene.attestations, node.link, on=scene.on, validity=validity) if holding else None
     wanted = (Wanted(node.link, attestation=True),)
-    if found is None:
+    if not holding:
         shown = answer_coded(Coded(node.shows), scene).evidence if node.shows else ()
         days = pending(scene.attestations, node.link, on=scene.on)
         return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, context=shown, changes=days, wanted=wanted)
-    attested, given = found
+    attested, given = spoken(holding, validity=validity, later=pending(scene.attestations, node.link, on=scene.on))
     if attested.truth is Truth.U:
         return attested
     if node.reopened_by is not None:
@@ -249,41 +247,28 @@ def _first_response(node: FirstResponse, scene: Scene) -> Answer:
 
 def answer_part(part: Part, scene: Scene) -> Answer:
     """The answer to a part: what coded data give, and what a person attested under the part's id."""
-    key = ("part", part.id)
-    found = scene.memo.get(key)
-    if found is None:
-        earlier = answer_part(part, scene.base) if scene.base is not None else None
-        if earlier is not None and scene.is_unchanged(earlier):
-            found = earlier
-        else:
-            found = _with_attestation(part.id, part.node, scene)
-        scene.memo[key] = found
-    return found
+    return scene.kept(("part", part.id), lambda day: _with_attestation(part.id, part.node, day))
 
 
 def answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
     """The answer to a criterion, attestation included."""
     if not criterion.attestable:
         return answer(criterion.node, scene)
-    key = ("criterion", criterion.id)
-    if key not in scene.memo:
-        if scene.base is not None:
-            earlier = answer_criterion(criterion, scene.base)
-            if scene.is_unchanged(earlier):
-                scene.memo[key] = earlier
-                return earlier
-        found = _with_attestation(criterion.id, criterion.node, scene, not_before=criterion.attested_not_before)
-        if criterion.contradicted_by is not None and found.truth is Truth.F and found.attested:
-            found = _contradicted(criterion, criterion.contradicted_by, found, scene)
-        if found.truth is Truth.U and criterion.prompts:
-            found = found.but(context=found.context + prompted(criterion, scene))
-        scene.memo[key] = found
-    return scene.memo[key]
+    return scene.kept(("criterion", criterion.id), lambda day: _answer_criterion(criterion, day))
+
+
+def _answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
+    found = _with_attestation(criterion.id, criterion.node, scene, not_before=criterion.attested_not_before)
+    if criterion.contradicted_by is not None and found.truth is Truth.F and found.attested:
+        found = _contradicted(criterion, criterion.contradicted_by, found, scene)
+    if found.truth is Truth.U and criterion.prompts:
+        found = found.but(context=found.context + prompted(criterion, scene))
+    return found
 
 
 def _contradicted(criterion: Criterion, part: str, found: Answer, scene: Scene) -> Answer:
     coded = answer(criterion.node, scene)
-    opposite = answer_part(next(item for item in criterion.parts if item.id == part), scene)
+    opposite = answer_part(scene.trial.parts[part], scene)
     if coded.truth is not Truth.U or opposite.truth is not Truth.T:
         return found
     return Answer(
@@ -295,15 +280,15 @@ def _with_attestation(link: str, node: Node, scene: Scene, *, not_before: str | 
     coded = answer(node, scene)
     if link not in scene.attestations:
         return coded
-    attested = latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
     if isinstance(node, Attested) and node.link == link:
         return coded
-    if attested is None:
-        days = pending(scene.attestations, link, on=scene.on)
+    validity, days = scene.trial.validity(link), pending(scene.attestations, link, on=scene.on)
+    holding = held(scene.attestations, link, on=scene.on, validity=validity)
+    if not holding:
         return coded.but(changes=coded.changes | days) if days else coded
-    if not_before is not None and attested[0].truth is Truth.T:
-        holding = held(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link))
-        attested = None if _is_before(holding, not_before, scene) else attested
+    attested = spoken(holding, validity=validity, later=days)
+    if not_before is not None and attested[0].truth is Truth.T and _is_before(holding, not_before, scene):
+        return coded
     return decide_with(coded, attested, later=lambda moment: answer(node, scene.since(moment)))
 
 

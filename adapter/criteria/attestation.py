@@ -25,6 +25,7 @@ __all__ = [
     "held",
     "latest_attestation",
     "pending",
+    "spoken",
 ]
 
 
@@ -163,13 +164,23 @@ def latest_attestation(found: Attestations, link: str, *, on: date, validity: Va
     holding = held(found, link, on=on, validity=validity)
     if not holding:
         return None
+    return spoken(holding, validity=validity, later=pending(found, link, on=on))
+
+
+def spoken(holding: tuple[Attestation, ...], *, validity: Validity, later: frozenset[date]) -> tuple[Answer, When]:
+    """The answer of the attestations that hold (`held`), and when it was given.
+
+    Args:
+        holding: at least one.
+        validity: how long they hold.
+        later: days on which another one has surely been given (`pending`).
+    """
     newest, rivals = holding[0], sorted(holding, key=lambda item: (item.when.start, item.evidence.reference))
-    expiry = validity.lapses(newest.when.earliest) | pending(found, link, on=on)
+    expiry = validity.lapses(newest.when.earliest) | later
     evidence = tuple(item.evidence for item in rivals)
     if len({item.truth for item in rivals}) > 1:
-        return Answer(
-            Truth.U, Reason.CONFLICT, evidence, changes=expiry, wanted=(Wanted(link, attestation=True),)
-        ), newest.when
+        wanted = (Wanted(newest.link, attestation=True),)
+        return Answer(Truth.U, Reason.CONFLICT, evidence, changes=expiry, wanted=wanted), newest.when
     return Answer(newest.truth, evidence=evidence, attested=True, changes=expiry), newest.when
 
 

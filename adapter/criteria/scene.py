@@ -6,24 +6,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from adapter.criteria.answer import Answer, Evidence
 from adapter.criteria.attestation import Attestations, Validity, attestations
 from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
-from adapter.fhir import ALWAYS, PatientRecord, When, parse_when, when_of
+from adapter.fhir import ALWAYS, PatientRecord, When, abated, surely_after, when_of
 from adapter.fhir.resources import CodeableConcept, Coding, Condition, Observation, Patient, Resource
-from adapter.terminology import ICD10, ICDO3, Site, Units, ValueSet
+from adapter.terminology import ICD10, ICD10_CM, ICDO3, TERMS, Site, Units, ValueSet
 
 if TYPE_CHECKING:
+    from adapter.criteria.concepts.disease import Assessment
     from adapter.criteria.concepts.laboratory import Readings
     from adapter.criteria.concepts.prrt import Courses
     from adapter.criteria.concepts.tumours import Tumours
     from adapter.criteria.prepared import CourseConcept, StatusConcept, TumourConcept
     from adapter.criteria.trial import Trial
 
-__all__ = ["FLAG_ONLY", "ICD10_CM", "USABLE", "Scene", "is_on_record", "verification", "within"]
+__all__ = ["FLAG_ONLY", "USABLE", "Scene", "is_on_record", "is_withdrawn", "verification", "within"]
 
 #: Observation.status (eligibility.yaml semantics): used, shown only; every other one is dropped.
 USABLE = frozenset({"final", "amended", "corrected"})
@@ -40,12 +41,16 @@ def within(when: When, start: date | None, end: date) -> Truth:
 
 
 _N = TypeVar("_N", bound=Node)
+_T = TypeVar("_T")
 
-ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
-_READ_SYSTEMS = frozenset({ICD10, ICDO3, "urn:reluth:terms"})
+_READ_SYSTEMS = frozenset({ICD10, ICDO3, TERMS})
 
 _NO_SETS: frozenset[ValueSet] = frozenset()
-_DROPPED = frozenset({"refuted", "entered-in-error"})
+
+
+def is_withdrawn(condition: Condition) -> bool:
+    """Refuted, or written by mistake."""
+    return bool(verification(condition) & {"refuted", "entered-in-error"})
 
 
 def verification(condition: Condition) -> frozenset[str]:
@@ -56,12 +61,7 @@ def verification(condition: Condition) -> frozenset[str]:
 
 def is_on_record(condition: Condition, on: date) -> bool:
     """Neither refuted nor an error, and not surely after a day (by onset, else by recordedDate)."""
-    if verification(condition) & _DROPPED:
-        return False
-    if condition.onset_date_time is not None or condition.onset_period is not None:
-        return when_of(condition).earliest <= on
-    recorded = parse_when(condition.recorded_date)
-    return recorded is None or recorded.earliest <= on
+    return not is_withdrawn(condition) and not surely_after(condition, on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,21 @@ class _Read:
     concept: CodeableConcept
     codes: tuple[tuple[str, str], ...]
     sets: frozenset[ValueSet]
+
+
+class of_record(cached_property[_T]):  # noqa: N801 - a decorator, written as one
+    """A property of the record and not of the day: found once, and taken over by the scenes of later days."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> _T: ...
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
+        """The value of the scene, or of the one that it is a later day of."""
+        if not isinstance(instance, Scene) or instance.base is None:
+            return super().__get__(instance, owner)
+        found = instance.__dict__[str(self.attrname)] = getattr(instance.base, str(self.attrname))
+        return found
 
 
 @dataclass(frozen=True)
@@ -113,27 +128,25 @@ class Scene:
             )
         return self.later[moment]
 
-    def answered(self, node: _N, by: Callable[[_N, Scene], Answer]) -> Answer:
-        """The answer to a node, found once a scene; that of the reference date where no day of change lies in between."""
-        # By identity: the trial's nodes live as long as the trial.
-        key = id(node)
+    def kept(self, key: object, find: Callable[[Scene], Answer]) -> Answer:
+        """The answer under a key, found once a scene; that of the reference date where no day of change lies in between."""
         found = self.memo.get(key)
         if found is not None:
             return found
-        if self.base is not None:
-            earlier = self.base.memo.get(key) or self.base.answered(node, by)
-            if not earlier.changes or self.is_unchanged(earlier):
-                self.memo[key] = earlier
-                return earlier
-        found = self.memo[key] = by(node, self)
-        return found
+        earlier = self.base.kept(key, find) if self.base is not None else None
+        if earlier is None or any(self.is_past(day) for day in earlier.changes):
+            earlier = find(self)
+        self.memo[key] = earlier
+        return earlier
 
-    def is_unchanged(self, earlier: Answer) -> bool:
-        """No day on which the answer of the reference date may change lies between it and this later day."""
-        if self.base is None:
-            return False
-        start, end = self.base.on, self.on
-        return not any(start < day <= end for day in earlier.changes)
+    def is_past(self, day: date) -> bool:
+        """The day lies after the reference date, and not after this later one."""
+        return self.base is not None and self.base.on < day <= self.on
+
+    def answered(self, node: _N, by: Callable[[_N, Scene], Answer]) -> Answer:
+        """The answer to a node."""
+        # By identity: the trial's nodes live as long as the trial.
+        return self.kept(id(node), lambda scene: by(node, scene))
 
     @property
     def schedule(self) -> CourseConcept:
@@ -163,36 +176,35 @@ class Scene:
         """The surviving identity, or any when that one is not known."""
         return self.record.identities[0] if self.record.identities else None
 
-    @cached_property
+    @of_record
     def attestations(self) -> Attestations:
         """What persons attested up to the reference date, by linkId."""
-        if self.base is not None:
-            return self.base.attestations
         return attestations(self.record, trial=self.trial.id, on=self.on)
 
-    @cached_property
+    @of_record
+    def assessments(self) -> tuple[Assessment, ...]:
+        """What was said of the course of the disease."""
+        from adapter.criteria.concepts.disease import assessments  # noqa: PLC0415 - concepts are made from scenes
+
+        return assessments(self)
+
+    @of_record
     def readings(self) -> Readings:
         """Laboratory results by analyte."""
-        if self.base is not None:
-            return self.base.readings
         from adapter.criteria.concepts.laboratory import Readings  # noqa: PLC0415 - concepts are made from scenes
 
         return Readings(self)
 
-    @cached_property
+    @of_record
     def tumours(self) -> Tumours:
         """The tumours on record and what belongs to which."""
-        if self.base is not None:
-            return self.base.tumours
         from adapter.criteria.concepts.tumours import Tumours  # noqa: PLC0415 - concepts are made from scenes
 
         return Tumours(self)
 
-    @cached_property
+    @of_record
     def courses(self) -> Courses:
         """Cycles and courses of the treatment: of the whole record, for a course does not begin with what is looked at."""
-        if self.base is not None:
-            return self.base.courses
         if self.origin is not None:
             return self.origin.courses
         from adapter.criteria.concepts.prrt import Courses  # noqa: PLC0415 - concepts are made from scenes
@@ -227,18 +239,16 @@ class Scene:
             for over, shared in self._unread
         )
 
-    @cached_property
+    @of_record
     def _unread(self) -> tuple[tuple[When, tuple[str, ...]], ...]:
         """The Conditions on record without a code that criteria read: when each ended, and its codes of ICD-10-CM."""
-        if self.base is not None:
-            return self.base._unread
         found = []
         for item in self.record.conditions:
             codes = tuple(self.codes(item.code))
             if any(system in _READ_SYSTEMS for system, _ in codes) or not is_on_record(item, self.on):
                 continue
             shared = tuple(code for system, code in codes if system == ICD10_CM)
-            found.append((parse_when(item.abatement_date_time) or ALWAYS, shared))
+            found.append((abated(item) or ALWAYS, shared))
         return tuple(found)
 
     def window(self, days: int) -> date:
@@ -272,11 +282,10 @@ class Scene:
         """The trial's value sets that any of some concepts is in."""
         return frozenset().union(*(self._read(concept).sets for concept in concepts))
 
-    @cached_property
+    @of_record
     def _known(self) -> dict[int, _Read]:
         """What concepts of the record mean, by identity: one concept is asked about by many criteria."""
-        whole = self.base or self.origin
-        return {} if whole is None else whole._known
+        return {} if self.origin is None else self.origin._known
 
     def _read(self, concept: CodeableConcept) -> _Read:
         found = self._known.get(id(concept))
@@ -290,11 +299,9 @@ class Scene:
         """Conditions of the value set that are on record: neither refuted nor an error nor surely later."""
         return self._conditions.get(value_set, ())
 
-    @cached_property
+    @of_record
     def _conditions(self) -> dict[ValueSet, tuple[Condition, ...]]:
         """Conditions on record by value set."""
-        if self.base is not None:
-            return self.base._conditions
         found: dict[ValueSet, list[Condition]] = {}
         for condition in self.record.conditions:
             if condition.code is None:

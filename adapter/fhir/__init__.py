@@ -5,7 +5,15 @@ from __future__ import annotations
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
-from adapter.fhir.record import PatientRecord, known_from, needed_references, when_of
+from adapter.fhir.record import (
+    PatientRecord,
+    abated,
+    has_onset,
+    known_from,
+    needed_references,
+    surely_after,
+    when_of,
+)
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
 
@@ -20,8 +28,10 @@ __all__ = [
     "ResourceProblem",
     "Summary",
     "When",
+    "abated",
     "add_months",
     "age_on",
+    "has_onset",
     "is_no_result",
     "is_usable",
     "known_from",
@@ -33,5 +43,6 @@ __all__ = [
     "plain",
     "read_printed_number",
     "summarise",
+    "surely_after",
     "when_of",
 ]

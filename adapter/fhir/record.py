@@ -38,7 +38,7 @@ from adapter.fhir.resources import (
 )
 from adapter.fhir.summary import normalise_reference
 
-__all__ = ["PatientRecord", "known_from", "needed_references", "when_of"]
+__all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
 
 _R = TypeVar("_R", bound=Resource)
 
@@ -277,7 +277,7 @@ class PatientRecord:
 
     def until(self, day: date) -> PatientRecord:
         """The same person without what is surely later than a day in Paris (clarifications.md 27)."""
-        return self._only(lambda item: not _surely_after(item, day))
+        return self._only(lambda item: not surely_after(item, day))
 
     def since(self, moment: When) -> PatientRecord:
         """The same person with only what is surely later than ``moment`` (clarifications.md 32).
@@ -300,18 +300,27 @@ def known_from(resource: Resource) -> When:
     return (parse_when(recorded) if recorded is not None else None) or when_of(resource)
 
 
+def has_onset(resource: Condition | AllergyIntolerance) -> bool:
+    """It says when it began; what does not is known by its recordedDate at the latest."""
+    return resource.onset_date_time is not None or resource.onset_period is not None
+
+
+def abated(condition: Condition) -> When | None:
+    """When it ended; `ALWAYS` where that cannot be read, None where nothing is told."""
+    period = condition.abatement_period
+    told = condition.abatement_date_time or (period.end or period.start if period else None)
+    return None if told is None else parse_when(told) or ALWAYS
+
+
 def _recorded_only(resource: Resource) -> str | None:
     """The recordedDate of what has no onset."""
-    if (
-        isinstance(resource, Condition | AllergyIntolerance)
-        and resource.onset_date_time is None
-        and resource.onset_period is None
-    ):
+    if isinstance(resource, Condition | AllergyIntolerance) and not has_onset(resource):
         return resource.recorded_date
     return None
 
 
-def _surely_after(resource: Resource, day: date) -> bool:
+def surely_after(resource: Resource, day: date) -> bool:
+    """It is surely later than a day in Paris: by its time, of what has no onset by its recordedDate."""
     recorded = _recorded_only(resource)
     if recorded is not None:
         # It counts from its recordedDate, although it may be older.

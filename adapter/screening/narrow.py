@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 from string import ascii_uppercase, digits
 
-import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
+import pyarrow.parquet as pq
 
 from adapter.criteria import Signal, Trial
 from adapter.store import Store

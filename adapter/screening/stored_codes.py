@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+import pyarrow as pa
 
 from adapter.store import Store
 from adapter.store.versions import mark_superseded
 from adapter.terminology.coded import CODED_TYPES, UCUM
 from adapter.terminology.unmapped import Tally, Unmapped
-from adapter.terminology.valuesets import ICD10
-from adapter.terminology.vocabulary import TERMS, Vocabulary
+from adapter.terminology.valuesets import ICD10, ICD10_CM, TERMS
+from adapter.terminology.vocabulary import Vocabulary
 
 __all__ = ["Stored", "count_stored", "read_unmapped", "stored_codes"]
 
@@ -30,7 +30,7 @@ _ATC = "http://www.whocc.no/atc"
 _NCIT = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
 #: Systems of which a code in a resource is the code that is looked for, not that of some other element of it.
 _TELLING: Mapping[str, frozenset[str]] = {
-    "Condition": frozenset({ICD10, "http://hl7.org/fhir/sid/icd-10-cm"}),
+    "Condition": frozenset({ICD10, ICD10_CM}),
     "DiagnosticReport": frozenset({_LOINC, TERMS}),
     "ImagingStudy": frozenset({TERMS}),
     "Medication": frozenset({_ATC}),

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 import msgspec
-import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+import pyarrow as pa
 from sqlalchemy import func, select
 
 from adapter.store.engine import SetEngine

@@ -14,12 +14,14 @@ from adapter.terminology.site import (
     parse_site,
     parse_site_units,
 )
-from adapter.terminology.valuesets import ICD10, ICDO3, ValueSet, parse_value_sets, plain_code
+from adapter.terminology.valuesets import ICD10, ICD10_CM, ICDO3, TERMS, ValueSet, parse_value_sets, plain_code
 
 __all__ = [
     "DOMAINS",
     "ICD10",
+    "ICD10_CM",
     "ICDO3",
+    "TERMS",
     "Analyte",
     "Completeness",
     "Node",

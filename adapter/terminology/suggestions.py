@@ -20,7 +20,7 @@ from adapter.terminology.analytes import Analyte, UnitProblem, Units
 from adapter.terminology.coded import OTHER, shown
 from adapter.terminology.reading import Node
 from adapter.terminology.unmapped import UnmappedCode
-from adapter.terminology.valuesets import ICD10, ICDO3
+from adapter.terminology.valuesets import ICD10, ICDO3, TERMS
 
 __all__ = ["Suggestion", "Target", "Why", "draft_concept_map", "icd10_lookalikes", "parse_targets", "suggest"]
 
@@ -34,7 +34,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     ICDO3: _SAID,
     "http://snomed.info/sct": (*_SAID, "AllergyIntolerance.code", "Procedure.code"),
     "http://www.whocc.no/atc": _GIVEN,
-    "urn:reluth:terms": _MADE,
+    TERMS: _MADE,
 }
 #: Where a code without any suggestion is put in the draft, by the start of its element.
 _USUAL_TARGET = (("Observation", "http://loinc.org"), ("Medic", "http://www.whocc.no/atc"), ("Condition", ICD10))
@@ -322,4 +322,4 @@ def draft_concept_map(
 
 
 def _usual_target(element: str) -> str:
-    return next((system for start, system in _USUAL_TARGET if element.startswith(start)), "urn:reluth:terms")
+    return next((system for start, system in _USUAL_TARGET if element.startswith(start)), TERMS)

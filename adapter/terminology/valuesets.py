@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from adapter.terminology.reading import Node
 
-__all__ = ["ICD10", "ICDO3", "ValueSet", "parse_value_sets", "plain_code"]
+__all__ = ["ICD10", "ICD10_CM", "ICDO3", "TERMS", "ValueSet", "parse_value_sets", "plain_code"]
 
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
+#: The US one: not valid in CIM-10, and of the same categories for malignant tumours.
+ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+#: Ours, for what no standard code was verified (clarifications.md).
+TERMS = "urn:reluth:terms"
 ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
 
 

@@ -11,19 +11,17 @@ from adapter.fhir.resources import CodeableConcept, Coding
 from adapter.terminology.analytes import Analyte, UnitProblem, Units
 from adapter.terminology.coded import UCUM
 from adapter.terminology.site import Site
+from adapter.terminology.valuesets import ICD10, ICD10_CM, TERMS
 
-__all__ = ["TERMS", "Vocabulary"]
-
-#: What no standard code was verified for (clarifications.md).
-TERMS = "urn:reluth:terms"
+__all__ = ["Vocabulary"]
 
 #: Systems whose codes are read as they stand, besides those of the trial's own documents and HL7's (clinical-spec.md 6).
 _READ = frozenset(
     {
         "http://loinc.org",
         "http://snomed.info/sct",
-        "http://hl7.org/fhir/sid/icd-10",
-        "http://hl7.org/fhir/sid/icd-10-cm",
+        ICD10,
+        ICD10_CM,
         "http://www.whocc.no/atc",
         "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl",
         TERMS,

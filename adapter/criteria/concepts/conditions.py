@@ -11,7 +11,7 @@ from adapter.criteria.concepts.tumours import is_unconfirmed
 from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import Coded, Condition
 from adapter.criteria.truth import Truth, negate
-from adapter.fhir import ALWAYS, parse_when, when_of
+from adapter.fhir import ALWAYS, abated, when_of
 from adapter.fhir.resources import Condition as ConditionResource
 
 __all__ = ["answer_coded", "answer_condition", "clinical_status"]
@@ -53,9 +53,7 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
 
 def _arrivals(item: ConditionResource, on: date) -> Iterator[date]:
     """Later days on which a partial onset has passed, or on which a known end has come."""
-    period = item.abatement_period
-    over = parse_when(item.abatement_date_time or (period.end or period.start if period else None))
-    for when in (when_of(item), over):
+    for when in (when_of(item), abated(item)):
         if when is not None and when.is_bounded and when.latest > on:
             yield from (when.earliest, when.latest)
 
@@ -109,11 +107,9 @@ def _is_current(condition: ConditionResource, days: int, scene: Scene) -> Truth:
 
 def _ended(condition: ConditionResource, scene: Scene) -> Truth:
     """Whether it had ended by the reference date; a later end, known by now, had not come (clarifications.md 27)."""
-    period = condition.abatement_period
-    told = condition.abatement_date_time or (period.end or period.start if period else None)
-    if told is not None:
-        when = parse_when(told)
-        return Truth.U if when is None else within(when, None, scene.on)
+    when = abated(condition)
+    if when is not None:
+        return within(when, None, scene.on)
     over = condition.abatement_boolean or clinical_status(condition) in ("inactive", "remission", "resolved")
     return Truth.T if over else Truth.F
 

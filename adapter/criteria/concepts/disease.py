@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
+from adapter.criteria.attestation import Validity
 from adapter.criteria.concepts.prrt import second_course_open
 from adapter.criteria.scene import Scene, code_text, evidence_of, within
 from adapter.criteria.tree import ControlMonths, FirstResponse, NewProgression, Node, Progression, SecondResponse
@@ -62,15 +63,7 @@ class Assessment:
 
 
 def assessments(scene: Scene) -> tuple[Assessment, ...]:
-    """All assessments that may be of the reference date or before, in time's order; found once a record."""
-    whole = scene.base or scene
-    if "assessments" not in whole.__dict__:
-        whole.__dict__["assessments"] = _assessments(whole)
-    found: tuple[Assessment, ...] = whole.__dict__["assessments"]
-    return found
-
-
-def _assessments(scene: Scene) -> tuple[Assessment, ...]:
+    """All assessments that may be of the reference date or before, in time's order (`Scene.assessments` keeps them)."""
     concept = scene.statuses
     found = []
     for kind, asked in ((_Kind.CLINICAL, concept.clinical), (_Kind.RECIST, concept.recist), (_Kind.BEST, concept.best)):
@@ -118,7 +111,7 @@ def _worsenings(scene: Scene) -> list[Assessment]:
     """What worsened, and answers that cannot be read and may say so: those are of no tumour for sure."""
     return [
         item if item.said is _Said.WORSENED else replace(item, belongs=Truth.U)
-        for item in assessments(scene)
+        for item in scene.assessments
         if item.said in (_Said.WORSENED, _Said.UNREAD) and item.kind is not _Kind.BEST
     ]
 
@@ -137,7 +130,7 @@ def _dated(answer: Callable[Concatenate[_N, Scene, _P], Answer]) -> Callable[Con
     @wraps(answer)
     def dated(node: _N, scene: Scene, /, *args: _P.args, **kwargs: _P.kwargs) -> Answer:
         found = answer(node, scene, *args, **kwargs)
-        last = (item.when.latest for item in assessments(scene) if item.when.is_bounded)
+        last = (item.when.latest for item in scene.assessments if item.when.is_bounded)
         days = frozenset(day for day in last if day > scene.on)
         return found.but(changes=found.changes | days) if days else found
 
@@ -262,7 +255,7 @@ def answer_first_response(node: FirstResponse, scene: Scene, control: Answer) ->
     last = scene.courses.last_cycle(scene)
     if last is None:
         return _course_open(scene)
-    counted = _Counted.of(assessments(scene), _between(scene, last, scene.courses.second_start(scene)))
+    counted = _Counted.of(scene.assessments, _between(scene, last, scene.courses.second_start(scene)))
     worse = counted.only(_Kind.CLINICAL, _Kind.RECIST, said=_Said.WORSENED)
     later = counted.only(_Kind.CLINICAL, _Kind.RECIST, said=_Said.CONTROLLED)
     best = counted.only(_Kind.BEST, said=_Said.CONTROLLED)
@@ -296,7 +289,7 @@ def answer_second_response(node: SecondResponse, scene: Scene) -> Answer:
     if len(cycles) < node.cycles:
         return second_course_open(scene)
     later_cycles = tuple(item for cycle in cycles[node.cycles :] for item in cycle.evidence)
-    counted = _Counted.of(assessments(scene), _between(scene, cycles[node.cycles - 1].when, None))
+    counted = _Counted.of(scene.assessments, _between(scene, cycles[node.cycles - 1].when, None))
     worse, held = (counted.only(_Kind.RECIST, said=said) for said in (_Said.WORSENED, _Said.CONTROLLED))
     wanted = (Wanted("recist"),)
     context = _evidence(counted.all) + later_cycles
@@ -326,8 +319,8 @@ def answer_new_progression(node: NewProgression, scene: Scene) -> Answer:
         for item in worse
         if item.when.is_bounded
         for day in (
-            *(add_months(item.when.earliest, node.to_months) + timedelta(days=more) for more in range(4)),
-            *(add_months(item.when.earliest, node.from_months) + timedelta(days=more) for more in range(1, 5)),
+            *Validity(months=node.to_months).reaches(item.when.latest),
+            *Validity(months=node.from_months).lapses(item.when.earliest),
         )
     )
     wanted = (Wanted("progression"),)

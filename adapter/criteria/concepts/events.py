@@ -18,7 +18,7 @@ from adapter.criteria.concepts.tumours import is_unconfirmed
 from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of, is_on_record, within
 from adapter.criteria.tree import DatedEvent, MarrowFraction, OtherTumour
 from adapter.criteria.truth import Truth, negate
-from adapter.fhir import ALWAYS, When, known_from, parse_when, when_of
+from adapter.fhir import ALWAYS, When, abated, has_onset, known_from, parse_when, when_of
 from adapter.fhir.resources import Condition, MedicationAdministration, Procedure
 from adapter.terminology import ValueSet, plain_code
 
@@ -109,30 +109,17 @@ def _is_unsure(item: Condition | Procedure | MedicationAdministration) -> bool:
 def _asking(item: Condition, start: date | None, node: DatedEvent, scene: Scene) -> _Sorted:
     """A condition that lasts asks unless it was surely over before the window."""
     evidence = evidence_of(item, code_text(scene, item.code))
-    over = _over(item)
+    over = abated(item)
     before = over is not None and start is not None and over.latest < start
     if not before and clinical_status(item) in _OVER and over is None:
         onset = when_of(item)
-        before = _has_onset(item) and start is not None and onset.latest < start
+        before = has_onset(item) and start is not None and onset.latest < start
     if before:
         return _Sorted(past=(evidence,))
     changes = _closing(over, node.within) if over is not None else frozenset()
-    if _has_onset(item) and clinical_status(item) in _OVER:
+    if has_onset(item) and clinical_status(item) in _OVER:
         changes |= _closing(when_of(item), node.within)
     return _Sorted(asking=((known_from(item), evidence),), changes=changes)
-
-
-def _has_onset(item: Condition) -> bool:
-    return item.onset_date_time is not None or item.onset_period is not None
-
-
-def _over(item: Condition) -> When | None:
-    """When it ended, as far as that is told; None when nothing is."""
-    period = item.abatement_period
-    told = item.abatement_date_time or (period.end or period.start if period else None)
-    if told is None:
-        return None
-    return parse_when(told) or ALWAYS
 
 
 def _merged(one: _Sorted, other: _Sorted) -> _Sorted:
@@ -260,11 +247,11 @@ def _active_or_diagnosed(condition: Condition, start: date | None, scene: Scene)
     if known.is_bounded and known.latest > scene.on:
         return Truth.U
     recorded = parse_when(condition.recorded_date)
-    if not _has_onset(condition) and recorded is not None and recorded.latest > scene.on:
+    if not has_onset(condition) and recorded is not None and recorded.latest > scene.on:
         return Truth.U
-    if _has_onset(condition) and within(when_of(condition), start, scene.on) is Truth.T:
+    if has_onset(condition) and within(when_of(condition), start, scene.on) is Truth.T:
         return Truth.T
-    over = _over(condition)
+    over = abated(condition)
     if over is not None:
         if start is not None and over.latest < start:
             return Truth.F
@@ -278,8 +265,8 @@ def _active_or_diagnosed(condition: Condition, start: date | None, scene: Scene)
 
 
 def _tumour_changes(condition: Condition, window: Validity) -> frozenset[date]:
-    over = _over(condition)
-    changes = _closing(when_of(condition), window) if _has_onset(condition) else frozenset()
+    over = abated(condition)
+    changes = _closing(when_of(condition), window) if has_onset(condition) else frozenset()
     return changes | (_closing(over, window) if over is not None else frozenset())
 
 

@@ -15,12 +15,12 @@ from adapter.criteria.attestation import FOR_GOOD, latest_attestation
 from adapter.criteria.concepts.laboratory import Reading, compare
 from adapter.criteria.scene import (
     FLAG_ONLY,
-    ICD10_CM,
     USABLE,
     Scene,
     code_text,
     evidence_of,
     is_on_record,
+    is_withdrawn,
     verification,
 )
 from adapter.criteria.tree import Comparison, Grade, Histology
@@ -33,11 +33,9 @@ from adapter.fhir.resources import (
     Observation,
     Resource,
 )
-from adapter.terminology import ICD10, ICDO3, ValueSet, plain_code
+from adapter.terminology import ICD10, ICD10_CM, ICDO3, ValueSet, plain_code
 
 __all__ = ["Tumours", "answer_grade", "answer_histology", "is_unconfirmed"]
-
-_DROPPED = frozenset({"refuted", "entered-in-error"})
 
 
 def is_unconfirmed(condition: Condition) -> bool:
@@ -134,8 +132,7 @@ class Tumours:
         """A malignancy was recorded and refuted: a finding that nobody tied to a tumour may have been that one's."""
         malignancy = self._concept.malignancy
         return any(
-            bool(verification(item) & _DROPPED) and self._scene.has(malignancy, item.code)
-            for item in self._scene.record.conditions
+            is_withdrawn(item) and self._scene.has(malignancy, item.code) for item in self._scene.record.conditions
         )
 
     @cached_property
