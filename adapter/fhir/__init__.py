@@ -16,6 +16,7 @@ from adapter.fhir.record import (
 )
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
+from adapter.fhir.versions import FhirVersion, Json, parse_fhir_version
 
 __all__ = [
     "ALWAYS",
@@ -23,6 +24,8 @@ __all__ = [
     "PARIS",
     "READ_TYPES",
     "RESOURCE_TYPES",
+    "FhirVersion",
+    "Json",
     "NumberInterval",
     "PatientRecord",
     "ResourceProblem",
@@ -37,6 +40,7 @@ __all__ = [
     "known_from",
     "needed_references",
     "normalise_reference",
+    "parse_fhir_version",
     "parse_when",
     "period_when",
     "person_of",

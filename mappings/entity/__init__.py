@@ -1,0 +1,1 @@
+"""In: fields. Out: the entities by kind; everybody else imports them from `mappings.entities`."""
