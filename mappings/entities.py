@@ -59,6 +59,8 @@ __all__ = [
     "StudyStatus",
     "Subject",
     "SubjectEvent",
+    "entity_key",
+    "kind_of",
     "parse_entity",
 ]
 
@@ -70,6 +72,23 @@ KINDS: Final[Mapping[str, type[Entity]]] = {
     "labs": LabResult,
     "infusions": Infusion,
 }
+
+
+def kind_of(entity: Entity) -> str:
+    """The name of its kind: ``study``, ``subjects``, ``labs`` or ``infusions``."""
+    return next(name for name, kind in KINDS.items() if isinstance(entity, kind))
+
+
+def entity_key(entity: Entity) -> str:
+    """What an entity is known by within a site and its kind; never a patient's number."""
+    match entity:
+        case Study():
+            return entity.id
+        case Subject():
+            return entity.number
+        case LabResult() | Infusion():
+            return f"{entity.id.system}|{entity.id.value}"
+
 
 _E = TypeVar("_E", bound=Entity)
 _PATH = re.compile(r" - at `\$?(?P<path>[^`]*)`$")

@@ -6,7 +6,9 @@ The lake holds resources in Parquet, append-only; the state holds what changes i
 from __future__ import annotations
 
 from adapter.store.decisions import AuditEntry, Decision, StaleDecisionError
+from adapter.store.entities import PutCounts, StoredEntity
 from adapter.store.lake import Lake, PatientResources
+from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
 from adapter.store.quarantine import QuarantinedItem
 from adapter.store.runs import Run, RunInfo
 from adapter.store.segments import Origin
@@ -16,16 +18,23 @@ from adapter.store.writer import LakeWriter, TypeCounts
 
 __all__ = [
     "AuditEntry",
+    "Conflict",
+    "Counterpart",
     "Decision",
+    "FieldChange",
     "Lake",
     "LakeWriter",
     "Origin",
+    "OutboxEntry",
+    "OutboxState",
     "PatientResources",
+    "PutCounts",
     "QuarantinedItem",
     "Run",
     "RunInfo",
     "StaleDecisionError",
     "Store",
+    "StoredEntity",
     "StoredVerdict",
     "TypeCounts",
 ]

@@ -30,7 +30,11 @@ __all__ = [
     "AuditRow",
     "Base",
     "BookmarkRow",
+    "ConflictRow",
+    "CounterpartRow",
     "DecisionRow",
+    "EntityRow",
+    "OutboxRow",
     "PatientKeyRow",
     "QuarantineRow",
     "RunRow",
@@ -238,3 +242,90 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(255))
     detail: Mapped[str] = mapped_column(Text)
+
+
+class EntityRow(Base):
+    """One version of a trial entity (study, subject, laboratory result, infusion) as JSON; none is overwritten."""
+
+    __tablename__ = "entity"
+    __table_args__ = (
+        UniqueConstraint("site", "kind", "key", "version"),
+        Index("ix_entity_current", "site", "kind", "is_current"),
+    )
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32))
+    key: Mapped[str] = mapped_column(String(512))
+    version: Mapped[int] = mapped_column(Integer)
+    is_current: Mapped[bool] = mapped_column(Boolean)
+    content: Mapped[str] = mapped_column(Text)
+    content_hash: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(Text)
+    put_by: Mapped[str] = mapped_column(String(128))
+    put_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OutboxRow(Base):
+    """What is still to be told to a site's server of an entity; written in the transaction that changes the entity."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_state", "site", "state"),)
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(512), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    mapping: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    #: Something was sent, and whether it arrived is not known.
+    uncertain: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CounterpartRow(Base):
+    """A resource of ours at a site's server: where it is, and what it was when both sides last agreed."""
+
+    __tablename__ = "counterpart"
+    __table_args__ = (
+        Index("ix_counterpart_entity", "site", "kind", "key"),
+        Index("ix_counterpart_server", "site", "type", "server_id"),
+    )
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64), primary_key=True)
+    system: Mapped[str] = mapped_column(String(255), primary_key=True)
+    value: Mapped[str] = mapped_column(String(512), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    key: Mapped[str] = mapped_column(String(512))
+    server_id: Mapped[str] = mapped_column(String(64))
+    server_version: Mapped[str] = mapped_column(String(64))
+    #: Hash of what the mapper made of the entity then.
+    sent_hash: Mapped[str] = mapped_column(String(64))
+    #: The resource as the server had it then.
+    base: Mapped[str] = mapped_column(Text)
+
+
+class ConflictRow(Base):
+    """Both sides say something else of an entity: for a person to settle."""
+
+    __tablename__ = "conflict"
+    __table_args__ = (Index("ix_conflict_open", "site", "closed_at"),)
+
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    site: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32))
+    key: Mapped[str] = mapped_column(String(512))
+    version: Mapped[int] = mapped_column(Integer)
+    cause: Mapped[str] = mapped_column(String(32))
+    #: References at the server, and what stands there (JSON), where there is anything to read.
+    references: Mapped[str] = mapped_column(Text)
+    theirs: Mapped[str] = mapped_column(Text)
+    fields: Mapped[str] = mapped_column(Text)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_by: Mapped[str | None] = mapped_column(String(128))
+    kept: Mapped[str | None] = mapped_column(String(16))

@@ -1,4 +1,4 @@
-"""In: the store's path (and database url). Out: the open store: lake, runs, bookmarks, quarantine, verdicts."""
+"""In: the store's path (and database url). Out: the open store: lake, runs, bookmarks, quarantine, verdicts, entities, outbox."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from sqlalchemy import select
 from adapter.errors import ConfigurationError
 from adapter.store.decisions import AuditEntry, Decision, Decisions
 from adapter.store.engine import SetEngine
+from adapter.store.entities import Entities
 from adapter.store.lake import Lake
 from adapter.store.models import BookmarkRow
+from adapter.store.outbox import Outbox
 from adapter.store.quarantine import Quarantine, QuarantinedItem
 from adapter.store.runs import Run, RunInfo, begin_run, recent_runs
 from adapter.store.segments import Origin
@@ -41,6 +43,8 @@ class Store:
         self._decisions = Decisions(state)
         self._quarantine = Quarantine(state, folder / "quarantine")
         self._verdicts = Verdicts(state)
+        self.entities = Entities(state)
+        self.outbox = Outbox(state)
         self.lake = Lake(folder, state, self._engine)
 
     @classmethod
