@@ -18,6 +18,7 @@ from mappings.entities import Coding, Identifier
 __all__ = [
     "EXTENSION",
     "OURS",
+    "REFERENCE_SYSTEM",
     "SUBJECT_SYSTEM",
     "Element",
     "MappingError",
@@ -42,6 +43,8 @@ OURS: Final = "urn:reluth:"
 EXTENSION: Final = "urn:reluth:extension:"
 #: Identifier.system of the trial's pseudonyms.
 SUBJECT_SYSTEM: Final = "urn:reluth:subject"
+#: Identifier.system where the only number known is the server's own: the value is the literal reference, ``Patient/id``.
+REFERENCE_SYSTEM: Final = "urn:reluth:reference"
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, OURS)
 
 
