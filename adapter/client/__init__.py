@@ -1,4 +1,7 @@
-"""In: the address of a FHIR server. Out: what it can do and its resources' bytes. Nobody else speaks HTTP outward."""
+"""In: the address of a FHIR server. Out: what it can do, its resources' bytes, and our writes' outcomes.
+
+Nobody else speaks HTTP outward.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from adapter.client.errors import (
     NotFound,
     Refused,
     Unavailable,
+    Uncertain,
     UnusableAnswer,
 )
+from adapter.client.found import Found, identifier_query
 from adapter.client.retry import Clock, RetryPolicy
 from adapter.client.search import SearchEntry, SearchPage
-from adapter.client.site import Found, SiteClient
+from adapter.client.site import SiteClient
+from adapter.client.transaction import EntryOutcome, TransactionEntry
 from adapter.client.transport import BasicAuth, BearerAuth, SiteAddress, tls_context
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "BearerAuth",
     "Capability",
     "Clock",
+    "EntryOutcome",
     "ForeignHost",
     "Found",
     "Issue",
@@ -34,8 +41,11 @@ __all__ = [
     "SearchPage",
     "SiteAddress",
     "SiteClient",
+    "TransactionEntry",
     "TypeCapability",
     "Unavailable",
+    "Uncertain",
     "UnusableAnswer",
+    "identifier_query",
     "tls_context",
 ]

@@ -15,10 +15,23 @@ __all__ = ["Capability", "Lack", "TypeCapability", "parse_capability"]
 
 @dataclass(frozen=True, slots=True)
 class TypeCapability:
-    """What can be done with one resource type."""
+    """What can be done with one resource type.
+
+    Args:
+        interactions: ``read``, ``create``, ``update``, ``search-type``...
+        search_params: names.
+        conditional_create: If-None-Exist is looked at.
+        conditional_update: an update may name its target by a search.
+        update_create: an update may create under an id that the client chose.
+        versioning: ``no-version``, ``versioned``, ``versioned-update`` (If-Match is demanded), ``""`` when unstated.
+    """
 
     interactions: frozenset[str] = frozenset()
     search_params: frozenset[str] = frozenset()
+    conditional_create: bool = False
+    conditional_update: bool = False
+    update_create: bool = False
+    versioning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +53,18 @@ class Capability:
         fhir_version: as stated, e.g. ``4.0.1``.
         software: name and version of the server's software, ``""`` when unstated.
         types: by resource type.
+        interactions: with the whole server: ``transaction``, ``batch``, ``search-system``...
     """
 
     fhir_version: str
     software: str = ""
     types: Mapping[str, TypeCapability] = field(default_factory=dict)
+    interactions: frozenset[str] = frozenset()
+
+    @property
+    def transaction(self) -> bool:
+        """The server says that it takes transaction Bundles."""
+        return "transaction" in self.interactions
 
     def of(self, resource_type: str) -> TypeCapability:
         """What can be done with a type; nothing where it is not stated."""
@@ -76,10 +96,16 @@ class _Resource(msgspec.Struct):
     type: str
     interaction: list[_Named] = []
     searchParam: list[_Named] = []
+    # As sent: a wrong type here is no reason to read nothing of the statement.
+    conditionalCreate: object = None
+    conditionalUpdate: object = None
+    updateCreate: object = None
+    versioning: object = None
 
 
 class _Rest(msgspec.Struct):
     mode: str = "server"
+    interaction: list[_Named] = []
     resource: list[_Resource] = []
     searchParam: list[_Named] = []
 
@@ -104,15 +130,23 @@ def parse_capability(body: bytes) -> Capability:
     if statement.resourceType != "CapabilityStatement":
         raise ValueError("not a CapabilityStatement")
     types: dict[str, TypeCapability] = {}
+    interactions: set[str] = set()
     for rest in statement.rest:
         if rest.mode != "server":
             continue
+        interactions |= {interaction.code for interaction in rest.interaction}
         # Parameters stated for the whole server hold for each type (R4 CapabilityStatement.rest.searchParam).
         shared = {param.name for param in rest.searchParam}
         for resource in rest.resource:
             types[resource.type] = TypeCapability(
                 interactions=frozenset(interaction.code for interaction in resource.interaction),
                 search_params=frozenset(shared | {param.name for param in resource.searchParam}),
+                conditional_create=resource.conditionalCreate is True,
+                conditional_update=resource.conditionalUpdate is True,
+                update_create=resource.updateCreate is True,
+                versioning=resource.versioning if isinstance(resource.versioning, str) else "",
             )
     software = statement.software or _Named()
-    return Capability(statement.fhirVersion, f"{software.name} {software.version}".strip(), types)
+    return Capability(
+        statement.fhirVersion, f"{software.name} {software.version}".strip(), types, frozenset(interactions)
+    )

@@ -9,11 +9,13 @@
     |-- UnusableAnswer         an answer that is not what FHIR says it should be
     |   `-- LoopingPages       a next link leads back to a page already read
     `-- TransientError         exit 75
-        `-- Unavailable        still failing after all attempts, or it asked to wait longer than we may
+        |-- Unavailable        still failing after all attempts, or it asked to wait longer than we may; nothing was done
+        `-- Uncertain          a write that may or may not have been done: read back before it is sent again
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,19 +29,37 @@ __all__ = [
     "NotFound",
     "Refused",
     "Unavailable",
+    "Uncertain",
     "UnusableAnswer",
     "issues_of",
 ]
 
+_BOM = b"\xef\xbb\xbf"
+
+# What stands in an expression must not be able to hold a name or a number of a patient: names of elements with indexes
+# and type filters pass, literals, slices and ids do not. The one digit pair in FHIR's element names is 64.
+_STEP = r"(?:[a-z][A-Za-z]{0,63}(?:64(?:Binary)?)?(?:\[(?:x|\d{1,4})\])?|(?:ofType|as)\([A-Za-z]{1,64}\))"
+_PATH = re.compile(rf"[A-Z][A-Za-z]{{1,63}}(?:\.{_STEP})+")
+# The HL7 validator names the resource within: Bundle.entry[0].resource/*Observation/9*/.status
+_REMARK = re.compile(r"/\*.*?\*/")
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One issue of an OperationOutcome; ``diagnostics`` is the server's free text and may hold patient content."""
+    """One issue of an OperationOutcome.
+
+    Args:
+        severity: ``fatal``, ``error``, ``warning``, ``information``, or ``unknown``.
+        code: of the issue type, or ``unknown``.
+        diagnostics: the server's free text (``details.text`` where there is no ``diagnostics``): may hold patient content.
+        expression: paths of the elements at fault, e.g. ``Observation.value[x]``; those that hold literals are left out.
+    """
 
     severity: str
     code: str
     # Kept out of repr, and so out of logs and tracebacks.
     diagnostics: str = field(default="", repr=False)
+    expression: tuple[str, ...] = ()
 
     @property
     def is_error(self) -> bool:
@@ -47,7 +67,8 @@ class Issue:
         return self.severity in {"fatal", "error"}
 
     def __str__(self) -> str:
-        return f"{self.severity}/{self.code}"
+        at = f" at {', '.join(self.expression)}" if self.expression else ""
+        return f"{self.severity}/{self.code}{at}"
 
 
 class Refused(RemoteError):
@@ -125,10 +146,35 @@ class Unavailable(TransientError):
         super().__init__(f"{where}: {problem}, after {attempts} attempts{asked}")
 
 
+class Uncertain(TransientError):
+    """A write was sent, and whether it was done is not known: it must be read back before it is sent again.
+
+    Args:
+        where: method, host and path.
+        problem: what was met instead of the answer.
+        status: HTTP status, None where no answer came.
+        issues: of the OperationOutcome in the answer, if it held one.
+    """
+
+    def __init__(self, where: str, problem: str, *, status: int | None = None, issues: tuple[Issue, ...] = ()) -> None:
+        self.where = where
+        self.problem = problem
+        self.status = status
+        self.issues = issues
+        told = f" ({', '.join(map(str, issues))})" if issues else ""
+        super().__init__(f"{where}: {problem}{told}; whether it was done is not known")
+
+
+class _Details(msgspec.Struct):
+    text: object = None
+
+
 class _Coded(msgspec.Struct):
     severity: object = None
     code: object = None
     diagnostics: object = None
+    details: _Details | None = None
+    expression: object = None
 
 
 class _Outcome(msgspec.Struct):
@@ -144,15 +190,25 @@ def issues_of(body: bytes) -> tuple[Issue, ...]:
     ['error/invalid']
     """
     try:
-        outcome = msgspec.json.decode(body, type=_Outcome)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        outcome = msgspec.json.decode(body.removeprefix(_BOM), type=_Outcome)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     if outcome.resourceType != "OperationOutcome":
         return ()
     return tuple(
-        Issue(_word(issue.severity), _word(issue.code), issue.diagnostics if isinstance(issue.diagnostics, str) else "")
+        Issue(_word(issue.severity), _word(issue.code), _text(issue), _paths(issue.expression))
         for issue in outcome.issue
     )
+
+
+def _text(issue: _Coded) -> str:
+    texts = (issue.diagnostics, issue.details.text if issue.details else None)
+    return next((text for text in texts if isinstance(text, str) and text), "")
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    stated = [_REMARK.sub("", path) for path in value if isinstance(path, str)] if isinstance(value, list) else []
+    return tuple(path for path in stated if _PATH.fullmatch(path))
 
 
 def _word(value: object) -> str:

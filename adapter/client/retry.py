@@ -1,4 +1,4 @@
-"""In: a failed attempt (status, exception, Retry-After). Out: whether to try again, and after how long.
+"""In: a failed attempt (status, exception, Retry-After). Out: whether to try again, a write too, and after how long.
 
 Pure, but for `attempting`, which drives tenacity with the sleep and the clock it is given.
 """
@@ -29,6 +29,7 @@ __all__ = [
     "attempting",
     "is_certificate_trouble",
     "is_retryable",
+    "is_surely_undone",
     "retry_after_seconds",
     "wait_seconds",
 ]
@@ -48,6 +49,22 @@ _RETRYABLE_ERRORS = (
     httpx.ProxyError,
     httpx.DecodingError,
 )
+
+#: No request left this machine, or none that a FHIR server saw: a proxy refused the tunnel.
+_UNSENT_ERRORS = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
+
+# 501 and 505: it cannot do such a thing at all. 503: it has no room for the request.
+_UNDONE_SERVER_ERRORS = frozenset({501, 503, 505})
+# 303 points to the outcome of what was done; 408 is also what proxies say of a server that is slow to answer.
+_PERHAPS_DONE = frozenset({303, 408})
 
 # Some servers send Retry-After as a moment, in seconds or milliseconds since 1970; no wait is as long as these numbers.
 _EPOCH_SECONDS_FROM = 1e9
@@ -110,6 +127,22 @@ def is_retryable(failure: int | Exception) -> bool:
     if isinstance(failure, int):
         return failure in RETRYABLE_STATUS
     return isinstance(failure, _RETRYABLE_ERRORS) and not is_certificate_trouble(failure)
+
+
+def is_surely_undone(failure: int | Exception) -> bool:
+    """Whether the server surely did nothing of what was sent: only then may a write be sent again unseen.
+
+    ``failure`` is an HTTP status or what httpx raised. A refusal (4xx) is undone too, though no retry mends it.
+
+    >>> is_surely_undone(503), is_surely_undone(412), is_surely_undone(500)
+    (True, True, False)
+    >>> is_surely_undone(httpx.ConnectTimeout("slow")), is_surely_undone(httpx.ReadTimeout("slow"))
+    (True, False)
+    """
+    if isinstance(failure, int):
+        refused = 300 <= failure < 500 and failure not in _PERHAPS_DONE
+        return refused or failure in _UNDONE_SERVER_ERRORS
+    return isinstance(failure, _UNSENT_ERRORS)
 
 
 def is_certificate_trouble(failure: BaseException | None) -> bool:

@@ -1,7 +1,7 @@
-"""In: a site's address and a URL. Out: the answer to a GET, from an allowed host or not at all.
+"""In: a site's address and a URL. Out: the answer to a GET or POST, from an allowed host or not at all.
 
-Every request of this product goes through `Transport.get`: allow-list, redirects, time limits and retries are here.
-A host that is not on the list gets no request, and so no token.
+Every request of this product goes through `Transport`: allow-list, redirects, time limits and retries are here. A host
+that is not on the list gets no request, and so no token. A write is sent again only where it surely was not done.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -21,6 +21,7 @@ from adapter.client.errors import (
     ForeignHost,
     NotFound,
     Refused,
+    Uncertain,
     UnusableAnswer,
     issues_of,
 )
@@ -31,11 +32,12 @@ from adapter.client.retry import (
     attempting,
     is_certificate_trouble,
     is_retryable,
+    is_surely_undone,
     retry_after_seconds,
 )
 from adapter.errors import ConfigurationError
 
-__all__ = ["BasicAuth", "BearerAuth", "SiteAddress", "Transport", "tls_context", "without_query"]
+__all__ = ["BasicAuth", "BearerAuth", "Body", "SiteAddress", "Transport", "tls_context", "without_query"]
 
 # Both write whole addresses, and a query may hold a patient's id.
 for _noisy in ("httpx", "httpcore"):
@@ -46,6 +48,8 @@ T = TypeVar("T")
 FHIR_JSON = "application/fhir+json"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# RFC 9110 15.4: the others may turn a POST into a GET, which would then be taken for its answer.
+_REDIRECTS_OF_A_POST = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _GONE = frozenset({404, 410})
 _OK = 200
@@ -109,6 +113,41 @@ class SiteAddress:
         return frozenset(_origin(url) for url in (self.base_url, *(f"{scheme}://{host}" for host in self.hosts)))
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a POST carries.
+
+    Args:
+        content: as sent.
+        media_type: of the content.
+        prefer: the Prefer header, None for none.
+    """
+
+    content: bytes = field(repr=False)
+    media_type: str = FHIR_JSON
+    prefer: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The headers that tell of it."""
+        told = {"Content-Type": self.media_type}
+        return told if self.prefer is None else told | {"Prefer": self.prefer}
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request; ``repeatable`` where doing it twice is doing it once."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = field(default=None, repr=False)
+    repeatable: bool = True
+
+    @property
+    def where(self) -> str:
+        return without_query(self.url, method=self.method)
+
+
 class Transport:
     """A connection pool to one site; close it, or use it as a context manager.
 
@@ -170,8 +209,29 @@ class Transport:
             Refused: 4xx, or a redirect that leads nowhere.
             Unavailable: no usable answer within the attempts.
         """
-        self.check(url, told_by=self.address.base_url)
-        return attempting(self._policy, self._clock, lambda: self._once(url, read, accept), where=without_query(url))
+        return self._ask(_Request("GET", url, {"Accept": accept}), read)
+
+    def post(self, url: str, body: Body, read: Callable[[httpx.Response], T], *, repeatable: bool = False) -> T:
+        """POST ``body`` to ``url`` and give what ``read`` makes of the answer.
+
+        Sent again, as the policy allows, only after what surely left nothing done: no connection, 425, 429, 503. A
+        redirect is followed only by 307 and 308, and within the allow-list.
+
+        Args:
+            url: absolute.
+            body: to send.
+            read: makes the result of an answer 200; raises `Failed` or `UnusableAnswer` where it cannot.
+            repeatable: it is a read (a search): it is sent again as a GET would be, and never ends `Uncertain`.
+
+        Raises:
+            ForeignHost: the URL, or a redirect from it, leads to a host that is not allowed; nothing was sent there.
+            Refused: 4xx, 501 or 505: nothing was done.
+            UnusableAnswer: another redirect; to a read, also an answer that cannot be read.
+            Unavailable: no usable answer within the attempts: nothing was done.
+            Uncertain: it may have been done: the connection broke, 408, another 5xx, or an answer that cannot be read.
+        """
+        headers = {"Accept": FHIR_JSON} | body.headers()
+        return self._ask(_Request("POST", url, headers, body.content, repeatable), read)
 
     def check(self, url: str, *, told_by: str) -> None:
         """Refuse an address that is not allowed, before anything is sent to it.
@@ -179,54 +239,75 @@ class Transport:
         Raises:
             ForeignHost: another host, port or scheme than base_url and hosts allow, or a name and password within.
         """
+        self._allow(url, where=without_query(told_by))
+
+    def _allow(self, url: str, *, where: str) -> None:
         parsed = _parsed(url)
         if parsed is None or parsed.userinfo or _origin(url) not in self._allowed:
-            raise ForeignHost(without_query(told_by), _origin(url))
+            raise ForeignHost(where, _origin(url))
 
-    def _once(self, url: str, read: Callable[[httpx.Response], T], accept: str) -> T:
-        where = without_query(url)
+    def _ask(self, request: _Request, read: Callable[[httpx.Response], T]) -> T:
+        self._allow(request.url, where=without_query(self.address.base_url, method=request.method))
+        return attempting(self._policy, self._clock, lambda: self._once(request, read), where=request.where)
+
+    def _once(self, request: _Request, read: Callable[[httpx.Response], T]) -> T:
+        where = request.where
         try:
-            answer = self._follow(url, accept)
+            answer = self._follow(request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # The class alone: texts of httpx may quote the address with its query.
-            trouble = "certificate not trusted" if is_certificate_trouble(error) else type(error).__name__
-            problem = f"no answer ({trouble})"
-            if is_retryable(error):
-                raise Failed(problem) from None
-            raise UnusableAnswer(where, problem) from None
+            raise _unanswered(request, error) from None
         status = answer.status_code
-        if is_retryable(status):
+        known = request.repeatable or is_surely_undone(status)
+        if known and is_retryable(status):
             asked = retry_after_seconds(answer.headers.get("Retry-After"), now=self._clock.now())
             raise Failed(f"answered {status}", asked)
-        if status in _GONE:
-            raise NotFound(where, status, issues_of(answer.content))
-        if status >= _ERRORS_FROM:
-            raise Refused(where, status, issues_of(answer.content))
         if status != _OK:
-            raise UnusableAnswer(where, f"answered {status} to a GET")
-        return read(answer)
+            issues = issues_of(answer.content)
+            if not known:
+                raise Uncertain(where, f"answered {status}", status=status, issues=issues)
+            if status >= _ERRORS_FROM:
+                raise (NotFound if status in _GONE else Refused)(where, status, issues)
+            raise UnusableAnswer(where, f"answered {status} to a {request.method}")
+        try:
+            return read(answer)
+        except (Failed, UnusableAnswer) as error:
+            if request.repeatable:
+                raise
+            raise Uncertain(where, error.problem, status=status) from None
 
-    def _follow(self, url: str, accept: str) -> httpx.Response:
-        """GET, following redirects within the allow-list."""
+    def _follow(self, request: _Request) -> httpx.Response:
+        """Send it, following redirects within the allow-list."""
+        followed = _REDIRECTS if request.method == "GET" else _REDIRECTS_OF_A_POST
+        url = request.url
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._client.get(url, headers={"Accept": accept})
+            answer = self._client.request(request.method, url, content=request.content, headers=request.headers)
             target = answer.headers.get("Location")
-            if answer.status_code not in _REDIRECTS or target is None:
+            if answer.status_code not in followed or target is None:
                 return answer
             onward = str(httpx.URL(url).join(target))
-            self.check(onward, told_by=url)
+            self._allow(onward, where=without_query(url, method=request.method))
             url = onward
-        raise UnusableAnswer(without_query(url), f"redirects more than {_MOST_REDIRECTS} times")
+        raise UnusableAnswer(without_query(url, method=request.method), f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def without_query(url: str) -> str:
+def _unanswered(request: _Request, error: httpx.HTTPError | httpx.InvalidURL) -> Exception:
+    """What a request that got no whole answer ends with."""
+    # The class alone: texts of httpx may quote the address with its query.
+    trouble = "certificate not trusted" if is_certificate_trouble(error) else type(error).__name__
+    problem = f"no answer ({trouble})"
+    if not (request.repeatable or is_surely_undone(error)):
+        return Uncertain(request.where, problem)
+    return Failed(problem) if is_retryable(error) else UnusableAnswer(request.where, problem)
+
+
+def without_query(url: str, *, method: str = "GET") -> str:
     """``GET host/path``: what may stand in messages and logs; a query may hold a patient's id.
 
     >>> without_query("https://fhir.example.org/r4/Observation?patient=42")
     'GET https://fhir.example.org/r4/Observation'
     """
     parsed = _parsed(url)
-    return f"GET {_origin(url)}{parsed.path if parsed else ''}"
+    return f"{method} {_origin(url)}{parsed.path if parsed else ''}"
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -71,3 +71,34 @@ def test_anything_else_is_refused(body: bytes) -> None:
 
 def test_bare_statement_has_no_types() -> None:
     assert parse_capability(b'{"resourceType":"CapabilityStatement","fhirVersion":"5.0.0"}') == Capability("5.0.0")
+
+
+def test_what_can_be_written_is_read() -> None:
+    rest = {
+        "mode": "server",
+        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "resource": [
+            {
+                "type": "Observation",
+                "conditionalCreate": True,
+                "conditionalUpdate": True,
+                "updateCreate": True,
+                "versioning": "versioned-update",
+            },
+            {"type": "Patient", "conditionalCreate": False, "updateCreate": "true", "versioning": 7},
+        ],
+    }
+    client = {"mode": "client", "interaction": [{"code": "history-system"}]}
+
+    capability = parse_capability(msgspec.json.encode(STATEMENT | {"rest": [rest, client]}))
+
+    assert capability.interactions == frozenset({"transaction", "batch"})
+    assert capability.transaction
+    assert capability.of("Observation") == TypeCapability(
+        conditional_create=True, conditional_update=True, update_create=True, versioning="versioned-update"
+    )
+    assert capability.of("Patient") == TypeCapability()
+
+
+def test_server_that_does_not_state_transactions_has_none() -> None:
+    assert not parse_capability(msgspec.json.encode(STATEMENT)).transaction

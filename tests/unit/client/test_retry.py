@@ -15,6 +15,7 @@ from adapter.client.retry import (
     RetryPolicy,
     attempting,
     is_retryable,
+    is_surely_undone,
     retry_after_seconds,
     wait_seconds,
 )
@@ -46,6 +47,42 @@ def test_status_that_stays_is_not_retried(status: int) -> None:
 )
 def test_broken_connection_is_retried(failure: Exception) -> None:
     assert is_retryable(failure)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        *(300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 425, 428, 429),
+        *(501, 503, 505),
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+        httpx.PoolTimeout("all taken"),
+        httpx.ProxyError("no tunnel"),
+        httpx.UnsupportedProtocol("ftp"),
+        httpx.LocalProtocolError("bad header"),
+        httpx.InvalidURL("no address"),
+    ],
+)
+def test_what_never_reached_the_server_or_was_refused_is_surely_undone(failure: int | Exception) -> None:
+    assert is_surely_undone(failure)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        *(200, 201, 202, 204, 303, 408, 500, 502, 504, 507, 599),
+        httpx.ReadTimeout("slow"),
+        httpx.ReadError("reset"),
+        httpx.WriteTimeout("slow"),
+        httpx.WriteError("reset"),
+        httpx.CloseError("reset"),
+        httpx.RemoteProtocolError("half sent"),
+        httpx.DecodingError("gzip broken off"),
+        ValueError("whatever else"),
+    ],
+)
+def test_what_may_have_reached_the_server_is_not_surely_undone(failure: int | Exception) -> None:
+    assert not is_surely_undone(failure)
 
 
 def chained(cause: Exception) -> httpx.ConnectError:

@@ -175,7 +175,7 @@ def test_redirect_within_the_site_is_followed(client: SiteClient, server: respx.
 
     found = client.read("Observation", "1")
 
-    assert (found.raw, found.etag) == (OBSERVATION, 'W/"3"')
+    assert (found.raw, found.etag, found.id, found.version) == (OBSERVATION, 'W/"3"', "1", "3")
 
 
 @pytest.mark.parametrize("target", [f"{BASE_URL}/Observation/1", None])

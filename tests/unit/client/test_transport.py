@@ -13,11 +13,23 @@ import pytest
 import respx
 
 import adapter.client as door
-from adapter.client import BasicAuth, Clock, RetryPolicy, SiteAddress, SiteClient, Unavailable, tls_context
-from adapter.client.transport import Transport, without_query
+from adapter.client import (
+    BasicAuth,
+    Clock,
+    RetryPolicy,
+    SiteAddress,
+    SiteClient,
+    TransactionEntry,
+    Unavailable,
+    Uncertain,
+    tls_context,
+)
+from adapter.client.transport import Body, Transport, without_query
 from adapter.errors import ConfigurationError
 
 SEARCHSET = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Basic","id":"1"}}]}'
+WRITTEN = b'{"resourceType":"Bundle","type":"transaction-response","entry":[{"response":{"status":"201"}}]}'
+ENTRY = TransactionEntry("POST", "Basic", b'{"resourceType":"Basic"}')
 STATEMENT = b'{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}'
 
 
@@ -116,6 +128,45 @@ def test_connection_cut_mid_body_is_asked_again(announced: bytes) -> None:
         pages = list(client.search("Basic"))
 
     assert [entry.raw for page in pages for entry in page.entries] == [b'{"resourceType":"Basic","id":"1"}']
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [b"Content-Length: 2000\r\n", b"Transfer-Encoding: chunked\r\n", b""],
+    ids=["length", "chunks", "neither"],
+)
+@pytest.mark.parametrize("told", [0, 60], ids=["nothing", "half"])
+def test_write_whose_answer_was_cut_is_uncertain_and_sent_once(announced: bytes, told: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + announced + b"\r\n"
+    cut = head + (b"60\r\n" if b"chunked" in announced else b"") + WRITTEN[:told]
+
+    said = pytest.raises(Uncertain)
+    with answering([cut]) as url, SiteClient(SiteAddress(url), clock=Clock(sleep=_never)) as client, said:
+        client.transact([ENTRY])
+
+
+def test_write_that_is_not_answered_at_all_is_uncertain_and_sent_once() -> None:
+    said = pytest.raises(Uncertain, match=r"no answer \(RemoteProtocolError\)")
+    with answering([b"HTTP/"]) as url, SiteClient(SiteAddress(url), clock=Clock(sleep=_never)) as client, said:
+        client.transact([ENTRY])
+
+
+def test_write_to_nobody_listening_is_unavailable() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = SiteAddress(f"http://127.0.0.1:{free.getsockname()[1]}/fhir")
+        clock = Clock(sleep=lambda _: None)
+        said = pytest.raises(Unavailable, match=r"no answer \(ConnectError\), after 2 attempts")
+        with SiteClient(address, policy=RetryPolicy(attempts=2), clock=clock) as client, said:
+            client.transact([ENTRY])
+
+
+def test_repr_of_a_body_does_not_show_it() -> None:
+    assert "4711" not in repr(Body(b"4711"))
+
+
+def _never(seconds: float) -> None:
+    pytest.fail(f"a write that may have been done is about to be sent again, in {seconds} s")
 
 
 def test_nobody_listening_is_unavailable() -> None:
