@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapter.fhir.bindings import Binding, bound_elements, required_binding
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
@@ -16,6 +17,7 @@ from adapter.fhir.record import (
 )
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
+from adapter.fhir.validation import Problem, problems
 from adapter.fhir.versions import FhirVersion, Json, parse_fhir_version
 
 __all__ = [
@@ -24,16 +26,19 @@ __all__ = [
     "PARIS",
     "READ_TYPES",
     "RESOURCE_TYPES",
+    "Binding",
     "FhirVersion",
     "Json",
     "NumberInterval",
     "PatientRecord",
+    "Problem",
     "ResourceProblem",
     "Summary",
     "When",
     "abated",
     "add_months",
     "age_on",
+    "bound_elements",
     "has_onset",
     "is_no_result",
     "is_usable",
@@ -45,7 +50,9 @@ __all__ = [
     "period_when",
     "person_of",
     "plain",
+    "problems",
     "read_printed_number",
+    "required_binding",
     "summarise",
     "surely_after",
     "when_of",
