@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import structlog
 
-__all__ = ["configure", "guard_patient_content", "logger"]
+__all__ = ["configure", "guard_patient_content", "logger", "product", "release"]
 
 #: Element names of FHIR that hold what a person is or has; ids and references (``patient="Patient/1"``) may be logged.
 REFUSED_KEYS = frozenset(
@@ -104,3 +105,16 @@ class _StderrFactory:
 
     def __call__(self, *_args: Any) -> structlog.PrintLogger:
         return structlog.PrintLogger(sys.stderr)
+
+
+def release() -> str:
+    """Version of this product; ``unknown`` where it runs from a source folder that was never installed."""
+    try:
+        return version("reluth-fhir-adapter")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def product() -> str:
+    """Name and version, as other sides are told them."""
+    return f"reluth-fhir-adapter {release()}"

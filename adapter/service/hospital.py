@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -25,6 +24,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from adapter.errors import ReluthError
+from adapter.observe import release
 from adapter.service.hospital_index import FeedIndex, TypeIndex, index_feed
 from adapter.service.hospital_search import (
     BadSearch,
@@ -137,7 +137,7 @@ class _Hospital:
             "status": "active",
             "date": _instant(self._started),
             "kind": "instance",
-            "software": {"name": "reluth-fhir-adapter hospital", "version": _software_version()},
+            "software": {"name": "reluth-fhir-adapter hospital", "version": release()},
             "implementation": {"description": "Synthetic records of a simulated hospital"},
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json"],
@@ -237,13 +237,6 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 def _instant(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _software_version() -> str:
-    try:
-        return version("reluth-fhir-adapter")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _answer(body: bytes, headers: dict[str, str] | None = None, *, status: int = 200) -> Response:

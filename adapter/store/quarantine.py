@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 from sqlalchemy import delete, select
 
+from adapter.observe import release
 from adapter.store.models import QuarantineRow
 from adapter.store.runs import Run
 from adapter.store.segments import Origin
@@ -57,7 +57,7 @@ class Quarantine:
             "line": origin.line,
             "reference": reference,
             "reason": reason,
-            "adapter_version": _adapter_version(),
+            "adapter_version": release(),
             "first_run": run.number,
             "last_run": run.number,
             "seen_at": now(),
@@ -120,10 +120,3 @@ class Quarantine:
             # Not synced one by one, a broken feed has many thousands: what a power cut takes, a rerun writes again.
             out.write(raw)
         temporary.replace(path)
-
-
-def _adapter_version() -> str:
-    try:
-        return version("reluth-fhir-adapter")
-    except PackageNotFoundError:  # run from a source folder that was never installed
-        return "unknown"
