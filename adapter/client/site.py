@@ -170,6 +170,31 @@ class SiteClient:
                     found[identifier][head.id] = Found(raw, etag, head.id, head.version)
         return {identifier: list(by_id.values()) for identifier, by_id in found.items()}
 
+    def referring(self, resource_type: str, *, by: str, references: Iterable[str]) -> list[Found]:
+        """Resources of one type that refer to any of these by a search parameter, e.g. ``by="subject"``.
+
+        Args:
+            resource_type: to search for.
+            by: name of a search parameter of type reference.
+            references: ``Type/id`` on this server.
+
+        Raises:
+            UsageError: no type or references as FHIR knows them.
+            RemoteError: refused, unavailable, or an answer that says it is not whole.
+        """
+        wanted = list(dict.fromkeys(references))
+        parts = [reference.partition("/") for reference in wanted]
+        if not _TYPE.fullmatch(resource_type) or not all(_TYPE.fullmatch(t) and _ID.fullmatch(i) for t, _, i in parts):
+            raise UsageError("a resource type and references as FHIR knows them are wanted")
+        found: dict[str, Found] = {}
+        for batch in batches(wanted, _BATCH):
+            query = urlencode({by: ",".join(batch), "_count": str(_COUNT)}, safe=",/")
+            for head, raw in self._matches(resource_type, f"{self._root}/{resource_type}?{query}"):
+                found[head.id] = Found(
+                    raw, None if head.version is None else f'W/"{head.version}"', head.id, head.version
+                )
+        return list(found.values())
+
     def transact(self, entries: Sequence[TransactionEntry]) -> list[EntryOutcome]:
         """Carry out all of the entries or none of them, in one transaction.
 

@@ -1,0 +1,185 @@
+"""In: a site of the settings and the outbox. Out: the site's server in step with it, and what was not told, named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.connect import site_address
+from adapter.cli.opening import Opened, opened, today
+from adapter.cli.options import Options
+from adapter.cli.output import data, line, note, progress_bars, say
+from adapter.cli.patients import actor
+from adapter.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.progress import Progress, TaskID
+
+    from adapter.config import SiteSettings
+    from adapter.fhir import FhirVersion
+    from adapter.sync import Preview, PushSummary, SetAside
+    from mappings.entities import Study
+
+__all__ = ["push"]
+
+_LISTED = 20
+
+
+def push(
+    ctx: typer.Context,
+    site: Annotated[str, typer.Option(help="Site of the settings.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the Bundles and the fields that would change; send nothing.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Look at every resource of ours there, so that deletions are seen too.")
+    ] = False,
+) -> None:
+    """Tell a hospital's server what is new or changed here, and take back what was changed there."""
+    from datetime import UTC, datetime
+
+    from adapter.client import SiteClient
+    from adapter.observe import product
+    from adapter.sync import Pusher
+
+    options: Options = ctx.obj
+    with opened(options, make=True) as room:
+        configured = room.settings.sites.get(site)
+        if configured is None:
+            known = ", ".join(room.settings.sites) or "none"
+            raise ConfigurationError(f"sites.{site}", f"is not in the settings (there: {known})")
+        with SiteClient(site_address(site, configured)) as client:
+            version = _version(site, configured, client.capability().fhir_version)
+            if not dry_run:
+                _add_candidates(room, site, configured, options)
+            pusher = Pusher(
+                room.store,
+                client,
+                site=site,
+                trials=_studies(room, site),
+                software=product(),
+                now=lambda: datetime.now(UTC),
+            )
+            if dry_run:
+                preview = pusher.preview(version=version, full=full)
+                _show(preview, options)
+                raise typer.Exit(preview.summary.exit_code if preview.summary else 0)
+            with progress_bars(options) as bars:
+                summary = pusher.push(version=version, full=full, progress=_Bars(bars))
+    _tell(summary, options)
+    raise typer.Exit(summary.exit_code)
+
+
+def _version(site: str, configured: SiteSettings, stated: str) -> FhirVersion:
+    from adapter.fhir import parse_fhir_version
+
+    if stated != configured.fhir_version:
+        raise ConfigurationError(
+            f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
+        )
+    return parse_fhir_version(stated)
+
+
+def _studies(room: Opened, site: str) -> dict[str, Study]:
+    """Studies by id: those loaded for the site, else as they are shipped."""
+    from adapter.documents import load_study
+    from mappings.entities import Study
+
+    found: dict[str, Study] = {}
+    for trial in room.settings.trials:
+        try:
+            found[trial] = load_study(trial)
+        except UsageError:
+            # A trial without a study document: its subjects name it by their own study once that is loaded.
+            continue
+    loaded = (stored.entity for stored in room.store.entities.all(site, "study"))
+    return found | {study.id: study for study in loaded if isinstance(study, Study)}
+
+
+def _add_candidates(room: Opened, site: str, configured: SiteSettings, options: Options) -> None:
+    """Enter the worklist's candidates into the outbox, where the site wants that."""
+    if not configured.push_candidates:
+        return
+    from adapter.screening.candidates import candidate_subjects
+
+    for trial_id in room.settings.trials:
+        trial = room.trial(trial_id)
+        subjects, listed, refused = candidate_subjects(
+            room.store, trial, site=site, identifier_system=configured.identifier_system, on=today()
+        )
+        room.store.entities.put_all(site, [*subjects, listed], source="worklist", by=actor())
+        for place, _, reason in refused:
+            note(options, f"{place}: a candidate is left as it is: {reason}")
+
+
+def _show(preview: Preview, options: Options) -> None:
+    """The Bundles as they would be sent, one a line; then for people what would change."""
+    for bundle in preview.bundles:
+        line(bundle.decode())
+    for reference, fields in preview.changes:
+        note(options, f"{reference}: {len(fields)} fields")
+        for path, before, after in fields:
+            note(options, f"  {path}: {_brief(before)} -> {_brief(after)}")
+    if preview.summary is not None:
+        _name(preview.summary, options)
+        note(options, "nothing was sent")
+
+
+def _brief(value: object) -> str:
+    from adapter.fhir.compare import encode_resource
+
+    return "-" if value is None else encode_resource({"": value})[4:-1].decode()
+
+
+def _tell(summary: PushSummary, options: Options) -> None:
+    if options.json:
+        data(summary.as_object())
+    for type_, writes in sorted(summary.types.items()):
+        parts = [f"{number} {name}" for name, number in _counts(writes) if number]
+        note(options, f"{type_}: {', '.join(parts)}")
+    note(options, f"site {summary.site}: {summary.unchanged} entities unchanged, {summary.taken_back} taken back")
+    _name(summary, options)
+    if summary.pending:
+        note(options, f"{summary.pending} entities wait for the next push")
+    if summary.problem:
+        say(f"reluth: {summary.problem}")
+
+
+def _counts(writes: object) -> Iterable[tuple[str, int]]:
+    return ((name, getattr(writes, name)) for name in ("created", "updated", "deleted"))
+
+
+def _name(summary: PushSummary, options: Options) -> None:
+    """Everything that was not told, by name: it is why the exit code is not 0."""
+    for what, items in (("held", summary.held), ("refused", summary.refused), ("conflict", summary.conflicts)):
+        for item in items[:_LISTED]:
+            say(f"{what}: {_one(item)}")
+        if len(items) > _LISTED:
+            say(f"{what}: and {len(items) - _LISTED} more; --json lists them all")
+    if summary.conflicts:
+        note(options, "a person settles conflicts: reluth conflicts")
+
+
+def _one(item: SetAside) -> str:
+    return f"{item.kind} {item.key}: {item.reason}{f' ({item.detail})' if item.detail else ''}"
+
+
+class _Bars:
+    """A progress bar a kind."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def start(self, kind: str, entities: int) -> None:
+        """A bar for the kind."""
+        self._tasks[kind] = self._bars.add_task(f"push {kind}", total=entities)
+
+    def advance(self, kind: str, entities: int) -> None:
+        """So many more."""
+        self._bars.advance(self._tasks[kind], entities)
+
+

@@ -1,0 +1,120 @@
+"""In: where our resources are at a server. Out: those that changed there since both sides last agreed, and strays.
+
+Asked by ``_lastUpdated`` where the server knows it, so that the cost is that of what changed there; by id where it does not,
+at the first look, and when everything is asked for (deletions are seen only so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from adapter.client import SiteClient
+from adapter.fhir.compare import decode_resource
+from adapter.store import Counterpart, Store
+from adapter.sync.deciding import Name, There
+
+__all__ = ["Looked", "look"]
+
+#: Resources that a server writes late, or with a clock that is a little off, are met a second time.
+_OVERLAP: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen.
+
+    Attributes:
+        now: of counterparts that changed, what stands there; None where it is deleted.
+        strays: further resources under an identifier of ours, by name.
+        bookmarks: server's time of the look, by type; to be kept once all was dealt with.
+    """
+
+    now: dict[Name, There | None] = field(default_factory=dict)
+    strays: dict[Name, list[There]] = field(default_factory=dict)
+    bookmarks: dict[str, str] = field(default_factory=dict)
+
+
+def bookmark_name(type_: str) -> str:
+    """The bookmark of a look, beside those of the pull."""
+    return f"push:{type_}"
+
+
+def look(store: Store, client: SiteClient, counterparts: Iterable[Counterpart], *, full: bool) -> Looked:
+    """See what became of our resources.
+
+    Args:
+        store: for the bookmarks.
+        client: of the site.
+        counterparts: all of the site.
+        full: read every one, so that deletions are seen too.
+
+    Raises:
+        RemoteError: refused or unavailable.
+    """
+    looked = Looked()
+    by_type: dict[str, list[Counterpart]] = {}
+    for one in counterparts:
+        by_type.setdefault(one.type, []).append(one)
+    for type_, known in sorted(by_type.items()):
+        since = None if full else store.bookmark(known[0].site, bookmark_name(type_))
+        if since is not None and "_lastUpdated" in client.capability().of(type_).search_params:
+            _since(client, type_, known, since=since, looked=looked)
+        else:
+            _each(client, type_, known, looked=looked)
+    return looked
+
+
+def there_of(raw: bytes) -> There:
+    """A resource as it stands at the server."""
+    resource = decode_resource(raw)
+    return There(str(resource.get("id", "")), str(resource.get("meta", {}).get("versionId", "")), resource)
+
+
+def _since(client: SiteClient, type_: str, known: list[Counterpart], *, since: str, looked: Looked) -> None:
+    ids = {one.server_id: one for one in known}
+    identifiers = {(one.system, one.value): one for one in known}
+    begin = (datetime.fromisoformat(since) - _OVERLAP).isoformat()
+    for page in client.search(type_, since=begin):
+        if page.transaction_time is not None and type_ not in looked.bookmarks:
+            looked.bookmarks[type_] = page.transaction_time
+        for entry in page.entries:
+            there = there_of(entry.raw)
+            if there.id in ids:
+                _note(ids[there.id], there, looked)
+                continue
+            for identifier in _identifiers(there.resource):
+                if identifier in identifiers:
+                    one = identifiers[identifier]
+                    looked.strays.setdefault((type_, *identifier), []).append(there)
+                    # What we have there is part of the question which of the two holds.
+                    looked.now.setdefault(
+                        (type_, *identifier), There(one.server_id, one.server_version, decode_resource(one.base))
+                    )
+
+
+def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: Looked) -> None:
+    # The time before the reading: what changes during it is seen by the next look.
+    first = next(iter(client.search(type_, count=1)), None)
+    if first is not None and first.transaction_time is not None:
+        looked.bookmarks[type_] = first.transaction_time
+    raws = client.read_many(type_, [one.server_id for one in known])
+    for one in known:
+        raw = raws.get(one.server_id)
+        if raw is None:
+            looked.now[type_, one.system, one.value] = None
+        else:
+            _note(one, there_of(raw), looked)
+
+
+def _note(one: Counterpart, there: There, looked: Looked) -> None:
+    if there.version != one.server_version or not there.version:
+        looked.now[one.type, one.system, one.value] = there
+
+
+def _identifiers(resource: Mapping[str, object]) -> list[tuple[str, str]]:
+    found = resource.get("identifier")
+    listed = found if isinstance(found, list) else [found]
+    return [(str(one.get("system", "")), str(one.get("value", ""))) for one in listed if isinstance(one, dict)]

@@ -1,0 +1,445 @@
+"""In: the outbox of a site, and its server. Out: the server in step with it, the outbox told so, one summary.
+
+::
+
+    look        what of ours changed at the hospital since both sides last agreed
+    render      entity -> resources; checked; references made literal            -> held, refused
+    decide      ours, theirs, and what both last agreed on                       -> conflict, taken back, done
+    send        transaction Bundles; what is uncertain or stale is decided anew  -> done, refused
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Final, Protocol
+
+import msgspec
+
+from adapter.client import SiteClient, Unavailable
+from adapter.client.transaction import transaction_bundle
+from adapter.errors import RemoteError
+from adapter.fhir import FhirVersion, Json, problems
+from adapter.fhir.compare import differences, encode_resource
+from adapter.store import Counterpart, OutboxEntry, OutboxState, Store, StoredEntity
+from adapter.sync.deciding import Agreed, Clash, Name, Send, TakeBack, There, View, decide
+from adapter.sync.finding import Finder
+from adapter.sync.looking import Looked, bookmark_name, look, there_of
+from adapter.sync.push_summary import PushSummary, SetAside
+from adapter.sync.references import References, Unresolved
+from adapter.sync.rendering import KIND_ORDER, MAPPING, Rendered, render
+from adapter.sync.sending import Plan, Sender, Sent, bundles_of
+from mappings.entities import Entity, Study
+
+__all__ = ["Preview", "PushProgress", "Pusher"]
+
+_AT_ONCE: Final = 200
+#: How often an entity is decided anew in one push before it is left for the next.
+_ROUNDS: Final = 4
+_WAITING: Final = (OutboxState.PENDING, OutboxState.HELD, OutboxState.CONFLICT)
+_SHOWN_PROBLEMS: Final = 5
+
+
+class PushProgress(Protocol):
+    """Is told how far a push is."""
+
+    def start(self, kind: str, entities: int) -> None:
+        """So many of a kind are to be dealt with."""
+
+    def advance(self, kind: str, entities: int) -> None:
+        """So many more were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a push would do.
+
+    Attributes:
+        bundles: the transaction Bundles that would be sent.
+        changes: of each write, its reference (or type where it is new) and the fields that would change: path, now, then.
+        summary: with what would be held, refused, left to a person.
+    """
+
+    bundles: list[bytes] = field(default_factory=list)
+    changes: list[tuple[str, list[tuple[str, object, object]]]] = field(default_factory=list)
+    summary: PushSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One entity under way."""
+
+    entry: OutboxEntry
+    stored: StoredEntity
+    rendered: Sequence[Rendered]
+    known: Mapping[Name, Counterpart]
+
+
+class Pusher:
+    """Pushes one site's outbox.
+
+    Args:
+        store: open.
+        client: of the site.
+        site: its name.
+        trials: studies by id, for the references of subjects.
+        software: name and version of this product, for the Provenances.
+        now: aware time.
+        pause: waits so many seconds before what is uncertain is looked for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: SiteClient,
+        *,
+        site: str,
+        trials: Mapping[str, Study],
+        software: str,
+        now: Callable[[], datetime],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._site = site
+        self._trials = trials
+        self._pause = pause
+        self._references = References(client)
+        self._finder = Finder(client)
+        self._sender = Sender(client, at=now(), software=software)
+        self._preview: Preview | None = None
+
+    def push(self, *, version: FhirVersion, full: bool = False, progress: PushProgress | None = None) -> PushSummary:
+        """Tell the server what is waiting, and take back what the hospital changed.
+
+        Args:
+            version: of FHIR at the server.
+            full: look at every resource of ours, so that deletions are seen.
+            progress: is told how far it is.
+
+        Returns:
+            the summary, also where the server failed on the way: what was done is done, the rest waits.
+
+        Raises:
+            BusyError: another run works on this site.
+        """
+        with self._store.begin_run(self._site, "push") as run:
+            summary = PushSummary(self._site, run.name, version.value)
+            self._run(summary, version=version, full=full, progress=progress)
+            run.commit([], complete=summary.complete)
+            run.record(encode_resource(summary.as_object()).decode())
+            return summary
+
+    def preview(self, *, version: FhirVersion, full: bool = False) -> Preview:
+        """What a push would do; reads from the server and changes nothing on either side."""
+        summary = PushSummary(self._site, "", version.value)
+        self._preview = Preview(summary=summary)
+        try:
+            self._run(summary, version=version, full=full, progress=None)
+            return self._preview
+        finally:
+            self._preview = None
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    def _run(self, summary: PushSummary, *, version: FhirVersion, full: bool, progress: PushProgress | None) -> None:
+        if self._preview is None:
+            self._store.outbox.renew(self._site, mapping=MAPPING)
+        counterparts = self._store.outbox.counterparts(self._site)
+        looked = Looked()
+        try:
+            looked = look(self._store, self._client, [one for of in counterparts.values() for one in of], full=full)
+            work = self._work(counterparts, looked)
+            for kind, entries in groupby(work, key=lambda entry: entry.kind):
+                of_kind = list(entries)
+                if progress is not None:
+                    progress.start(kind, len(of_kind))
+                for start in range(0, len(of_kind), _AT_ONCE):
+                    part = of_kind[start : start + _AT_ONCE]
+                    self._deal_with(kind, part, _Site(version, counterparts, looked), summary)
+                    if progress is not None:
+                        progress.advance(kind, len(part))
+            self._move_bookmarks(looked)
+        except RemoteError as error:
+            summary.remote_exit_codes.add(error.exit_code)
+            summary.problem = str(error)
+        if self._preview is None:
+            summary.pending = self._store.outbox.counts(self._site).get(OutboxState.PENDING, 0)
+        summary.complete = not (summary.exit_code or summary.problem)
+
+    def _work(self, counterparts: Mapping[tuple[str, str], list[Counterpart]], looked: Looked) -> list[OutboxEntry]:
+        """Entries to deal with: those that wait, and those of which something changed at the hospital."""
+        touched = looked.now.keys() | looked.strays.keys()
+        moved = {
+            key
+            for key, known in counterparts.items()
+            if any((one.type, one.system, one.value) in touched for one in known)
+        }
+        order = {kind: place for place, kind in enumerate(KIND_ORDER)}
+        entries = [
+            entry
+            for entry in self._store.outbox.entries(self._site)
+            if entry.state in _WAITING or (entry.kind, entry.key) in moved
+        ]
+        return sorted(entries, key=lambda entry: (order[entry.kind], entry.key))
+
+    def _deal_with(self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary) -> None:
+        """Decide and send until nothing is left, or the rounds are over."""
+        fresh = False
+        for turn in range(_ROUNDS):
+            if not entries:
+                return
+            if turn and self._preview is None:
+                self._pause(2.0**turn / 2)
+            keys = {entry.key for entry in entries}
+            entries = self._round(kind, entries, site, summary, fresh=fresh)
+            again = {entry.key for entry in entries}
+            assert again <= keys, "only what was dealt with is dealt with again"
+            fresh = True
+
+    def _round(
+        self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary, *, fresh: bool
+    ) -> list[OutboxEntry]:
+        """One look and one sending; the entries that have to be decided anew."""
+        again: list[OutboxEntry] = []
+        plans: list[Plan] = []
+        items = list(self._items(kind, entries, site, summary))
+        for item, view in self._views(items, site, summary, fresh=fresh):
+            match decide(view):
+                case Agreed(there):
+                    self._agreed([(item, there)])
+                    summary.unchanged += 1
+                case TakeBack(entity, there):
+                    if self._preview is None:
+                        self._take_back(item, entity, there, site)
+                        again += self._again([item.entry])
+                    summary.taken_back += 1
+                case Clash() as clash:
+                    self._clash(item, clash, summary)
+                case Send(writes, there):
+                    plans.append(Plan(item.entry, item.stored, item.rendered, writes, there))
+        if self._preview is not None:
+            self._show(plans, summary)
+            return []
+        return again + self._send(plans, {item.entry.key: item for item in items}, site, summary)
+
+    def _send(
+        self, plans: Sequence[Plan], items: Mapping[str, _Item], site: _Site, summary: PushSummary
+    ) -> list[OutboxEntry]:
+        """Send all plans; the entries that have to be decided anew."""
+        again: list[OutboxEntry] = []
+        for bundle in bundles_of(plans):
+            self._store.outbox.begin_sending([plan.entry for plan in bundle])
+            try:
+                sent = self._sender.send(bundle)
+            except Unavailable:
+                # It said that it did nothing.
+                self._store.outbox.not_sent([plan.entry for plan in bundle])
+                raise
+            again += self._book(sent, items, site, summary)
+        return again
+
+    def _items(self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary) -> Iterator[_Item]:
+        """Entities with their resources; what our own check refuses is put aside."""
+        stored = self._store.entities.some(self._site, kind, [entry.key for entry in entries])
+        for entry in entries:
+            entity = stored[entry.key]
+            trial = self._trials.get(getattr(entity.entity, "study", ""))
+            rendered = render(entity.entity, version=site.version, trial=trial)
+            wrong = [found for one in rendered for found in problems(one.body, site.version)]
+            if wrong:
+                detail = ", ".join(f"{found.path}: {found.code}" for found in wrong[:_SHOWN_PROBLEMS])
+                self._set_aside(entry, OutboxState.REFUSED, "invalid", summary, detail=detail)
+                continue
+            known = {(one.type, one.system, one.value): one for one in site.counterparts.get((kind, entry.key), [])}
+            yield _Item(entry, entity, rendered, known)
+
+    def _views(
+        self, items: Sequence[_Item], site: _Site, summary: PushSummary, *, fresh: bool
+    ) -> Iterator[tuple[_Item, View]]:
+        """What both sides have of each entity; one whose references have no target is held."""
+        self._references.look_up(one.body for item in items for one in item.rendered)
+        ready: list[tuple[_Item, dict[Name, Json]]] = []
+        for item in items:
+            try:
+                bodies = {one.name: self._references.resolved(one.body) for one in item.rendered}
+            except Unresolved as open_:
+                self._set_aside(item.entry, OutboxState.HELD, open_.reason, summary)
+                continue
+            ready.append((item, bodies))
+        standing = self._standing([item for item, _ in ready], site, fresh=fresh)
+        found = self._found(ready, fresh=fresh)
+        for item, bodies in ready:
+            yield (
+                item,
+                View(
+                    kind=item.entry.kind,
+                    entity=item.stored.entity,
+                    version=site.version,
+                    rendered=item.rendered,
+                    bodies=bodies,
+                    known=item.known,
+                    now={name: standing[name] for name in item.known},
+                    found={name: _under(name, found, site.looked) for name in {*bodies, *item.known}},
+                ),
+            )
+
+    def _standing(self, items: Sequence[_Item], site: _Site, *, fresh: bool) -> dict[Name, There | None]:
+        """What stands at the server of those known: as it was, as the look found it, or read anew where that is in doubt."""
+        standing: dict[Name, There | None] = {}
+        doubtful: dict[str, list[tuple[Name, Counterpart]]] = {}
+        for item in items:
+            for name, one in item.known.items():
+                if _is_doubtful(item.entry, fresh=fresh):
+                    doubtful.setdefault(one.type, []).append((name, one))
+                elif name in site.looked.now:
+                    standing[name] = site.looked.now[name]
+                else:
+                    standing[name] = There(one.server_id, one.server_version, there_of(one.base).resource)
+        for type_, known in doubtful.items():
+            raws = self._client.read_many(type_, [one.server_id for _, one in known])
+            for name, one in known:
+                standing[name] = there_of(raws[one.server_id]) if one.server_id in raws else None
+        return standing
+
+    def _found(self, items: Iterable[tuple[_Item, Mapping[Name, Json]]], *, fresh: bool) -> dict[Name, list[There]]:
+        """What stands at the server under the identifiers of what we do not know to be there, or not to be there once."""
+        return self._finder.find(
+            (name, body)
+            for item, bodies in items
+            for name, body in bodies.items()
+            if name not in item.known or _is_doubtful(item.entry, fresh=fresh)
+        )
+
+    # What became of them ------------------------------------------------------------------------------------------
+
+    def _book(self, sent: Sent, items: Mapping[str, _Item], site: _Site, summary: PushSummary) -> list[OutboxEntry]:
+        """Keep what became of a Bundle; the entries that have to be decided anew."""
+        self._agreed([(items[plan.entry.key], there) for plan, there in sent.done], site)
+        for plan, _ in sent.done:
+            for write in plan.writes:
+                summary.count(write.type, write.method)
+        for plan, detail in sent.refused:
+            self._set_aside(plan.entry, OutboxState.REFUSED, "server", summary, detail=detail)
+        for plan, doubled in sent.doubled:
+            self._clash(items[plan.entry.key], Clash("duplicate", doubled), summary)
+        return self._again([plan.entry for plan in sent.again])
+
+    def _agreed(self, agreed: Sequence[tuple[_Item, Mapping[Name, There]]], site: _Site | None = None) -> None:
+        if self._preview is not None or not agreed:
+            return
+        counterparts = [one for item, there in agreed for one in _counterparts(item, there)]
+        gone = [one for item, there in agreed for name, one in item.known.items() if name not in there]
+        self._store.outbox.done([item.entry for item, _ in agreed], counterparts, mapping=MAPPING)
+        if gone:
+            self._store.outbox.forget_counterparts(gone)
+        if site is not None:
+            for item, there in agreed:
+                site.counterparts[item.entry.kind, item.entry.key] = _counterparts(item, there)
+
+    def _take_back(self, item: _Item, entity: Entity, there: Mapping[Name, There], site: _Site) -> None:
+        """The hospital's change becomes a version of ours; what it lacks of ours is told it in the next round."""
+        self._store.entities.put_all(self._site, [entity], source=f"hospital {self._site}", by="hospital")
+        counterparts = [
+            msgspec.structs.replace(
+                one, server_id=at.id, server_version=at.version, sent_hash="", base=encode_resource(at.resource)
+            )
+            for name, one in item.known.items()
+            if (at := there.get(name)) is not None
+        ]
+        self._store.outbox.keep_counterparts(counterparts)
+        site.counterparts[item.entry.kind, item.entry.key] = counterparts
+
+    def _again(self, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
+        """The entries as they stand now."""
+        keys = {(entry.kind, entry.key) for entry in entries}
+        if not keys:
+            return []
+        return [entry for entry in self._store.outbox.entries(self._site) if (entry.kind, entry.key) in keys]
+
+    def _clash(self, item: _Item, clash: Clash, summary: PushSummary) -> None:
+        entry = item.entry
+        references = sorted({f"{type_}/{there.id}" for type_, there in clash.there})
+        if self._preview is None:
+            theirs = b"[" + b",".join(encode_resource(there.resource) for _, there in clash.there) + b"]"
+            self._store.outbox.open_conflict(
+                entry, clash.cause, references=references, theirs=theirs, fields=clash.fields
+            )
+        detail = ", ".join(references)
+        summary.conflicts.append(SetAside(entry.kind, entry.key, clash.cause, detail))
+
+    def _set_aside(
+        self, entry: OutboxEntry, state: OutboxState, reason: str, summary: PushSummary, *, detail: str = ""
+    ) -> None:
+        if self._preview is None:
+            self._store.outbox.put_aside(entry, state, reason=reason, detail=detail, mapping=MAPPING)
+        told = summary.held if state is OutboxState.HELD else summary.refused
+        told.append(SetAside(entry.kind, entry.key, reason, detail))
+
+    def _show(self, plans: Sequence[Plan], summary: PushSummary) -> None:
+        assert self._preview is not None
+        for bundle in bundles_of(plans):
+            entries = [one for plan in bundle for one in self._sender.entries_of(plan)]
+            self._preview.bundles.append(transaction_bundle(entries))
+        for plan in plans:
+            for write in plan.writes:
+                summary.count(write.type, write.method)
+                if write.rendered is not None and write.there is None:
+                    # What comes after it may refer to it.
+                    self._references.assume(write.type, write.rendered.identifier, write.rendered.full_url)
+                before = write.there.resource if write.there else {}
+                reference = f"{write.type}/{write.there.id}" if write.there else write.type
+                found = differences(before, write.body or {})
+                self._preview.changes.append((reference, [(one.path, one.left, one.right) for one in found]))
+
+    def _move_bookmarks(self, looked: Looked) -> None:
+        """What was looked at was dealt with, or stands in a conflict: the next look begins there."""
+        if self._preview is None:
+            for type_, time_ in looked.bookmarks.items():
+                self._store.set_bookmark(self._site, bookmark_name(type_), time_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What holds for the whole of a push."""
+
+    version: FhirVersion
+    counterparts: dict[tuple[str, str], list[Counterpart]]
+    looked: Looked
+
+
+def _under(name: Name, found: Mapping[Name, list[There]], looked: Looked) -> list[There]:
+    """All that stands under an identifier: as it was searched for, else as the look met it beside the one known."""
+    if name in found:
+        return found[name]
+    known = looked.now.get(name)
+    strays = looked.strays.get(name, [])
+    return [*([known] if known and strays else []), *strays]
+
+
+def _is_doubtful(entry: OutboxEntry, *, fresh: bool) -> bool:
+    """What was kept of the server is not enough to decide by."""
+    return fresh or entry.uncertain or entry.state is OutboxState.CONFLICT
+
+
+def _counterparts(item: _Item, there: Mapping[Name, There]) -> list[Counterpart]:
+    rendered = {one.name: one for one in item.rendered}
+    return [
+        Counterpart(
+            site=item.entry.site,
+            type=name[0],
+            system=name[1],
+            value=name[2],
+            kind=item.entry.kind,
+            key=item.entry.key,
+            server_id=at.id,
+            server_version=at.version,
+            sent_hash=rendered[name].digest,
+            base=encode_resource(at.resource),
+        )
+        for name, at in there.items()
+        if name in rendered
+    ]
