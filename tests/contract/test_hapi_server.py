@@ -1,10 +1,12 @@
-"""In: twenty-odd resources in a real HAPI FHIR JPA server. Out: proof that the client reads from it what was put in."""
+"""In: resources in real HAPI FHIR JPA servers, R4 and R5. Out: proof that the client reads from them what was put in."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -102,3 +104,78 @@ def test_since_the_servers_own_time_finds_nothing_older(loaded: tuple[str, dict[
 def test_unknown_id_is_not_found(loaded: tuple[str, dict[str, list[str]]]) -> None:
     with SiteClient(SiteAddress(loaded[0])) as client, pytest.raises(NotFound):
         client.read("Patient", "hapi-nobody")
+
+
+@pytest.fixture(scope="module")
+def r5() -> Iterator[httpx.Client]:
+    headers = {"Content-Type": "application/fhir+json"}
+    base_url = running_hapi("r5")
+    with httpx.Client(base_url=base_url, headers=headers, timeout=60, trust_env=False) as client:
+        yield client
+
+
+def subject_r5(value: str, status: str = "active") -> dict[str, Any]:
+    """A subject in the words of R5, known to this module's tests by its identifier."""
+    return {
+        "resourceType": "ResearchSubject",
+        "identifier": [{"system": "urn:example:subject", "value": value}],
+        "status": status,
+        "study": {"reference": "ResearchStudy/hapi-study"},
+        "subject": {"reference": "Patient/hapi-p1"},
+        "progress": [{"startDate": "2025-03-01"}],
+    }
+
+
+def transact(client: httpx.Client, *entries: tuple[dict[str, Any], dict[str, str]]) -> httpx.Response:
+    body = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"resource": resource, "request": request} for resource, request in entries],
+    }
+    return client.post("", json=body)
+
+
+def create_unless_known(value: str) -> dict[str, str]:
+    condition = f"identifier=urn:example:subject|{value}"
+    return {"method": "POST", "url": "ResearchSubject", "ifNoneExist": condition}
+
+
+def subjects(client: httpx.Client, value: str) -> list[dict[str, Any]]:
+    answer = client.get("/ResearchSubject", params={"identifier": f"urn:example:subject|{value}"}).raise_for_status()
+    return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+
+def test_hapi_of_r5_states_and_gives_r5(r5: httpx.Client) -> None:
+    created = r5.post("/ResearchSubject", json=subject_r5("read")).raise_for_status().json()
+    with SiteClient(SiteAddress(str(r5.base_url))) as client:
+        capability = client.capability()
+        found = msgspec.json.decode(client.read("ResearchSubject", created["id"]).raw)
+
+    assert capability.fhir_version == "5.0.0"
+    assert found["progress"] == [{"startDate": "2025-03-01"}]
+
+
+def test_transaction_of_r5_creates_once(r5: httpx.Client) -> None:
+    answers = [transact(r5, (subject_r5("once"), create_unless_known("once"))).raise_for_status() for _ in range(2)]
+
+    assert [answer.json()["entry"][0]["response"]["status"][:3] for answer in answers] == ["201", "200"]
+    assert len(subjects(r5, "once")) == 1
+
+
+def test_transaction_of_r5_updates_the_version_it_names(r5: httpx.Client) -> None:
+    transact(r5, (subject_r5("update"), create_unless_known("update"))).raise_for_status()
+    [known] = subjects(r5, "update")
+    changed = subject_r5("update", "retired") | {"id": known["id"]}
+    put = {"method": "PUT", "url": f"ResearchSubject/{known['id']}", "ifMatch": 'W/"1"'}
+    first = transact(r5, (changed, put))
+    again = transact(r5, (subject_r5("beside"), create_unless_known("beside")), (changed | {"status": "draft"}, put))
+    [kept] = subjects(r5, "update")
+
+    assert (first.status_code, again.status_code) == (200, 409)
+    assert (kept["status"], kept["meta"]["versionId"]) == ("retired", "2")
+    assert subjects(r5, "beside") == []
+
+
+def test_hapi_is_one_for_each_version(loaded: tuple[str, dict[str, list[str]]], r5: httpx.Client) -> None:
+    assert (running_hapi(), running_hapi("r5")) == (loaded[0], str(r5.base_url).rstrip("/"))
+    assert running_hapi() != running_hapi("r5")

@@ -1,4 +1,4 @@
-"""In: Java, Maven and the module in ``hapi/``. Out: a HAPI FHIR JPA server on loopback, and patients in it.
+"""In: Java, Maven and the module in ``hapi/``. Out: a HAPI FHIR JPA server (R4, R4B, R5) on loopback, patients in it.
 
 The class path (320 MB in Maven's own repository) and the classes are made once, under ``.cache/hapi``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import httpx
 import msgspec
@@ -37,44 +38,75 @@ _REFERENCE = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,6
 #: What others point to goes first, so that HAPI finds the target of each reference when it indexes it.
 _FIRST = ("Organization", "Practitioner", "Medication", "ResearchStudy", "Patient", "Encounter", "Condition")
 
+#: FHIR 4.0.1, 4.3.0 and 5.0.0.
+Version = Literal["r4", "r4b", "r5"]
+
 _shared = ExitStack()
-_shared_url: list[str] = []
+_shared_urls: dict[Version, str] = {}
+_numbers = itertools.count(1)
 
 
-def running_hapi() -> str:
-    """Base URL of the one HAPI of this test session, started at the first call; its records are shared by all callers.
+def running_hapi(version: Version = "r4") -> str:
+    """Base URL of the one HAPI of a FHIR version in this test session, started at the first call.
 
-    Skips the test where Java or Maven are missing, and fails it there when CI=true.
+    Its records are shared by all callers. Skips the test where Java or Maven are missing, and fails it there when
+    CI=true.
     """
-    if not _shared_url:
-        _shared_url.append(_shared.enter_context(hapi_server()))
-        atexit.register(_shared.close)
-    return _shared_url[0]
+    if version not in _shared_urls:
+        if not _shared_urls:
+            atexit.register(_shared.close)
+        _shared_urls[version] = _shared.enter_context(hapi_server(version))
+    return _shared_urls[version]
 
 
 @contextmanager
-def hapi_server() -> Iterator[str]:
+def hapi_server(version: Version = "r4") -> Iterator[str]:
     """A HAPI of one's own, empty; yields its base URL and ends it with the block.
 
     Skips the test where Java or Maven are missing, and fails it there when CI=true.
     """
+    with java_process("HospitalServer", version, needed_by="HAPI") as (process, log_path):
+        yield _wait_until_answering(process, log_path)
+
+
+@contextmanager
+def java_process(
+    main: str, *arguments: str, needed_by: str, answers: bool = False
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A class of the module in ``hapi/`` in a process of its own, ended with the block.
+
+    Args:
+        main: name of the class.
+        arguments: of its main method.
+        needed_by: begins the sentence where Java or Maven are missing.
+        answers: its standard output is for the caller to read, and does not go to the log.
+
+    Yields:
+        the process, whose standard input is the caller's, and its log, which stays if the block fails.
+    """
     missing = [tool for tool in ("java", "javac", "mvn") if shutil.which(tool) is None]
     if missing:
-        _cannot(f"HAPI needs {', '.join(missing)}, which this machine does not have.")
+        _cannot(f"{needed_by} needs {', '.join(missing)}, which this machine does not have.")
     jars = _class_path()
     class_path = f"{_classes(jars)}{os.pathsep}{jars}"
-    log_path = _CACHE / f"server-{os.getpid()}.log"
-    command = ["java", "-Xmx1500m", "-XX:TieredStopAtLevel=1", "-cp", class_path, "HospitalServer"]
+    log_path = _CACHE / f"{main}-{os.getpid()}-{next(_numbers)}.log"
+    command = ["java", "-Xmx1500m", "-XX:TieredStopAtLevel=1", "-cp", class_path, main, *arguments]
     with (
         log_path.open("wb") as log,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE if answers else log, stderr=log
+        ) as process,
     ):
         try:
-            yield _wait_until_answering(process, log_path)
+            yield process, log_path
         finally:
-            # Nothing is to be saved; were this process killed itself, the server would end with its standard input.
+            # Nothing is to be saved; were this process killed itself, Java would end with its standard input.
             with suppress(ProcessLookupError):
                 process.kill()
+            assert process.stdin is not None
+            # What the caller wrote and Java, ended before its time, has not read.
+            with suppress(BrokenPipeError):
+                process.stdin.close()
     log_path.unlink(missing_ok=True)
 
 
@@ -99,15 +131,20 @@ def _class_path() -> str:
 
 
 def _classes(class_path: str) -> Path:
-    """Our one class, compiled at the first time and after a change."""
-    source = _MODULE / "src" / "HospitalServer.java"
-    kept = _CACHE / f"classes-{_digest(source, _MODULE / 'pom.xml')}"
+    """Our few classes, compiled at the first time and after a change."""
+    sources = sorted((_MODULE / "src").glob("*.java"))
+    kept = _CACHE / f"classes-{_digest(*sources, _MODULE / 'pom.xml')}"
     if not kept.exists():
         fresh = kept.with_suffix(f".{os.getpid()}")
-        _build(
-            ["javac", "-nowarn", "-cp", class_path, "-d", str(fresh), str(source)], "The HAPI module does not compile."
-        )
-        fresh.rename(kept)
+        command = ["javac", "-nowarn", "-cp", class_path, "-d", str(fresh), *map(str, sources)]
+        _build(command, "The HAPI module does not compile.")
+        try:
+            fresh.rename(kept)
+        except OSError:
+            if not kept.exists():
+                raise
+            # Another test process was first.
+            shutil.rmtree(fresh)
     return kept
 
 

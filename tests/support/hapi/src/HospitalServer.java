@@ -9,6 +9,8 @@ import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
 import ca.uhn.fhir.jpa.api.dao.IFhirSystemDao;
 import ca.uhn.fhir.jpa.batch2.JpaBatch2Config;
 import ca.uhn.fhir.jpa.config.r4.JpaR4Config;
+import ca.uhn.fhir.jpa.config.r4b.JpaR4BConfig;
+import ca.uhn.fhir.jpa.config.r5.JpaR5Config;
 import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
 import ca.uhn.fhir.jpa.config.util.ResourceCountCacheUtil;
 import ca.uhn.fhir.jpa.dao.FulltextSearchSvcImpl;
@@ -55,8 +57,9 @@ import org.springframework.orm.jpa.JpaTransactionManager;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 /**
- * In: nothing. Out: a HAPI FHIR JPA R4 server on a free loopback port, its records in memory; the port is printed as
- * "PORT n". It ends when its standard input does, so that it never outlives the tests that started it.
+ * In: "r4" (when nothing is said), "r4b" or "r5". Out: a HAPI FHIR JPA server of that version on a free loopback port,
+ * its records in memory; the port is printed as "PORT n". It ends when its standard input does, so that it never
+ * outlives the tests that started it.
  */
 public class HospitalServer {
 
@@ -64,7 +67,8 @@ public class HospitalServer {
 
     public static void main(String[] args) throws Exception {
         ((Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME)).setLevel(Level.WARN);
-        AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext(Settings.class);
+        Class<?> version = configuration(args.length == 0 ? "r4" : args[0]);
+        AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext(version, Settings.class);
         Server server = new Server();
         ServerConnector connector = new ServerConnector(server);
         connector.setHost("127.0.0.1");
@@ -81,6 +85,16 @@ public class HospitalServer {
             // Nothing is said on standard input; only its end matters.
         }
         Runtime.getRuntime().halt(0);
+    }
+
+    /** What HAPI itself brings for one version; all else here is the same for the three. */
+    private static Class<?> configuration(String version) {
+        return switch (version) {
+            case "r4" -> JpaR4Config.class;
+            case "r4b" -> JpaR4BConfig.class;
+            case "r5" -> JpaR5Config.class;
+            default -> throw new IllegalArgumentException("neither r4, r4b nor r5: " + version);
+        };
     }
 
     /** HAPI moves a bulk export one step a minute; tests cannot wait for that. */
@@ -103,7 +117,6 @@ public class HospitalServer {
 
     @Configuration
     @Import({
-        JpaR4Config.class,
         ThreadPoolFactoryConfig.class,
         SubscriptionSubmitterConfig.class,
         SubscriptionProcessorConfig.class,
