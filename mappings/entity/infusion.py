@@ -173,16 +173,19 @@ class Infusion(Values, frozen=True, kw_only=True):
             raise EntityError("status_reason", f"is wanted for {self.status}")
 
     def _check_interruptions(self, began: When | None, ended: When | None) -> None:
-        last: When | None = None
+        before: tuple[When | None, When | None] = (None, None)
         for at, pause in enumerate(self.interruptions):
-            begins = parse_when(pause.start)
+            field = f"interruptions[{at}]"
             if self.status is InfusionStatus.NOT_DONE:
-                raise EntityError(f"interruptions[{at}]", "an infusion that was not done is not interrupted")
-            check_order(f"interruptions[{at}].start", began, begins)
-            check_order(f"interruptions[{at}].start", begins, ended)
-            if last is not None and begins is not None and begins.start < last.start:
-                raise EntityError(f"interruptions[{at}].start", "lies before the interruption before it")
-            last = begins
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
+                raise EntityError(field, "an infusion that was not done is not interrupted")
+            begins, ends = parse_when(pause.start), parse_when(pause.end)
+            check_order(f"{field}.start", began, begins)
+            for name, when in (("start", begins), ("end", ends)):
+                if when is not None and ended is not None and when.start >= ended.end:
+                    raise EntityError(f"{field}.{name}", "lies after the end of the infusion")
+            for other in before:
+                if other is not None and begins is not None and begins.start < other.start:
+                    raise EntityError(
+                        f"{field}.start", "lies before the beginning or the end of the interruption before it"
+                    )
+            before = begins, ends

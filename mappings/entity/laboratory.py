@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
+
+import msgspec
 
 from mappings.entity.fields import EntityError, Values, check_code, check_text, check_time, check_unique
 from mappings.entity.values import Coding, Identifier
 
 __all__ = ["LabResult", "LabStatus"]
+
+
+# R4 CodeSystem/data-absent-reason, the same in R4B and R5.
+# fmt: off
+_ABSENT: Final = frozenset((
+    "as-text", "asked-declined", "asked-unknown", "error", "masked", "negative-infinity", "not-a-number",
+    "not-applicable", "not-asked", "not-performed", "not-permitted", "positive-infinity", "temp-unknown", "unknown",
+    "unsupported",
+))
+# R4 CodeSystem/v3-ObservationInterpretation, without its groupings; a validator refuses any other code of the system.
+_INTERPRETATIONS: Final = frozenset((
+    "<", ">", "A", "AA", "AC", "B", "CAR", "D", "DET", "E", "EX", "EXP", "H", "H>", "HH", "HM", "HU", "HX", "I", "IE",
+    "IND", "L", "L<", "LL", "LU", "LX", "MS", "N", "NCL", "ND", "NEG", "NR", "NS", "OBX", "POS", "QCF", "R", "RR",
+    "S", "SDD", "SYN-R", "SYN-S", "TOX", "U", "UNE", "VS", "W", "WR",
+))
+# fmt: on
+# UCUM section 2 (2): a code is printable US-ASCII without blanks.
+_UNIT: Final = re.compile(r"[!-~]+")
 
 
 class LabStatus(StrEnum):
@@ -36,7 +58,7 @@ class LabResult(Values, frozen=True, kw_only=True):
         value: the number, in ``unit``.
         comparator: ``<``, ``<=``, ``>=`` or ``>`` before the number.
         unit: UCUM code of the value and of the reference range.
-        unit_text: the unit as the laboratory prints it.
+        unit_text: the unit as the laboratory prints it; None where that is the UCUM code.
         text: the result in words, where it is no number.
         absent: why there is no result (code of data-absent-reason), where there is none.
         low: lower limit of the reference range, in ``unit``.
@@ -80,14 +102,21 @@ class LabResult(Values, frozen=True, kw_only=True):
         check_time("issued", self.issued, moment=True)
         self._check_result()
         self._check_range()
-        for field in ("unit", "absent", "subject"):
-            if getattr(self, field) is not None:
-                check_code(field, getattr(self, field))
+        if self.subject is not None:
+            check_code("subject", self.subject)
+        if self.unit is not None and not _UNIT.fullmatch(self.unit):
+            raise EntityError("unit", "a UCUM code is wanted: no blanks, no accents, no micro sign (`umol/L`)")
+        if self.absent is not None and self.absent not in _ABSENT:
+            raise EntityError("absent", "a code of data-absent-reason is wanted, e.g. not-performed")
         for field in ("unit_text", "text", "range_text", "name", "specimen"):
             check_text(field, getattr(self, field))
         for at, code in enumerate(self.interpretation):
-            check_code(f"interpretation[{at}]", code)
+            if code not in _INTERPRETATIONS:
+                raise EntityError(f"interpretation[{at}]", "a code of v3-ObservationInterpretation is wanted, e.g. H")
         check_unique("interpretation", self.interpretation)
+        if self.unit_text == self.unit:
+            # A unit that is printed as its code says nothing more, and an Observation shows the code where there is no text.
+            msgspec.structs.force_setattr(self, "unit_text", None)
 
     def _check_result(self) -> None:
         told = [name for name in ("value", "text", "absent") if getattr(self, name) is not None]
