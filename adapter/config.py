@@ -125,6 +125,7 @@ class SiteSettings(_Section):
     types: list[str] | None = None
     identifier_system: str | None = None
     site_code: str | None = None
+    push_candidates: bool = False
     auth: AuthSettings = NoAuthSettings()
     ca_file: Path | None = None
     overlay: Path | None = None

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from mappings.entity.candidates import Candidate, CandidateList
 from mappings.entity.fields import EntityError
 from mappings.entity.infusion import AminoAcids, Batch, Extravasation, Infusion, InfusionStatus, Interruption
 from mappings.entity.laboratory import LabResult, LabStatus
@@ -37,6 +38,8 @@ __all__ = [
     "Arm",
     "ArmKind",
     "Batch",
+    "Candidate",
+    "CandidateList",
     "Characteristic",
     "Citation",
     "Coding",
@@ -64,18 +67,19 @@ __all__ = [
     "parse_entity",
 ]
 
-Entity = Study | Subject | LabResult | Infusion
+Entity = Study | Subject | LabResult | Infusion | CandidateList
 #: What can be loaded and pushed, by the name it has on the command line and in the store.
 KINDS: Final[Mapping[str, type[Entity]]] = {
     "study": Study,
     "subjects": Subject,
     "labs": LabResult,
     "infusions": Infusion,
+    "candidates": CandidateList,
 }
 
 
 def kind_of(entity: Entity) -> str:
-    """The name of its kind: ``study``, ``subjects``, ``labs`` or ``infusions``."""
+    """The name of its kind: ``study``, ``subjects``, ``labs``, ``infusions`` or ``candidates``."""
     return next(name for name, kind in KINDS.items() if isinstance(entity, kind))
 
 
@@ -86,6 +90,8 @@ def entity_key(entity: Entity) -> str:
             return entity.id
         case Subject():
             return entity.number
+        case CandidateList():
+            return entity.study
         case LabResult() | Infusion():
             return f"{entity.id.system}|{entity.id.value}"
 
@@ -98,7 +104,7 @@ def parse_entity(kind: type[_E], told: Mapping[str, Any]) -> _E:
     """An entity from a mapping of its fields (JSON, or a row of a table).
 
     Args:
-        kind: `Study`, `Subject`, `LabResult` or `Infusion`.
+        kind: `Study`, `Subject`, `LabResult`, `Infusion` or `CandidateList`.
         told: by field; numbers as text, int or Decimal.
 
     Raises:

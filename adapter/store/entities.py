@@ -13,8 +13,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from adapter.errors import BusyError
-from adapter.store.models import EntityRow, OutboxRow
+from adapter.errors import BusyError, DefectError
+from adapter.store.models import ConflictRow, EntityRow, OutboxRow
 from adapter.store.state import State, now
 from mappings.entities import KINDS, Entity, entity_key, kind_of
 
@@ -72,14 +72,30 @@ class Entities:
                 f"site {site}: the same entities are being loaded by somebody else; load them again"
             ) from None
 
-    def put_agreed(self, site: str, entity: Entity, *, source: str, by: str) -> int:
-        """Keep what a hospital made of an entity: both sides agree on it, and nothing is left to tell. Its version."""
-        with self._state.session() as session:
-            self._put(session, site, [entity], how={"source": source, "put_by": by})
-            key = (site, kind_of(entity), entity_key(entity))
-            row = session.get_one(OutboxRow, key)
-            row.state, row.uncertain, row.reason, row.detail, row.changed_at = "done", False, "", "", now()
-            return row.version
+    def put_over(self, over: StoredEntity, entity: Entity, *, source: str, by: str) -> bool:
+        """Keep what a hospital made of an entity, where ours is still the version that was compared with it.
+
+        Args:
+            over: ours, as it was compared.
+            entity: the hospital's, of the same kind and key.
+            source: where it came from.
+            by: who brought it.
+
+        Returns:
+            whether it was kept; False where ours has changed since: nobody has compared that with the hospital's.
+        """
+        kind, key = kind_of(entity), entity_key(entity)
+        if (kind, key) != (over.kind, over.key):
+            raise DefectError("what comes back is another entity than the one that it was compared with")
+        try:
+            with self._state.session() as session:
+                standing = _known(session, over.site, kind, [key]).get(key)
+                if standing is None or standing.version != over.version:
+                    return False
+                self._put(session, over.site, [entity], how={"source": source, "put_by": by})
+        except IntegrityError:
+            return False
+        return True
 
     def get(self, site: str, kind: str, key: str) -> StoredEntity | None:
         """The current version of an entity."""
@@ -152,6 +168,18 @@ class Entities:
         # What was sent and not heard of stays uncertain: a newer version does not tell what became of the older one.
         kept = ("version", "state", "reason", "detail", "attempts", "changed_at")
         self._state.upsert(session, OutboxRow, entries, keys=("site", "kind", "key"), update=kept)
+        self._leave_conflicts(session, rows)
+
+    def _leave_conflicts(self, session: Session, rows: list[dict[str, Any]]) -> None:
+        """A new version of ours settles no conflict: its entry is looked at with it, and not as if nothing stood there."""
+        kept = {(row["site"], row["kind"], row["key"]) for row in rows}
+        sites = {site for site, _, _ in kept}
+        query = select(ConflictRow).where(ConflictRow.site.in_(sites), ConflictRow.closed_at.is_(None))
+        for conflict in session.scalars(query):
+            entry = session.get(OutboxRow, (conflict.site, conflict.kind, conflict.key))
+            if entry is not None and (entry.site, entry.kind, entry.key) in kept:
+                session.refresh(entry)
+                entry.state, entry.reason = "conflict", conflict.cause
 
 
 def _current(site: str, kind: str) -> Any:

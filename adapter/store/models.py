@@ -186,6 +186,8 @@ class VerdictRow(Base):
     stage: Mapped[str] = mapped_column(String(32))
     on_date: Mapped[date] = mapped_column(Date)
     screened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: When it was screened so for the first time: `screened_at` moves with each screening of the same input.
+    first_screened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     run: Mapped[str] = mapped_column(String(64))
     content: Mapped[str] = mapped_column(Text)
     input_hash: Mapped[str] = mapped_column(String(64))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, select, update
@@ -24,7 +24,10 @@ from adapter.errors import UsageError
 from adapter.store.models import ConflictRow, CounterpartRow, OutboxRow
 from adapter.store.state import State, now
 
-__all__ = ["Conflict", "Counterpart", "FieldChange", "Outbox", "OutboxEntry", "OutboxState"]
+__all__ = ["DELETED_AT_HOSPITAL", "Conflict", "Counterpart", "FieldChange", "Outbox", "OutboxEntry", "OutboxState"]
+
+#: Reason of a refused entry: the hospital deleted it, and a person left it so.
+DELETED_AT_HOSPITAL: Final = "deleted-at-hospital"
 
 
 class OutboxState(StrEnum):
@@ -125,7 +128,7 @@ class Outbox:
         """How many entries stand in each state."""
         query = select(OutboxRow.state, func.count()).where(OutboxRow.site == site).group_by(OutboxRow.state)
         with self._state.session() as session:
-            return dict(session.execute(query).tuples().all())
+            return {str(state): int(number) for state, number in session.execute(query)}
 
     def sites(self) -> list[str]:
         """Sites with an outbox."""
@@ -137,6 +140,8 @@ class Outbox:
         query = (
             update(OutboxRow)
             .where(OutboxRow.site == site, OutboxRow.state.in_(["done", "refused"]), OutboxRow.mapping != mapping)
+            # A person let the hospital's deletion stand; no new mapper undoes that.
+            .where(OutboxRow.reason != DELETED_AT_HOSPITAL)
             .values(state="pending")
         )
         with self._state.session() as session:
@@ -151,9 +156,14 @@ class Outbox:
         self._set(entries, {"uncertain": False})
 
     def put_aside(self, entry: OutboxEntry, state: OutboxState, *, reason: str, detail: str = "", mapping: str) -> None:
-        """Hold or refuse an entry; ``detail`` holds codes, paths and references only."""
-        values = {"state": state.value, "reason": reason, "detail": detail, "mapping": mapping, "uncertain": False}
-        self._set([entry], values)
+        """Hold or refuse an entry; ``detail`` holds codes, paths and references only.
+
+        An entity that changed meanwhile stays pending: it is another one that was looked at. What was sent before and not heard
+        of stays uncertain.
+        """
+        values = {"state": state.value, "reason": reason, "detail": detail, "mapping": mapping}
+        with self._state.session() as session:
+            self._update(session, [entry], values, same_version=True)
 
     def done(self, entries: Sequence[OutboxEntry], counterparts: Iterable[Counterpart], *, mapping: str) -> None:
         """The server has these; in one transaction with where. An entity that changed meanwhile stays pending."""
@@ -261,11 +271,12 @@ class Outbox:
 
     def _close(self, session: Session, entries: Iterable[OutboxEntry], *, by: str, kept: str | None) -> None:
         """Conflicts that are none any more: the sides agree again."""
-        for entry in entries:
-            if entry.state is not OutboxState.CONFLICT:
-                continue
-            row = session.scalar(_open_of(entry.site, entry.kind, entry.key))
-            if row is not None:
+        agreed = {(entry.site, entry.kind, entry.key) for entry in entries}
+        sites = {site for site, _, _ in agreed}
+        # Whatever the state of the entry: an entity that was loaded anew is pending, and its conflict still open.
+        query = select(ConflictRow).where(ConflictRow.site.in_(sites), ConflictRow.closed_at.is_(None))
+        for row in session.scalars(query):
+            if (row.site, row.kind, row.key) in agreed:
                 row.closed_at, row.closed_by, row.kept = now(), by, kept
 
     def _set(self, entries: Iterable[OutboxEntry], values: dict[str, Any], *, attempt: bool = False) -> None:

@@ -65,6 +65,8 @@ class Verdicts:
                 row = msgspec.structs.asdict(verdict)
                 row["on_date"] = row.pop("on")
                 key = (verdict.site, verdict.patient, verdict.trial, verdict.stage, str(verdict.on), verdict.input_hash)
+                # Not among the columns to update: what is there keeps its first time.
+                row["first_screened_at"] = rows[key]["first_screened_at"] if key in rows else verdict.screened_at
                 rows[key] = row
                 if len(rows) >= _BATCH:
                     put()

@@ -9,6 +9,7 @@ import pytest
 
 from adapter.errors import UsageError
 from adapter.store import StaleDecisionError, Store, StoredVerdict
+from adapter.store.verdict_history import first_verdicts, verdict_history
 
 AT = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
@@ -46,6 +47,19 @@ def test_verdict_from_the_same_input_takes_the_earlier_ones_place(store: Store) 
     assert list(store.latest_verdicts("nct04954820", "registration")) == [again]
     with store._state.engine.connect() as connection:
         assert connection.exec_driver_sql("select count(*) from verdict").scalar() == 1
+
+
+def test_verdict_keeps_the_time_at_which_it_was_first_made(store: Store) -> None:
+    hours = [timedelta(hours=hour) for hour in (0, 1, 2)]
+    store.save_verdicts([_verdict(), _verdict(screened_at=AT + hours[1])])
+    store.save_verdicts([_verdict(screened_at=AT + hours[2]), _verdict(patient="Patient/2", screened_at=AT + hours[2])])
+    found = verdict_history(store, "nct04954820", "registration", site="icm", patients=["Patient/1"])
+
+    assert [(one.first_at, one.verdict.screened_at) for one in found["Patient/1"]] == [(AT, AT + hours[2])]
+    assert first_verdicts(store, "nct04954820", "registration", site="icm") == {
+        "Patient/1": AT,
+        "Patient/2": AT + hours[2],
+    }
 
 
 def test_verdict_of_a_patient_at_a_date(store: Store) -> None:
