@@ -1,0 +1,165 @@
+"""In: an authorised POST of CSV or JSON under /api/load. Out: its good entities in the store, and the report of a load."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
+
+from adapter.config import Settings
+from adapter.errors import BusyError, UsageError
+from adapter.loading import Content, Form, LoadReport, load, target_of, template
+from adapter.service.api import PROBLEM_JSON
+from adapter.service.crossing import from_here
+from adapter.service.shapes import Problem
+from adapter.store import Store
+
+__all__ = ["MOST_BYTES", "loading_router"]
+
+#: A year of a centre's laboratory results is a tenth of it.
+MOST_BYTES = 20 * 1024 * 1024
+#: None of them can be sent by the form of another page: a browser asks first (Fetch, CORS-safelisted request-header).
+_FORMS = {"text/csv": Form.CSV, "application/json": Form.JSON, "application/x-ndjson": Form.NDJSON}
+#: Without accounts nobody is known by name; who may be here has read the terminal of the service.
+_BY = "service"
+_FILE = "body"
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    503: "Service Unavailable",
+}
+
+Kind = Literal["study", "subjects", "labs", "infusions"]
+AnyKind = Annotated[Kind, Path(description="What is loaded.")]
+OfSite = Annotated[
+    str | None, Query(max_length=64, description="Site of the settings; may be left out where there is only one.")
+]
+Correct = Annotated[
+    bool, Query(description="Replace what is stored, even where events of a subject are lost or the patient changes.")
+]
+
+
+class RefusedRow(BaseModel):
+    """One row that was not loaded: where, what kind of value stands there, and what is wrong with it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    row: int
+    column: str | None
+    value_class: str | None
+    reason: str
+
+
+class Loaded(BaseModel):
+    """What a load did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    site: str
+    read: int
+    new: int
+    changed: int
+    unchanged: int
+    refused: list[RefusedRow]
+
+
+def loading_router(settings: Settings) -> APIRouter:
+    """The routes of `/api/load`.
+
+    Args:
+        settings: store and sites.
+    """
+    router = APIRouter(prefix="/api/load", tags=["loading"], responses=_problems(401, 422))
+
+    @router.post(
+        "/{kind}",
+        summary="Bring trial entities in",
+        operation_id="load",
+        response_model=Loaded,
+        responses=_problems(400, 403, 413, 415, 503),
+        dependencies=[Depends(from_here)],
+        openapi_extra=_BODY,
+    )
+    async def load_entities(request: Request, kind: AnyKind, site: OfSite = None, correct: Correct = False) -> Response:
+        """Rows that are not right are named in the answer and left out; the others are kept, all in one transaction."""
+        form = _FORMS.get(request.headers.get("content-type", "").partition(";")[0].strip().lower())
+        if form is None or (kind == "study" and form is Form.CSV):
+            wanted = ", ".join(name for name in _FORMS if kind != "study" or name != "text/csv")
+            return _problem(415, f"The body is sent as {wanted}.")
+        body = await _body(request)
+        if body is None:
+            return _problem(413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken at once.")
+
+        def run() -> LoadReport:
+            with Store.open(settings.store.path, settings.store.database) as store:
+                target = target_of(settings, store, site=site)
+                return load(store, Content(kind, body, _FILE, form), target=target, by=_BY, correct=correct)
+
+        try:
+            report = await run_in_threadpool(run)
+        except UsageError as error:
+            return _problem(400, f"{error}.")
+        except BusyError:
+            return _problem(503, "Somebody else loads the same at this moment; nothing was kept. Try again.")
+        return JSONResponse(Loaded.model_validate(report, from_attributes=True).model_dump())
+
+    @router.get(
+        "/{kind}/template",
+        summary="A synthetic file that can be loaded",
+        operation_id="load_template",
+        response_class=Response,
+        responses={200: {"description": "CSV, for a study JSON.", "content": {"text/csv": {}, "application/json": {}}}},
+    )
+    def load_template(kind: AnyKind, site: OfSite = None) -> Response:
+        """The header and two rows; the study as JSON."""
+        sites = settings.sites
+        told = sites.get(site or (next(iter(sites)) if len(sites) == 1 else ""))
+        text = template(kind, site_code=None if told is None else told.site_code)
+        return Response(text, media_type="application/json" if kind == "study" else "text/csv; charset=utf-8")
+
+    return router
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, or None as soon as it is known to be too long."""
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > MOST_BYTES:
+        return None
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > MOST_BYTES:
+            return None
+    return bytes(found)
+
+
+def _problem(status: int, detail: str) -> JSONResponse:
+    content = Problem(title=_TITLES[status], status=status, detail=detail).model_dump()
+    return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON)
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": _TITLES[status]} for status in statuses}
+
+
+_TEXT = {"schema": {"type": "string"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "Columns and fields: docs/loading.md; `GET .../template` gives an example.",
+        "content": {
+            "text/csv": _TEXT,
+            "application/json": {"schema": {"type": ["array", "object"], "items": {"type": "object"}}},
+            "application/x-ndjson": _TEXT,
+        },
+    }
+}
