@@ -25,8 +25,10 @@ from adapter.terminology import (
     parse_site_units,
     parse_units,
 )
+from mappings.entities import Characteristic, Study
+from mappings.study_document import parse_study
 
-__all__ = ["load_site", "load_trial", "load_trial_folder", "trials"]
+__all__ = ["load_site", "load_study", "load_trial", "load_trial_folder", "trials"]
 
 
 class _Loader(yaml.SafeLoader):
@@ -134,6 +136,22 @@ def _trial(folder: Traversable | Path, shown: str) -> Trial:
         concepts=read("concepts.yaml"),
     )
     return parse_trial(read("trial.yaml"), read("criteria.yaml"), terms=terms, units=_units())
+
+
+@lru_cache(maxsize=8)
+def load_study(trial_id: str) -> Study:
+    """The study that a trial's study document describes, with the sentences of its criteria document as characteristics.
+
+    Raises:
+        UsageError: there is no such trial, or it has no study document.
+        DocumentError: a document is wrong.
+    """
+    trial = load_trial(trial_id)
+    file = files("mappings") / "trials" / trial_id / "study.yaml"
+    if not file.is_file():
+        raise UsageError(f"the trial {trial_id} has no study document")
+    criteria = (Characteristic(id=one.id, text=one.text, exclude=one.kind == "exclusion") for one in trial.criteria)
+    return parse_study(_read(file, f"trials/{trial_id}/study.yaml"), trial=trial_id, characteristics=criteria)
 
 
 @lru_cache(maxsize=1)
