@@ -108,7 +108,12 @@ def _add_candidates(room: Opened, site: str, configured: SiteSettings, options: 
     for trial_id in room.settings.trials:
         trial = room.trial(trial_id)
         subjects, listed, refused = candidate_subjects(
-            room.store, trial, site=site, identifier_system=configured.identifier_system, on=today()
+            room.store,
+            trial,
+            site=site,
+            identifier_system=configured.identifier_system,
+            on=today(),
+            site_code=configured.site_code,
         )
         room.store.entities.put_all(site, [*subjects, listed], source="worklist", by=actor())
         for place, _, reason in refused:
@@ -181,5 +186,3 @@ class _Bars:
     def advance(self, kind: str, entities: int) -> None:
         """So many more."""
         self._bars.advance(self._tasks[kind], entities)
-
-

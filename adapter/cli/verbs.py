@@ -6,13 +6,16 @@ import typer
 
 from adapter.cli.add import add
 from adapter.cli.check import check
+from adapter.cli.conflicts import conflicts
 from adapter.cli.criteria import criteria
 from adapter.cli.decide import decide
 from adapter.cli.demo import demo
 from adapter.cli.funnel import funnel
+from adapter.cli.load import load
 from adapter.cli.log import log
 from adapter.cli.openapi import openapi
 from adapter.cli.pull import pull
+from adapter.cli.push import push
 from adapter.cli.screen import screen
 from adapter.cli.serve import serve
 from adapter.cli.simulate import simulate
@@ -24,7 +27,25 @@ from adapter.cli.worklist import worklist
 __all__ = ["register"]
 
 #: In the order of the help: first what shows it all, then the way of the data.
-_VERBS = (demo, simulate, pull, check, terms, screen, why, worklist, log, funnel, add, decide, serve, openapi)
+_VERBS = (
+    demo,
+    simulate,
+    pull,
+    check,
+    terms,
+    screen,
+    why,
+    worklist,
+    log,
+    funnel,
+    add,
+    decide,
+    load,
+    push,
+    conflicts,
+    serve,
+    openapi,
+)
 
 
 def register(app: typer.Typer, *, epilog: str) -> None:

@@ -22,6 +22,7 @@ _TITLES = {
     403: ("Forbidden", "The one-time link is wrong or was used before."),
     404: ("Not Found", "There is nothing at this address."),
     405: ("Method Not Allowed", "This address does not answer to this method."),
+    415: ("Unsupported Media Type", "This address does not take content of that type."),
     422: ("Unprocessable Content", "A parameter of the request is not valid."),
     500: ("Internal Server Error", "A defect of the service; its log says where."),
     503: ("Service Unavailable", "The store does not answer."),

@@ -17,9 +17,12 @@ from starlette.responses import Response
 from adapter.config import Settings
 from adapter.service.access import Access
 from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
+from adapter.service.conflicts import conflicts_api, conflicts_pages
+from adapter.service.crossing import ForeignRequest, refuse_foreign
 from adapter.service.desk import open_desk
 from adapter.service.guard import Guard
 from adapter.service.language import load_words
+from adapter.service.loading_api import loading_router
 from adapter.service.pages import page_router, refusal_page, static_router
 
 __all__ = ["create_app", "openapi_document"]
@@ -68,10 +71,14 @@ def create_app(
     app.state.access = Access(token)
     app.state.today = today
     app.add_exception_handler(HTTPException, _http_refusal)
+    app.add_exception_handler(ForeignRequest, refuse_foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(health_router)
     app.include_router(api_router)
+    app.include_router(loading_router(settings))
+    app.include_router(conflicts_api)
     app.include_router(page_router)
+    app.include_router(conflicts_pages)
     app.include_router(static_router)
     app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=settings.service.hosts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

@@ -33,7 +33,8 @@ from adapter.service.shapes import (
     Verdict,
     Worklist,
 )
-from adapter.store import Decision, RunInfo, Store
+from adapter.service.unsettled import Keep, Settlement, Unsettled, read_proposals, read_unsettled, settle
+from adapter.store import Conflict, Decision, RunInfo, Store
 from adapter.terminology.unmapped import Unmapped
 
 __all__ = ["Desk", "open_desk"]
@@ -144,6 +145,22 @@ class Desk:
                 for item in items
             ],
         )
+
+    def unsettled(self, *, site: str | None = None) -> Unsettled:
+        """What waits for a person: conflicts, entries held or refused, proposals."""
+        return read_unsettled(self._store, self.trial, site=site)
+
+    def conflict(self, number: int) -> Conflict | None:
+        """A conflict, open or settled."""
+        return next((one for one in self._store.outbox.conflicts(closed=True) if one.number == number), None)
+
+    def settle(self, number: int, *, keep: Keep, by: str, seen: str | None) -> Settlement:
+        """Settle a conflict; see `unsettled.settle`."""
+        return settle(self._store, number, keep=keep, by=by, seen=seen)
+
+    def proposed(self, stage: Stage, *, site: str | None = None) -> frozenset[str]:
+        """Random keys of the patients whose newest screening disagrees with a person's decision."""
+        return frozenset(one.key for one in read_proposals(self._store, self.trial, stage, site=site))
 
     def trial_shape(self, trial_id: str) -> TrialTexts | None:
         """The trial as the API's object, None for an id that is not its own."""

@@ -28,7 +28,7 @@ from adapter.service.shapes import TypeCounts
 from adapter.service.sheet import decided_state, make_sheet
 from adapter.terminology.coded import shown
 
-__all__ = ["page_router", "refusal_page", "static_router"]
+__all__ = ["page", "page_router", "refusal_page", "static_router"]
 
 _STATIC = {"icon.svg": "image/svg+xml", "style.css": "text/css; charset=utf-8"}
 _YEAR = 365 * 24 * 60 * 60
@@ -45,7 +45,15 @@ def worklist_page(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> 
     """The worklist of a stage."""
     stage = _stage(request)
     listing = list_worklist(desk.worklist(stage), desk.trial, choose_language(request))
-    return _page(request, "worklist.html", trial=desk.trial, stage=stage, listing=listing, today=_today(request))
+    return page(
+        request,
+        "worklist.html",
+        trial=desk.trial,
+        stage=stage,
+        listing=listing,
+        proposed=desk.proposed(stage),
+        today=_today(request),
+    )
 
 
 @page_router.get("/patients/{key}")
@@ -60,7 +68,18 @@ def patient_page(
     language = choose_language(request)
     sheet = make_sheet(file.verdict, desk.trial, language=language, today=_today(request))
     state = decided_state(file, desk.trial, language)
-    return _page(request, "patient.html", trial=desk.trial, stage=stage, file=file, sheet=sheet, state=state)
+    # Where nobody has decided, nothing can disagree: that is the rule, and saves the reading of a whole site.
+    proposed = file.decision is not None and file.key in desk.proposed(stage, site=file.verdict.site)
+    return page(
+        request,
+        "patient.html",
+        trial=desk.trial,
+        stage=stage,
+        file=file,
+        sheet=sheet,
+        state=state,
+        proposed=proposed,
+    )
 
 
 @page_router.get("/funnel")
@@ -68,13 +87,13 @@ def funnel_page(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> Re
     """Persons per criterion."""
     stage = _stage(request)
     funnel = desk.funnel(stage)
-    return _page(request, "funnel.html", trial=desk.trial, stage=stage, funnel=funnel, shown_codes=_UNMAPPED_SHOWN)
+    return page(request, "funnel.html", trial=desk.trial, stage=stage, funnel=funnel, shown_codes=_UNMAPPED_SHOWN)
 
 
 @page_router.get("/runs")
 def runs_page(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> Response:
     """Pulls and quarantine."""
-    return _page(request, "runs.html", trial=desk.trial, runs=desk.runs(), shown=_QUARANTINE_SHOWN)
+    return page(request, "runs.html", trial=desk.trial, runs=desk.runs(), shown=_QUARANTINE_SHOWN)
 
 
 @page_router.get("/login")
@@ -103,10 +122,11 @@ def static_file(name: str) -> Response:
 def refusal_page(request: Request, status: int) -> Response:
     """A page that says what is wrong and how to go on, with nothing of the request in it."""
     known = status if load_words().has(f"refusal.{status}-title") else 500
-    return _page(request, "refusal.html", refusal=known, status=status)
+    return page(request, "refusal.html", refusal=known, status=status)
 
 
-def _page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A template in the reader's language, with what all pages have in common."""
     language = choose_language(request)
     html = (
         _environment()

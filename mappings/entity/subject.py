@@ -179,12 +179,21 @@ def _out_of_order(
         return None
     if not registered:
         return "kind", "the registration comes before it"
+    return _on_study_out_of_order(before, event, randomised=randomised)
+
+
+def _on_study_out_of_order(
+    before: tuple[SubjectEvent, ...], event: SubjectEvent, *, randomised: bool
+) -> tuple[str, str] | None:
+    kind = event.kind
     if kind is EventKind.CYCLE:
         return _cycle_out_of_order(before, event, randomised=randomised)
     if kind in (EventKind.RANDOMISED, EventKind.RANDOMISATION_FAILED) and randomised:
         return "kind", "there is one randomisation only"
     if kind in (EventKind.VISIT, EventKind.TREATMENT_OVER) and not randomised:
         return "kind", "the randomisation comes before it"
+    if kind is EventKind.VISIT and any((one.visit or 0) >= (event.visit or 0) for one in before):
+        return "visit", "comes after a visit of the same or a higher number"
     return None
 
 
@@ -195,6 +204,8 @@ def _cycle_out_of_order(
     cycle = event.cycle or 0
     if given and cycle <= given[-1]:
         return "cycle", "comes after a cycle of the same or a higher number"
+    if any(one.kind is EventKind.TREATMENT_OVER for one in before):
+        return "kind", "the treatment is over"
     if (cycle > _CYCLES_BEFORE_RANDOMISATION) is not randomised:
         return "cycle", "1 and 2 come before the randomisation, 3 and 4 after it"
     if randomised and not any(one.intervention for one in before):

@@ -35,6 +35,10 @@ def test_openapi_is_valid(document: dict[str, Any]) -> None:
 def test_openapi_describes_what_the_design_promises(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/api/funnel",
+        "/api/conflicts",
+        "/api/conflicts/{number}",
+        "/api/load/{kind}",
+        "/api/load/{kind}/template",
         "/api/patients/{key}",
         "/api/runs",
         "/api/trials/{trial_id}",

@@ -36,6 +36,9 @@ VERBS = [
     "decide",
     "store",
     "criteria",
+    "load",
+    "push",
+    "conflicts",
     "serve",
     "openapi",
 ]

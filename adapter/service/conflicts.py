@@ -1,0 +1,149 @@
+"""In: an authorised request. Out: what a person has to settle, as a page with forms and as JSON; and the settling."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from adapter.service.api import PROBLEM_JSON, desk_of
+from adapter.service.crossing import FOREIGN_DETAIL, FORM_FIELD, ForeignRequest, form_token, from_here, token_holds
+from adapter.service.desk import Desk
+from adapter.service.language import LANGUAGES, Language, choose_language, load_words
+from adapter.service.pages import page
+from adapter.service.settling import list_unsettled
+from adapter.service.shapes import Problem
+from adapter.service.unsettled import CHOICES, Keep, Settled, SettlementKind, SettleRequest, Unsettled, service_actor
+
+__all__ = ["conflicts_api", "conflicts_pages"]
+
+_HOME = "/conflicts"
+_TOLD = frozenset({SettlementKind.DONE, SettlementKind.GONE, SettlementKind.CHANGED, SettlementKind.IMPOSSIBLE})
+_NUMBER = Path(ge=1, description="Number of a conflict.")
+_REFUSALS = {
+    401: ("Unauthorized", "Open the one-time link that the service printed when it started."),
+    403: ("Forbidden", FOREIGN_DETAIL),
+    404: ("Not Found", "There is no conflict by this number."),
+    409: ("Conflict", "It was settled meanwhile, has changed since it was seen, or cannot be settled this way."),
+    415: ("Unsupported Media Type", "A change is asked for as application/json."),
+    422: ("Unprocessable Content", "A parameter of the request is not valid."),
+}
+
+AnyDesk = Annotated[Desk, Depends(desk_of)]
+Number = Annotated[int, _NUMBER]
+
+
+conflicts_pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+conflicts_api = APIRouter(prefix="/api", tags=["settling"])
+
+
+@conflicts_pages.get(_HOME)
+def conflicts_page(request: Request, desk: AnyDesk, number: int = 0, told: str = "") -> Response:
+    """Conflicts with both sides, what is held or refused, proposals; and what became of the last choice."""
+    language = choose_language(request)
+    return page(
+        request,
+        "conflicts.html",
+        trial=desk.trial,
+        listing=list_unsettled(desk.unsettled(), desk.trial, language),
+        notice=_notice(desk, number, told, language),
+        token_name=FORM_FIELD,
+        token=form_token(request),
+    )
+
+
+@conflicts_pages.get("/conflicts/{number}")
+def back_to_conflicts(request: Request, number: Number) -> Response:
+    """A form's address, opened as a page: by the language switch of a refusal, or from a history."""
+    language = request.query_params.get("lang")
+    return RedirectResponse(f"{_HOME}?lang={language}" if language in LANGUAGES else _HOME, status_code=303)
+
+
+@conflicts_pages.post("/conflicts/{number}", dependencies=[Depends(from_here)])
+def settle_by_form(
+    request: Request,
+    desk: AnyDesk,
+    number: Number,
+    keep: Annotated[str, Form()] = "",
+    seen: Annotated[str, Form()] = "",
+    token: Annotated[str, Form(alias=FORM_FIELD)] = "",
+) -> Response:
+    """Settle, then back to the page, which says what became of it."""
+    if not token_holds(request, token):
+        raise ForeignRequest
+    chosen = _chosen(keep)
+    if chosen is None:
+        raise HTTPException(422)
+    made = desk.settle(number, keep=chosen, by=service_actor(), seen=seen)
+    if made.kind is SettlementKind.UNKNOWN:
+        raise HTTPException(404)
+    return RedirectResponse(f"{_HOME}?{urlencode({'number': number, 'told': made.kind})}", status_code=303)
+
+
+def _chosen(keep: str) -> Keep | None:
+    return next((choice for choice in CHOICES if choice == keep), None)
+
+
+def _notice(desk: Desk, number: int, told: str, language: Language) -> tuple[str, str] | None:
+    """Mark and sentence about the last choice, as the store tells it: an address alone can claim nothing."""
+    conflict = desk.conflict(number) if told in _TOLD else None
+    if conflict is None:
+        return None
+    key = told
+    if told in (SettlementKind.DONE, SettlementKind.GONE):
+        if conflict.closed_at is None:
+            return None
+        gone = told == SettlementKind.GONE or conflict.kept is None
+        key = "-".join(part for part in ("gone" if gone else "", conflict.kept or "") if part)
+    elif conflict.closed_at is not None:
+        return None
+    said = load_words().say(f"conflicts.told-{key}", language, n=number, by=conflict.closed_by or "")
+    return "pass" if told == SettlementKind.DONE else "open", said
+
+
+# JSON ---------------------------------------------------------------------------------------------------------------
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": _REFUSALS[status][0]} for status in statuses}
+
+
+def _refused(status: int, detail: str | None = None) -> JSONResponse:
+    title, usual = _REFUSALS[status]
+    content = Problem(title=title, status=status, detail=detail or usual).model_dump()
+    return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON)
+
+
+def _json_only(request: Request) -> None:
+    # A form of somebody else's page can send text without asking first, and no JSON.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+
+
+@conflicts_api.get(
+    "/conflicts", summary="What a person has to settle", operation_id="conflicts", responses=_problems(401, 422)
+)
+def conflicts(desk: AnyDesk, site: Annotated[str | None, Query(description="Of one site only.")] = None) -> Unsettled:
+    """Open conflicts with what both sides say, entries held or refused, proposals of a re-screen."""
+    return desk.unsettled(site=site)
+
+
+@conflicts_api.post(
+    "/conflicts/{number}",
+    summary="Settle a conflict",
+    operation_id="settle_conflict",
+    dependencies=[Depends(from_here), Depends(_json_only)],
+    response_model=Settled,
+    responses=_problems(401, 403, 404, 409, 415, 422),
+)
+def settle_conflict(desk: AnyDesk, number: Number, wish: SettleRequest) -> Settled | JSONResponse:
+    """Choose the side that holds; the next push carries it out."""
+    by = service_actor()
+    made = desk.settle(number, keep=wish.keep, by=by, seen=wish.seen)
+    if made.kind is SettlementKind.DONE and made.conflict is not None:
+        one = made.conflict
+        return Settled(number=number, site=one.site, kind=one.kind, key=one.key, kept=wish.keep, by=by)
+    return _refused(404 if made.kind is SettlementKind.UNKNOWN else 409, made.problem)
