@@ -14,8 +14,8 @@ from adapter.fhir import FhirVersion, Json
 from adapter.fhir.compare import decode_resource, differences, encode_resource, is_same
 from adapter.store import Counterpart, FieldChange
 from adapter.sync.rendering import Rendered, owned_elements, read_entity, with_resolved
-from mappings.elements import MappingError, carry_over
-from mappings.entities import Entity
+from mappings.elements import Element, MappingError, carry_over, exceeded
+from mappings.entities import Entity, entity_key
 
 __all__ = ["Agreed", "Clash", "Decision", "Name", "Send", "TakeBack", "There", "View", "Write", "decide"]
 
@@ -48,6 +48,8 @@ class View:
         known: where both sides last agreed, by name.
         now: what stands at the server of those known; None where it is deleted.
         found: what stands at the server under an identifier of those not known.
+        past: earlier versions of ours, of which one may have arrived where ``uncertain``.
+        uncertain: something was sent, and whether it arrived is not known.
     """
 
     kind: str
@@ -58,6 +60,8 @@ class View:
     known: Mapping[Name, Counterpart]
     now: Mapping[Name, There | None]
     found: Mapping[Name, Sequence[There]]
+    past: Sequence[Entity] = ()
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,54 +122,101 @@ def decide(view: View) -> Decision:
     doubled = [(name[0], one) for name, found in view.found.items() if len(found) > 1 for one in found]
     if doubled:
         return Clash("duplicate", doubled)
-    if any(there is None for there in view.now.values()):
+    ours = {one.name for one in view.rendered}
+    # Another one under our identifier takes the place of the one deleted; what we no longer tell may well be gone.
+    if any(there is None and name in ours and not view.found.get(name) for name, there in view.now.items()):
         return Clash("deleted", [(name[0], there) for name, there in view.now.items() if there is not None])
     there = {name: one for name, one in view.now.items() if one is not None}
     there |= {name: found[0] for name, found in view.found.items() if found and name not in there}
     # Within a transaction resources refer to each other by fullUrl; to one that is there already, as the server does.
     urls = {one.full_url: f"{one.type}/{there[one.name].id}" for one in view.rendered if one.name in there}
     view = replace(view, bodies={name: with_resolved(body, urls) for name, body in view.bodies.items()})
-    moved = any(not is_same(there[name].resource, decode_resource(known.base)) for name, known in view.known.items())
-    adopted = any(name not in view.known for name in there)
-    if moved or adopted:
-        clash = _judge(view, there, moved=moved)
-        if clash is not None:
-            return clash
+    strange = _strange(view, there)
+    if strange:
+        judged = _judge(view, there, strange)
+        if judged is not None:
+            return judged
     writes = _writes(view, there)
     return Send(writes, there) if writes else Agreed(there)
 
 
-def _judge(view: View, there: Mapping[Name, There], *, moved: bool) -> Clash | TakeBack | None:
+def _strange(view: View, there: Mapping[Name, There]) -> list[Name]:
+    """Names under which there stands neither what both sides agreed on nor what we would have there.
+
+    Resource by resource: of a transaction that a server carried out in half, each one is the old or the new.
+    """
+    rendered = {one.name: one for one in view.rendered}
+    return [
+        name
+        for name, at in there.items()
+        if not (name in view.known and is_same(at.resource, decode_resource(view.known[name].base)))
+        and not (name in rendered and not _is_modified(at) and is_same(_update(view, rendered[name], at), at.resource))
+    ]
+
+
+def _is_modified(at: There) -> bool:
+    """A modifierExtension, which no mapper writes, may turn into its opposite what we would carry it over with."""
+    try:
+        Element(at.resource).refuse_modifiers()
+    except MappingError:
+        return True
+    return False
+
+
+def _judge(view: View, there: Mapping[Name, There], strange: Sequence[Name]) -> Clash | TakeBack | None:
     """What the hospital did: a change to take, a clash, or nothing of meaning to us."""
-    if _holds_ours(view, there):
-        return None
     main = view.rendered[0].name
     if main not in there:
         # Resources of ours without the one that they belong to: somebody else made them, or took it away.
         return _clash("other-content", view, there)
     try:
         theirs = read_entity(view.kind, _entries(view, there))
-        agreed = read_entity(view.kind, _entries(view, _base(view))) if main in view.known else None
     except MappingError:
         return _clash("unreadable", view, there)
-    if theirs == view.entity or (moved and theirs == agreed):
+    agreed = _agreed(view)
+    if theirs in (view.entity, agreed):
+        # Nothing that we could take; but an element of ours may say what our reading does not see.
+        return _clash("both-changed", view, there) if _undoes(view, there, strange) else None
+    if view.uncertain and theirs in view.past:
         return None
-    if agreed is None:
+    if agreed is None or _is_another(theirs, view.entity):
         return _clash("other-content", view, there)
-    return _clash("both-changed", view, there) if _we_moved(view) else TakeBack(theirs, there)
+    return TakeBack(theirs, there) if _we_stayed(view, agreed) else _clash("both-changed", view, there)
 
 
-def _holds_ours(view: View, there: Mapping[Name, There]) -> bool:
-    """An update would change nothing of what is there."""
-    return all(
-        one.name not in there or is_same(_update(view, one, there[one.name]), there[one.name].resource)
-        for one in view.rendered
-    ) and not any(name not in {one.name for one in view.rendered} for name in there)
+def _agreed(view: View) -> Entity | None:
+    """What both sides last agreed on; None where they never did, or where it could not be read."""
+    if view.rendered[0].name not in view.known:
+        return None
+    try:
+        return read_entity(view.kind, _entries(view, _base(view)))
+    except MappingError:
+        return None
 
 
-def _we_moved(view: View) -> bool:
-    ours = {one.name: one.digest for one in view.rendered}
-    return ours != {name: known.sent_hash for name, known in view.known.items()}
+def _undoes(view: View, there: Mapping[Name, There], strange: Sequence[Name]) -> bool:
+    """An update would put back what the hospital has changed since."""
+    if view.uncertain:
+        # Ours may have arrived, in whatever form the server gave it.
+        return False
+    for one in view.rendered:
+        if one.name in strange and one.name in view.known:
+            at = there[one.name]
+            ours = {found.path for found in differences(_update(view, one, at), at.resource)}
+            if ours & {found.path for found in differences(decode_resource(view.known[one.name].base), at.resource)}:
+                return True
+    return False
+
+
+def _is_another(theirs: Entity, ours: Entity) -> bool:
+    """It speaks of another thing or person than ours: no change that could be taken unseen."""
+    return entity_key(theirs) != entity_key(ours) or getattr(theirs, "patient", None) != getattr(ours, "patient", None)
+
+
+def _we_stayed(view: View, agreed: Entity) -> bool:
+    """Ours is what was agreed on: as an entity, or as its resources were sent."""
+    sent = {name: known.sent_hash for name, known in view.known.items()}
+    return view.entity == agreed or {one.name: one.digest for one in view.rendered} == sent
 
 
 def _writes(view: View, there: Mapping[Name, There]) -> list[Write]:
@@ -185,10 +236,36 @@ def _writes(view: View, there: Mapping[Name, There]) -> list[Write]:
 
 def _update(view: View, one: Rendered, at: There) -> Json:
     owned = owned_elements(view.kind, view.version, one.type)
-    body = carry_over(view.bodies[one.name], at.resource, owned=owned)
+    ours, theirs = view.bodies[one.name], at.resource
+    body = carry_over(ours, theirs, owned=owned)
+    more = exceeded(ours, theirs)
+    if more and not _reads_as_ours(view, one, body):
+        # What the server says beyond ours stays only where it does not say something else by it.
+        body = carry_over(ours, theirs, owned=owned, exact=more)
+        for name in sorted(more):
+            more -= {name}
+            with_more = carry_over(ours, theirs, owned=owned, exact=more)
+            if _reads_as_ours(view, one, with_more):
+                body = with_more
+            else:
+                more |= {name}
     meta = {key: value for key, value in body.get("meta", {}).items() if key not in _NOT_SENT}
     body = {key: value for key, value in body.items() if key != "meta"} | ({"meta": meta} if meta else {})
     return {**body, "id": at.id}
+
+
+def _reads_as_ours(view: View, one: Rendered, body: Json) -> bool:
+    """Read back with this body for one of its resources, the entity is the same."""
+    urls = {}
+    for other in view.rendered:
+        at = view.now.get(other.name) or next(iter(view.found.get(other.name, ())), None)
+        if at is not None:
+            urls[f"{other.type}/{at.id}"] = other.full_url
+    entries = [(other.full_url, with_resolved(body, urls) if other is one else other.body) for other in view.rendered]
+    try:
+        return read_entity(view.kind, entries) == view.entity
+    except MappingError:
+        return False
 
 
 def _base(view: View) -> dict[Name, There]:

@@ -1,7 +1,7 @@
 """In: where our resources are at a server. Out: those that changed there since both sides last agreed, and strays.
 
-Asked by ``_lastUpdated`` where the server knows it, so that the cost is that of what changed there; by id where it does not,
-at the first look, and when everything is asked for (deletions are seen only so).
+Asked by ``_lastUpdated`` where the server knows it, so that the cost is that of what changed there; by identifier and id
+where it does not, at the first look, and when everything is asked for (deletions are seen only so).
 """
 
 from __future__ import annotations
@@ -87,12 +87,7 @@ def _since(client: SiteClient, type_: str, known: list[Counterpart], *, since: s
                 continue
             for identifier in _identifiers(there.resource):
                 if identifier in identifiers:
-                    one = identifiers[identifier]
-                    looked.strays.setdefault((type_, *identifier), []).append(there)
-                    # What we have there is part of the question which of the two holds.
-                    looked.now.setdefault(
-                        (type_, *identifier), There(one.server_id, one.server_version, decode_resource(one.base))
-                    )
+                    _note_stray(identifiers[identifier], there, looked)
 
 
 def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: Looked) -> None:
@@ -100,18 +95,41 @@ def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: L
     first = next(iter(client.search(type_, count=1)), None)
     if first is not None and first.transaction_time is not None:
         looked.bookmarks[type_] = first.transaction_time
-    raws = client.read_many(type_, [one.server_id for one in known])
+    under = _under_identifiers(client, type_, known)
+    theres = {there.id: there for found in under.values() for there in found}
+    # One without our identifier may be deleted, or may have lost it.
+    missing = client.read_many(type_, [one.server_id for one in known if one.server_id not in theres])
+    theres |= {id_: there_of(raw) for id_, raw in missing.items()}
     for one in known:
-        raw = raws.get(one.server_id)
-        if raw is None:
+        at = theres.get(one.server_id)
+        if at is None:
             looked.now[type_, one.system, one.value] = None
         else:
-            _note(one, there_of(raw), looked)
+            _note(one, at, looked)
+        for stray in under.get((one.system, one.value), ()):
+            if stray.id != one.server_id:
+                _note_stray(one, stray, looked)
+
+
+def _under_identifiers(client: SiteClient, type_: str, known: list[Counterpart]) -> dict[tuple[str, str], list[There]]:
+    stated = client.capability().of(type_).search_params
+    if stated and "identifier" not in stated:
+        return {}
+    found = client.find(type_, identifiers=[(one.system, one.value) for one in known])
+    return {identifier: [there_of(one.raw) for one in resources] for identifier, resources in found.items()}
 
 
 def _note(one: Counterpart, there: There, looked: Looked) -> None:
     if there.version != one.server_version or not there.version:
         looked.now[one.type, one.system, one.value] = there
+
+
+def _note_stray(one: Counterpart, stray: There, looked: Looked) -> None:
+    name = (one.type, one.system, one.value)
+    if all(stray.id != other.id for other in looked.strays.get(name, ())):
+        looked.strays.setdefault(name, []).append(stray)
+    # What we have there is part of the question which of the two holds.
+    looked.now.setdefault(name, There(one.server_id, one.server_version, decode_resource(one.base)))
 
 
 def _identifiers(resource: Mapping[str, object]) -> list[tuple[str, str]]:

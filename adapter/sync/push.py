@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from adapter.client import SiteClient, Unavailable
+from adapter.client import SiteClient, Uncertain
 from adapter.client.transaction import transaction_bundle
 from adapter.errors import RemoteError
 from adapter.fhir import FhirVersion, Json, problems
@@ -30,8 +30,8 @@ from adapter.sync.finding import Finder
 from adapter.sync.looking import Looked, bookmark_name, look, there_of
 from adapter.sync.push_summary import PushSummary, SetAside
 from adapter.sync.references import References, Unresolved
-from adapter.sync.rendering import KIND_ORDER, MAPPING, Rendered, render
-from adapter.sync.sending import Plan, Sender, Sent, bundles_of
+from adapter.sync.rendering import KIND_ORDER, MAPPING, Rendered, Unidentified, render
+from adapter.sync.sending import MOST_ENTRIES, Plan, Sender, Sent, bundles_of
 from mappings.entities import Entity, Study
 
 __all__ = ["Preview", "PushProgress", "Pusher"]
@@ -39,6 +39,10 @@ __all__ = ["Preview", "PushProgress", "Pusher"]
 _AT_ONCE: Final = 200
 #: How often an entity is decided anew in one push before it is left for the next.
 _ROUNDS: Final = 4
+#: From this round on each entity is sent alone: one that makes the server fail costs itself only.
+_ALONE_FROM: Final = 2
+#: So many answers lost in a row, each of one entity, are not the entities' fault.
+_MOST_LOST: Final = 3
 _WAITING: Final = (OutboxState.PENDING, OutboxState.HELD, OutboxState.CONFLICT)
 _SHOWN_PROBLEMS: Final = 5
 
@@ -111,6 +115,9 @@ class Pusher:
         self._finder = Finder(client)
         self._sender = Sender(client, at=now(), software=software)
         self._preview: Preview | None = None
+        # One entity a transaction, and the answers that were lost in a row.
+        self._alone = False
+        self._lost: list[Uncertain] = []
 
     def push(self, *, version: FhirVersion, full: bool = False, progress: PushProgress | None = None) -> PushSummary:
         """Tell the server what is waiting, and take back what the hospital changed.
@@ -195,10 +202,15 @@ class Pusher:
             if turn and self._preview is None:
                 self._pause(2.0**turn / 2)
             keys = {entry.key for entry in entries}
+            self._alone = turn >= _ALONE_FROM
+            self._lost = []
             entries = self._round(kind, entries, site, summary, fresh=fresh)
             again = {entry.key for entry in entries}
             assert again <= keys, "only what was dealt with is dealt with again"
             fresh = True
+        if entries and self._lost:
+            summary.remote_exit_codes.add(self._lost[-1].exit_code)
+            summary.problem = str(self._lost[-1])
 
     def _round(
         self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary, *, fresh: bool
@@ -231,15 +243,18 @@ class Pusher:
     ) -> list[OutboxEntry]:
         """Send all plans; the entries that have to be decided anew."""
         again: list[OutboxEntry] = []
-        for bundle in bundles_of(plans):
+        for bundle in bundles_of(plans, most=1 if self._alone else MOST_ENTRIES):
             self._store.outbox.begin_sending([plan.entry for plan in bundle])
-            try:
-                sent = self._sender.send(bundle)
-            except Unavailable:
-                # It said that it did nothing.
-                self._store.outbox.not_sent([plan.entry for plan in bundle])
-                raise
+            sent = self._sender.send(bundle)
+            # What was sent before, and not heard of, is no less uncertain by this.
+            self._store.outbox.not_sent([plan.entry for plan in sent.undone if not plan.entry.uncertain])
             again += self._book(sent, items, site, summary)
+            if sent.failure is not None:
+                raise sent.failure
+            self._lost = [*self._lost, sent.lost] if sent.lost is not None else []
+            if self._alone and len(self._lost) >= _MOST_LOST:
+                # Not one entity is at fault: the server has no answer for any.
+                raise self._lost[-1]
         return again
 
     def _items(self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary) -> Iterator[_Item]:
@@ -248,7 +263,11 @@ class Pusher:
         for entry in entries:
             entity = stored[entry.key]
             trial = self._trials.get(getattr(entity.entity, "study", ""))
-            rendered = render(entity.entity, version=site.version, trial=trial)
+            try:
+                rendered = render(entity.entity, version=site.version, trial=trial)
+            except Unidentified as error:
+                self._set_aside(entry, OutboxState.REFUSED, "no-identifier", summary, detail=error.type)
+                continue
             wrong = [found for one in rendered for found in problems(one.body, site.version)]
             if wrong:
                 detail = ", ".join(f"{found.path}: {found.code}" for found in wrong[:_SHOWN_PROBLEMS])
@@ -284,8 +303,17 @@ class Pusher:
                     known=item.known,
                     now={name: standing[name] for name in item.known},
                     found={name: _under(name, found, site.looked) for name in {*bodies, *item.known}},
+                    past=self._past(item),
+                    uncertain=item.entry.uncertain,
                 ),
             )
+
+    def _past(self, item: _Item) -> list[Entity]:
+        """Earlier versions of ours that may be what arrived, where that is not known."""
+        if not item.entry.uncertain or item.stored.version == 1:
+            return []
+        versions = self._store.entities.versions(self._site, item.entry.kind, item.entry.key)
+        return [one.entity for one in versions if one.version < item.stored.version]
 
     def _standing(self, items: Sequence[_Item], site: _Site, *, fresh: bool) -> dict[Name, There | None]:
         """What stands at the server of those known: as it was, as the look found it, or read anew where that is in doubt."""
@@ -342,7 +370,9 @@ class Pusher:
 
     def _take_back(self, item: _Item, entity: Entity, there: Mapping[Name, There], site: _Site) -> None:
         """The hospital's change becomes a version of ours; what it lacks of ours is told it in the next round."""
-        self._store.entities.put_all(self._site, [entity], source=f"hospital {self._site}", by="hospital")
+        if not self._store.entities.put_over(item.stored, entity, source=f"hospital {self._site}", by="hospital"):
+            # Ours was loaded anew since it was compared: in the next round both have changed.
+            return
         counterparts = [
             msgspec.structs.replace(
                 one, server_id=at.id, server_version=at.version, sent_hash="", base=encode_resource(at.resource)

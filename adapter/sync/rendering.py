@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapter.errors import DefectError
 from adapter.fhir import FhirVersion, Json
 from adapter.fhir.compare import digest_of
 from mappings import candidates, infusion, laboratory, study, subject
 from mappings.elements import bundle_of, business_identifiers, full_url, resources_in
 from mappings.entities import CandidateList, Entity, Identifier, Infusion, LabResult, Study, Subject
 
-__all__ = ["KIND_ORDER", "MAPPING", "Rendered", "owned_elements", "read_entity", "render", "with_resolved"]
+__all__ = [
+    "KIND_ORDER",
+    "MAPPING",
+    "Rendered",
+    "Unidentified",
+    "owned_elements",
+    "read_entity",
+    "render",
+    "with_resolved",
+]
 
 #: Version of the mappers: what a server was told by another one is told again.
 MAPPING: Final = "1"
@@ -34,6 +42,14 @@ _OWNED: Mapping[str, Mapping[FhirVersion, Mapping[str, frozenset[str]]]] = {
     "labs": laboratory.OWNED,
     "infusions": infusion.OWNED,
 }
+
+
+class Unidentified(ValueError):
+    """A resource has no identifier with a system: it could not be found again, and would be created twice."""
+
+    def __init__(self, type_: str) -> None:
+        self.type = type_
+        super().__init__(f"{type_}: an identifier with a system is wanted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,9 @@ def render(entity: Entity, *, version: FhirVersion, trial: Study | None) -> list
         entity: a trial entity.
         version: of FHIR.
         trial: the study that subjects and candidates belong to, where it is known.
+
+    Raises:
+        Unidentified: it has no number of which the system is told, e.g. a study.
     """
     match entity:
         case Study():
@@ -83,7 +102,7 @@ def render(entity: Entity, *, version: FhirVersion, trial: Study | None) -> list
     for url, body in resources_in(mapped):
         known_by = business_identifiers(body)
         if not known_by:
-            raise DefectError(f"{body['resourceType']}: a resource without an identifier would be created twice")
+            raise Unidentified(body["resourceType"])
         rendered.append(
             Rendered(body["resourceType"], known_by[0], url or full_url(known_by[0]), body, digest_of(body))
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from adapter.client import EntryOutcome, Refused, SiteClient, TransactionEntry, Uncertain, identifier_query
+from adapter.client import EntryOutcome, Issue, Refused, SiteClient, TransactionEntry, Uncertain, identifier_query
 from adapter.errors import RemoteError
 from adapter.fhir.compare import encode_resource
 from adapter.store import OutboxEntry, StoredEntity
@@ -20,15 +20,18 @@ from adapter.sync.finding import Finder
 from adapter.sync.provenance import provenance_of
 from adapter.sync.rendering import Rendered
 
-__all__ = ["NoTransactions", "Plan", "Sender", "Sent", "bundles_of"]
+__all__ = ["MOST_ENTRIES", "NoTransactions", "Plan", "Sender", "Sent", "bundles_of"]
 
 #: Half of them Provenances. HAPI takes thousands, a gateway before it may not.
-_MOST_ENTRIES: Final = 200
+MOST_ENTRIES: Final = 200
 _DENIED: Final = frozenset({401, 403})
 _NO_SUCH: Final = frozenset({404, 405, 501})
+_NO_TRANSACTIONS: Final = frozenset({405, 501})
 #: A version or a condition does not hold any more: HAPI answers 409 to a stale If-Match, others 412.
 _STALE: Final = frozenset({409, 410, 412})
 _CREATED: Final = 201
+#: Of one entry in an answer that says that others were done: it will not be taken the next time either.
+_REFUSED: Final = frozenset({400, 413, 415, 422})
 
 
 class NoTransactions(RemoteError):
@@ -57,16 +60,21 @@ class Sent:
 
     Attributes:
         done: with what stands at the server now.
-        again: to be looked at again: the server moved meanwhile, or the answer was lost (those are ``uncertain``).
+        again: to be looked at again: the server moved meanwhile, or the answer was lost.
+        lost: the last answer that was lost, where one was.
         refused: with the codes of the refusal.
         doubled: with further resources found under the same identifier.
+        undone: surely nothing of them was done; those refused among them.
+        failure: why the sending ended before its end. What is in no list was sent, and what became of it is not known.
     """
 
     done: list[tuple[Plan, dict[Name, There]]] = field(default_factory=list)
     again: list[Plan] = field(default_factory=list)
-    uncertain: bool = False
+    lost: Uncertain | None = None
     refused: list[tuple[Plan, str]] = field(default_factory=list)
     doubled: list[tuple[Plan, list[tuple[str, There]]]] = field(default_factory=list)
+    undone: list[Plan] = field(default_factory=list)
+    failure: RemoteError | None = None
 
 
 class Sender:
@@ -87,44 +95,66 @@ class Sender:
     def send(self, plans: Sequence[Plan]) -> Sent:
         """One transaction for these plans, or several where the server refuses it as a whole.
 
-        Raises:
-            Refused: 401 or 403: nobody's plan is at fault; what was sent in earlier halves is in no state then.
-            RemoteError: unavailable, or it takes no transactions; nothing of this Bundle was done.
+        A failure that is nobody's (no token, no answer, no transactions) is told in what is returned: an earlier half may
+        have been done.
         """
         sent = Sent()
         self._send(plans, sent)
         return sent
 
     def _send(self, plans: Sequence[Plan], sent: Sent) -> None:
+        if sent.failure is not None:
+            sent.undone += plans
+            return
         entries = [entry for plan in plans for entry in self.entries_of(plan)]
         try:
             outcomes = self._client.transact(entries)
-        except Uncertain:
-            sent.uncertain = True
+        except Uncertain as lost:
+            sent.lost = lost
             sent.again += plans
         except Refused as refusal:
-            if refusal.status in _DENIED:
-                raise
-            if refusal.status in _NO_SUCH and not any(plan.writes[0].there for plan in plans):
-                raise NoTransactions(refusal.where, refusal.status) from None
-            if len(plans) > 1:
-                half = len(plans) // 2
-                self._send(plans[:half], sent)
-                self._send(plans[half:], sent)
-            elif refusal.status in _STALE or refusal.status in _NO_SUCH:
-                sent.again += plans
-            else:
-                sent.refused.append((plans[0], _told(refusal)))
+            self._refused(plans, refusal, sent)
+        except RemoteError as failure:
+            sent.failure = failure
+            sent.undone += plans
         else:
             self._finish(plans, outcomes, sent)
+
+    def _refused(self, plans: Sequence[Plan], refusal: Refused, sent: Sent) -> None:
+        """The whole Bundle was refused: by whom, or because of whom?"""
+        # A resource that is gone is answered 404 too; 405 and 501 are not said of one.
+        no_such = refusal.status in _NO_SUCH and not any(write.there for plan in plans for write in plan.writes)
+        if refusal.status in _DENIED:
+            sent.failure = refusal
+        elif no_such or refusal.status in _NO_TRANSACTIONS:
+            sent.failure = NoTransactions(refusal.where, refusal.status)
+        elif len(plans) > 1:
+            half = len(plans) // 2
+            self._send(plans[:half], sent)
+            self._send(plans[half:], sent)
+            return
+        elif refusal.status in _STALE or refusal.status in _NO_SUCH:
+            sent.again += plans
+        else:
+            sent.refused.append((plans[0], _told(refusal.status, refusal.issues)))
+        sent.undone += plans
 
     def _finish(self, plans: Sequence[Plan], outcomes: list[EntryOutcome], sent: Sent) -> None:
         answers = iter(outcomes)
         answered = [(plan, [next(answers) for _ in range(len(plan.writes) + 1)]) for plan in plans]
         whole = [(plan, of_plan) for plan, of_plan in answered if all(one.is_done for one in of_plan)]
-        # Servers that carry out a transaction in part: what is missing of an entity is looked at again.
-        sent.again += [plan for plan, of_plan in answered if not all(one.is_done for one in of_plan)]
-        found = self._read_back(whole)
+        for plan, of_plan in answered:
+            refused = next((one for one in of_plan if one.status in _REFUSED), None)
+            if refused is not None:
+                sent.refused.append((plan, _told(refused.status, refused.issues)))
+            elif not all(one.is_done for one in of_plan):
+                # Servers that carry out a transaction in part: what is missing of an entity is looked at again.
+                sent.again.append(plan)
+        try:
+            found = self._read_back(whole)
+        except RemoteError as failure:
+            sent.failure = failure
+            return
         for plan, of_plan in whole:
             self._settle(plan, of_plan, found, sent)
 
@@ -182,7 +212,7 @@ class Sender:
         return TransactionEntry("POST", write.type, encode_resource(write.body), full_url=url, if_none_exist=query)
 
 
-def bundles_of(plans: Iterable[Plan], *, most: int = _MOST_ENTRIES) -> Iterator[list[Plan]]:
+def bundles_of(plans: Iterable[Plan], *, most: int = MOST_ENTRIES) -> Iterator[list[Plan]]:
     """Plans in their order, an entity's writes always together, at most so many entries a Bundle."""
     bundle: list[Plan] = []
     size = 0
@@ -209,6 +239,6 @@ def _as_told(write: Write, outcome: EntryOutcome) -> There | None:
     return There(id_, outcome.version, write.body)
 
 
-def _told(refusal: Refused) -> str:
+def _told(status: int, issues: Iterable[Issue]) -> str:
     """Status, codes and paths of a refusal; never its free text."""
-    return ", ".join([str(refusal.status), *(str(issue) for issue in refusal.issues if issue.is_error)])
+    return ", ".join([str(status), *(str(issue) for issue in issues if issue.is_error)])

@@ -261,12 +261,8 @@ def test_reading_gives_what_is_there() -> None:
         }
     )
 
-    assert (found.reference, found.flag("flag"), found.whole("count"), found.decimal("count")) == (
-        "Basic/7",
-        False,
-        3,
-        3,
-    )
+    assert (found.reference, found.flag("flag"), found.decimal("count")) == ("Basic/7", False, Decimal(3))
+    assert found.whole("count") == 3
     assert (found.decimal("value"), found.texts("names"), found.texts("none")) == (Decimal("1.10"), ["a"], [])
     assert found.identified("subject") == Identifier(system="s:x", value="1")
     assert (found.identified("none"), found.child("none"), found.children("none")) == (None, None, [])
