@@ -14,7 +14,7 @@ from adapter.cli.patients import actor
 from adapter.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.progress import Progress, TaskID
 
@@ -69,7 +69,8 @@ def push(
                 raise typer.Exit(preview.summary.exit_code if preview.summary else 0)
             with progress_bars(options) as bars:
                 summary = pusher.push(version=version, full=full, progress=_Bars(bars))
-    _tell(summary, options)
+        counts = room.store.outbox.counts(site)
+    _tell(summary, options, counts=counts)
     raise typer.Exit(summary.exit_code)
 
 
@@ -130,7 +131,7 @@ def _show(preview: Preview, options: Options) -> None:
             note(options, f"  {path}: {_brief(before)} -> {_brief(after)}")
     if preview.summary is not None:
         _name(preview.summary, options)
-        note(options, "nothing was sent")
+        note(options, "nothing was sent; candidates of the worklist are entered at the push itself")
 
 
 def _brief(value: object) -> str:
@@ -139,13 +140,14 @@ def _brief(value: object) -> str:
     return "-" if value is None else encode_resource({"": value})[4:-1].decode()
 
 
-def _tell(summary: PushSummary, options: Options) -> None:
+def _tell(summary: PushSummary, options: Options, *, counts: Mapping[str, int]) -> None:
     if options.json:
         data(summary.as_object())
     for type_, writes in sorted(summary.types.items()):
         parts = [f"{number} {name}" for name, number in _counts(writes) if number]
         note(options, f"{type_}: {', '.join(parts)}")
-    note(options, f"site {summary.site}: {summary.unchanged} entities unchanged, {summary.taken_back} taken back")
+    back = f", {summary.taken_back} changed by the hospital and taken back" if summary.taken_back else ""
+    note(options, f"site {summary.site}: {counts.get('done', 0)} of {sum(counts.values())} entities stand there{back}")
     _name(summary, options)
     if summary.pending:
         note(options, f"{summary.pending} entities wait for the next push")

@@ -39,7 +39,7 @@ class PushSummary(msgspec.Struct):
         fhir_version: of the server.
         complete: nothing is left to tell.
         types: writes by resource type.
-        unchanged: entities that the server had already.
+        unchanged: entities that were looked at, and that the server had already.
         taken_back: entities that the hospital had changed, now ours too.
         held: entities with a reference that cannot be resolved yet.
         refused: entities that the server, or our own check, does not take.
