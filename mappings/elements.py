@@ -307,14 +307,14 @@ def carry_over(ours: Json, theirs: Json, *, owned: frozenset[str], exact: frozen
         if key in (_EXTENSION, _IDENTIFIER):
             continue
         covered = key not in exact and key in theirs and _covers(theirs[key], value)
-        merged[key] = theirs[key] if covered else _with_foreign(value, theirs.get(key))
+        merged[key] = theirs[key] if covered else _with_foreign(value, theirs.get(key), owned)
         shadow = theirs.get(f"_{key}")
         if shadow is not None and f"_{key}" not in ours and theirs.get(key) == value:
             # Extensions of a primitive speak of the value that they stand beside.
             merged[f"_{key}"] = shadow
     if _IDENTIFIER in ours:
-        merged[_IDENTIFIER] = _identifiers(ours[_IDENTIFIER], theirs.get(_IDENTIFIER))
-    extensions = _extensions(ours.get(_EXTENSION), theirs.get(_EXTENSION), owned=owned)
+        merged[_IDENTIFIER] = _identifiers(ours[_IDENTIFIER], theirs.get(_IDENTIFIER), owned)
+    extensions = _extensions(ours.get(_EXTENSION), theirs.get(_EXTENSION), owned)
     if extensions:
         merged[_EXTENSION] = extensions
     if _is_generated(merged.get("text")):
@@ -353,30 +353,27 @@ def _covers(theirs: Any, ours: Any) -> bool:
     return bool(ours == theirs)
 
 
-def _identifiers(ours: Any, theirs: Any) -> Any:
+def _identifiers(ours: Any, theirs: Any, owned: frozenset[str]) -> Any:
     """Ours, each as the server has it where that says more, and the others that are there."""
     if not isinstance(ours, list) or not isinstance(theirs, list):
         # Some types of R4 have one identifier only, and some servers none.
         return theirs if _covers(theirs, ours) else ours
     pairs = _paired(ours, theirs)
-    return _arranged([_with_more(one, other) for one, other in pairs], theirs, known={_key(one) for one in ours})
+    merged = [other if _covers(other, one) else _with_foreign(one, other, owned) for one, other in pairs]
+    return _arranged(merged, theirs, known={_key(one) for one in ours})
 
 
-def _with_more(ours: Any, theirs: Any) -> Any:
-    return theirs if _covers(theirs, ours) else _with_foreign(ours, theirs)
-
-
-def _extensions(ours: Any, theirs: Any, *, owned: frozenset[str] = frozenset()) -> list[Any]:
+def _extensions(ours: Any, theirs: Any, owned: frozenset[str]) -> list[Any]:
     """Ours and the foreign ones; one of ours that we dropped is gone."""
     listed = ours if isinstance(ours, list) else []
     if not isinstance(theirs, list):
         return listed
     known = {_key(one) for one in listed}
-    known |= {_key(one) for one in theirs if not _is_foreign(one, owned=owned)}
-    return _arranged([_with_foreign(one, other) for one, other in _paired(listed, theirs)], theirs, known=known)
+    known |= {_key(one) for one in theirs if not _is_foreign(one, owned)}
+    return _arranged([_with_foreign(one, other, owned) for one, other in _paired(listed, theirs)], theirs, known=known)
 
 
-def _is_foreign(element: Any, *, owned: frozenset[str] = frozenset()) -> bool:
+def _is_foreign(element: Any, owned: frozenset[str]) -> bool:
     """An extension that no mapper writes. One with a bare name belongs to the extension that it stands in."""
     url = str(element.get("url", "")) if isinstance(element, dict) else ""
     return ":" in url and not url.startswith(EXTENSION) and url not in owned
@@ -429,21 +426,21 @@ def _plain(element: Any) -> str:
     return f"[{', '.join(map(_plain, element))}]" if isinstance(element, list) else repr(element)
 
 
-def _with_foreign(ours: Any, theirs: Any) -> Any:
+def _with_foreign(ours: Any, theirs: Any, owned: frozenset[str]) -> Any:
     """Ours, with the foreign extensions of the same element at the server."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        merged = {key: _with_foreign(value, theirs.get(key)) for key, value in ours.items() if key != _EXTENSION}
+        merged = {key: _with_foreign(value, theirs.get(key), owned) for key, value in ours.items() if key != _EXTENSION}
         for key in ("modifierExtension", "id"):
             if key not in ours and key in theirs:
                 merged[key] = theirs[key]
-        extensions = _extensions(ours.get(_EXTENSION), theirs.get(_EXTENSION))
+        extensions = _extensions(ours.get(_EXTENSION), theirs.get(_EXTENSION), owned)
         if extensions:
             merged[_EXTENSION] = extensions
         return merged
     if isinstance(ours, list) and isinstance(theirs, list):
         keyed = all(isinstance(one, dict) and _key(one) != (_plain(one),) for one in [*ours, *theirs])
         if keyed:
-            return [_with_foreign(one, other) for one, other in _paired(ours, theirs)]
+            return [_with_foreign(one, other, owned) for one, other in _paired(ours, theirs)]
         if len(ours) == len(theirs):
-            return [_with_foreign(one, other) for one, other in zip(ours, theirs, strict=True)]
+            return [_with_foreign(one, other, owned) for one, other in zip(ours, theirs, strict=True)]
     return ours

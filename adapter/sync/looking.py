@@ -96,12 +96,12 @@ def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: L
     if first is not None and first.transaction_time is not None:
         looked.bookmarks[type_] = first.transaction_time
     under = _under_identifiers(client, type_, known)
-    theres = {there.id: there for found in under.values() for there in found}
+    standing = {there.id: there for found in under.values() for there in found}
     # One without our identifier may be deleted, or may have lost it.
-    missing = client.read_many(type_, [one.server_id for one in known if one.server_id not in theres])
-    theres |= {id_: there_of(raw) for id_, raw in missing.items()}
+    missing = client.read_many(type_, [one.server_id for one in known if one.server_id not in standing])
+    standing |= {id_: there_of(raw) for id_, raw in missing.items()}
     for one in known:
-        at = theres.get(one.server_id)
+        at = standing.get(one.server_id)
         if at is None:
             looked.now[type_, one.system, one.value] = None
         else:

@@ -218,12 +218,12 @@ class Pusher:
         """One look and one sending; the entries that have to be decided anew."""
         again: list[OutboxEntry] = []
         plans: list[Plan] = []
+        standing: list[tuple[_Item, Mapping[Name, There]]] = []
         items = list(self._items(kind, entries, site, summary))
         for item, view in self._views(items, site, summary, fresh=fresh):
             match decide(view):
                 case Agreed(there):
-                    self._agreed([(item, there)])
-                    summary.unchanged += 1
+                    standing.append((item, there))
                 case TakeBack(entity, there):
                     if self._preview is None:
                         self._take_back(item, entity, there, site)
@@ -233,9 +233,11 @@ class Pusher:
                     self._clash(item, clash, summary)
                 case Send(writes, there):
                     plans.append(Plan(item.entry, item.stored, item.rendered, writes, there))
+        summary.unchanged += len(standing)
         if self._preview is not None:
             self._show(plans, summary)
             return []
+        self._agreed(standing, site)
         return again + self._send(plans, {item.entry.key: item for item in items}, site, summary)
 
     def _send(
@@ -356,17 +358,16 @@ class Pusher:
             self._clash(items[plan.entry.key], Clash("duplicate", doubled), summary)
         return self._again([plan.entry for plan in sent.again])
 
-    def _agreed(self, agreed: Sequence[tuple[_Item, Mapping[Name, There]]], site: _Site | None = None) -> None:
-        if self._preview is not None or not agreed:
+    def _agreed(self, agreed: Sequence[tuple[_Item, Mapping[Name, There]]], site: _Site) -> None:
+        if not agreed:
             return
         counterparts = [one for item, there in agreed for one in _counterparts(item, there)]
         gone = [one for item, there in agreed for name, one in item.known.items() if name not in there]
         self._store.outbox.done([item.entry for item, _ in agreed], counterparts, mapping=MAPPING)
         if gone:
             self._store.outbox.forget_counterparts(gone)
-        if site is not None:
-            for item, there in agreed:
-                site.counterparts[item.entry.kind, item.entry.key] = _counterparts(item, there)
+        for item, there in agreed:
+            site.counterparts[item.entry.kind, item.entry.key] = _counterparts(item, there)
 
     def _take_back(self, item: _Item, entity: Entity, there: Mapping[Name, There], site: _Site) -> None:
         """The hospital's change becomes a version of ours; what it lacks of ours is told it in the next round."""

@@ -68,6 +68,7 @@ class PushServer:
     Attributes:
         token: bearer token that it wants, where it wants one.
         page: resources a page at most.
+        newest_first: searches give what was written last first.
         ignores_if_none_exist: a conditional create creates.
         ignores_if_match: an update replaces whatever there is.
         has_last_updated: states and answers ``_lastUpdated``.
@@ -84,6 +85,7 @@ class PushServer:
 
     token: str | None = None
     page: int = 200
+    newest_first: bool = False
     ignores_if_none_exist: bool = False
     ignores_if_match: bool = False
     has_last_updated: bool = True
@@ -236,6 +238,8 @@ class PushServer:
             found = [one for one in found if one.at >= since]
         if "_sort" in params:
             found = sorted(found, key=lambda one: one.at)
+        if self.newest_first:
+            found = found[::-1]
         self._pages[f"p{len(self._pages)}"] = found
         return self._page(f"p{len(self._pages) - 1}", count=int(params.get("_count", ["200"])[0]))
 

@@ -88,6 +88,12 @@ def test_extension_that_is_ours_by_its_url_goes_when_we_drop_it() -> None:
     assert carried({}, {"extension": [{"url": "urn:hl7:ours", "valueString": "x"}, WARD]}) == {"extension": [WARD]}
 
 
+def test_extension_that_is_ours_by_its_url_goes_from_an_element_too() -> None:
+    theirs = {"part": [{"text": "a", "extension": [{"url": "urn:hl7:ours", "valueString": "of a"}, WARD]}]}
+
+    assert carried({"part": [{"text": "b"}]}, theirs) == {"part": [{"text": "b", "extension": [WARD]}]}
+
+
 def test_complex_extensions_with_one_url_do_not_mix() -> None:
     def event(kind: str, **more: str) -> Json:
         parts = [

@@ -373,6 +373,17 @@ def test_newer_version_of_what_was_sent_unheard_is_no_conflict_with_ourselves(de
     assert [one.version for one in server.all("Observation")] == [2]
 
 
+def test_uncertain_entry_that_is_refused_for_its_token_is_no_less_uncertain(desk: Desk, server: PushServer) -> None:
+    desk.load(lab(1))
+    server.faults.append(cut())
+    desk.push_and_die()
+    server.faults.append(answer(401))
+
+    desk.push()
+
+    assert desk.states() == {"L1": UNHEARD}
+
+
 def test_uncertain_entry_that_has_to_be_held_stays_uncertain(desk: Desk, server: PushServer) -> None:
     desk.load(lab(1))
     server.faults.append(lost())

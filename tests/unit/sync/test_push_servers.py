@@ -59,10 +59,12 @@ def test_server_that_ignores_if_none_exist_gets_each_resource_once(desk: Desk, s
     assert (server.doubles(), set(desk.states().values())) == ([], {DONE})
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
 def test_race_at_a_server_that_ignores_if_none_exist_is_reported_by_the_later_one(
-    desk: Desk, rival: Desk, server: PushServer
+    desk: Desk, rival: Desk, server: PushServer, newest_first: bool
 ) -> None:
     server.ignores_if_none_exist = True
+    server.newest_first = newest_first
     desk.load(lab(1), lab(2))
     rival.load(lab(1))
     server.before.append(rival.push)
@@ -170,6 +172,9 @@ def test_server_that_ignores_if_match_is_not_overwritten_with_what_was_changed_b
     assert desk.current(lab(2)).value == 8
 
     # Nor by a later load: the conflict stands until a person settled it.
+    server.pass_time(3600)
+    desk.push()
+    server.pass_time(3600)
     desk.load(lab(1, "10.0"))
     desk.push()
     assert server.get(first)["valueQuantity"]["value"] == 9
