@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 
 from adapter.fhir import FhirVersion, Json
-from adapter.store import OutboxState
-from adapter.sync.settling import settle_conflict
-from mappings.entities import EventKind, LabResult, Subject
+from mappings.entities import EventKind, Subject
 from tests.support.enrolled import Enrolment, enrolled
 from tests.support.fhir_validator import running_validator
 from tests.support.hapi_server import running_hapi
-from tests.support.push_hapi import SITE, Machine, Ward, references_in, ward_of
+from tests.support.push_hapi import SITE, Listener, Machine, Ward, references_in, valued, ward_of, with_value
 
 pytestmark = pytest.mark.hapi
 
@@ -156,7 +152,7 @@ def test_change_here_is_one_new_version_of_what_we_saw(one: Ward) -> None:
     (standing,) = one.standing(lab)
 
     listener = Listener()
-    machine.load(_with_value(lab, "14.9"))
+    machine.load(with_value(lab, "14.9"))
     summary = machine.push(via=listener)
 
     after = one.versions()
@@ -190,13 +186,13 @@ def test_change_at_the_hospital_is_taken_back_and_not_written_over(one: Ward) ->
     machine.push()
     lab = one.enrolment.labs[0]
     (standing,) = one.standing(lab)
-    one.put(_valued(standing, "9.9"))
+    one.put(valued(standing, "9.9"))
     before = one.versions()
 
     summary = machine.push()
 
     assert (summary.exit_code, summary.taken_back, summary.types) == (0, 1, {})
-    assert machine.current(lab) == _with_value(lab, "9.9")
+    assert machine.current(lab) == with_value(lab, "9.9")
     assert one.versions() == before
     (first, second) = machine.store.entities.versions(SITE, "labs", f"{lab.id.system}|{lab.id.value}")
     assert (first.entity, second.source, second.by) == (lab, f"hospital {SITE}", "hospital")
@@ -247,7 +243,7 @@ def test_what_the_hospital_added_survives_our_update(one: Ward) -> None:
     lab, subject, infusion = one.enrolment.labs[0], one.enrolment.subjects[0], one.enrolment.infusions[0]
 
     machine.load(
-        _with_value(lab, "14.9"),
+        with_value(lab, "14.9"),
         msgspec.structs.replace(subject, site="28"),
         msgspec.structs.replace(infusion, prescribed=Decimal(3700), administered=Decimal("3699.5")),
     )
@@ -267,155 +263,7 @@ def test_what_the_hospital_added_survives_our_update(one: Ward) -> None:
             assert resource["meta"]["tag"] == [{"system": "https://hospital.example/fhir", "code": "seen"}]
 
 
-# A change on both sides ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("keep", ["ours", "hospital"])
-def test_change_on_both_sides_waits_for_a_person(one: Ward, keep: str) -> None:
-    machine = one.machine()
-    machine.push()
-    lab = one.enrolment.labs[0]
-    (standing,) = one.standing(lab)
-    one.put(_valued(standing, "9.9"))
-    machine.load(_with_value(lab, "14.9"))
-    before = one.versions()
-
-    summary = machine.push()
-
-    (conflict,) = machine.store.outbox.conflicts(site=SITE)
-    assert (summary.exit_code, [found.reason for found in summary.conflicts]) == (5, ["both-changed"])
-    assert conflict.references == (f"Observation/{standing['id']}",)
-    assert [(change.path, change.ours, change.theirs) for change in conflict.fields] == [
-        ("Observation.valueQuantity.value", "14.9", "9.9")
-    ]
-    assert one.versions() == before
-
-    settle_conflict(machine.store, conflict.number, keep=keep, by="nurse")
-    settled = machine.push()
-
-    kept = {"ours": "14.9", "hospital": "9.9"}[keep]
-    assert (settled.exit_code, machine.states()) == (0, {"done": len(one.enrolment.entities)})
-    assert one.read(f"Observation/{standing['id']}")["valueQuantity"]["value"] == Decimal(kept)
-    assert machine.current(lab) == _with_value(lab, kept)
-    assert one.read(f"Observation/{standing['id']}")["meta"]["versionId"] == {"ours": "3", "hospital": "2"}[keep]
-    after = one.versions()
-    assert machine.push().types == {} and one.versions() == after
-
-
-def test_hospital_that_writes_between_our_look_and_our_update_is_not_written_over(one: Ward) -> None:
-    machine = one.machine()
-    machine.push()
-    lab = one.enrolment.labs[0]
-    (standing,) = one.standing(lab)
-    machine.load(_with_value(lab, "14.9"))
-
-    summary = machine.push(via=Listener(before=lambda: one.put(_valued(standing, "9.9"))))
-
-    found = one.read(f"Observation/{standing['id']}")
-    assert (found["valueQuantity"]["value"], found["meta"]["versionId"]) == (Decimal("9.9"), "2")
-    assert [conflict.reason for conflict in summary.conflicts] == ["both-changed"]
-
-
-# What is taken away, and who cannot be told -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("keep", ["ours", "hospital"])
-def test_deletion_at_the_hospital_is_seen_by_a_full_push_and_waits_for_a_person(one: Ward, keep: str) -> None:
-    machine = one.machine()
-    machine.push()
-    # The first look reads all, and is where later ones begin.
-    machine.push()
-    lab = one.enrolment.labs[0]
-    (standing,) = one.standing(lab)
-    one.delete(f"Observation/{standing['id']}")
-
-    assert machine.push().exit_code == 0
-    summary = machine.push(full=True)
-
-    assert (summary.exit_code, [found.reason for found in summary.conflicts]) == (5, ["deleted"])
-    assert one.standing(lab) == []
-    (conflict,) = machine.store.outbox.conflicts(site=SITE)
-    settle_conflict(machine.store, conflict.number, keep=keep, by="nurse")
-    machine.push()
-    assert len(one.standing(lab)) == (keep == "ours")
-    before = one.versions()
-    machine.push(full=True)
-    assert one.versions() == before
-
-
-def test_change_here_of_what_the_hospital_deleted_does_not_bring_it_back(one: Ward) -> None:
-    machine = one.machine()
-    machine.push()
-    machine.push()
-    lab = one.enrolment.labs[0]
-    (standing,) = one.standing(lab)
-    one.delete(f"Observation/{standing['id']}")
-    machine.load(_with_value(lab, "14.9"))
-
-    summary = machine.push()
-
-    assert [found.reason for found in summary.conflicts] == ["deleted"]
-    assert one.standing(lab) == []
-
-
-def test_person_whom_the_hospital_has_twice_is_held_until_it_has_them_once(one: Ward) -> None:
-    twin = f"{one.enrolment.patients[0]['id']}-twin"
-    one.put({**one.enrolment.patients[0], "id": twin})
-    machine = one.machine()
-
-    summary = machine.push()
-
-    about = len(one.enrolment.entities) - 1
-    assert (summary.exit_code, {held.reason for held in summary.held}) == (5, {"patient-ambiguous"})
-    assert (len(summary.held), machine.states()) == (about, {"done": 1, OutboxState.HELD: about})
-    assert one.counts() == {"ResearchStudy": 1, "Group": 1, "Provenance": 1}
-
-    one.delete(f"Patient/{twin}")
-    assert machine.push().exit_code == 0
-    assert one.entities() == list(one.enrolment.entities)
-
-
-def test_person_whom_the_hospital_does_not_know_is_never_created(make_ward: MakeWard) -> None:
-    ward = make_ward(enrolled(2, name="two", months=0))
-    stranger, known = ward.enrolment.subjects
-    ward.delete(f"Patient/{ward.enrolment.patients[0]['id']}")
-
-    summary = ward.machine().push()
-
-    assert {held.reason for held in summary.held} == {"patient-missing"}
-    assert [one["id"] for one in ward.held(("Patient",)).values()] == [ward.enrolment.patients[1]["id"]]
-    assert (len(ward.standing(stranger)), len(ward.standing(known))) == (0, 1)
-
-
 # --------------------------------------------------------------------------------------------------------------------
-
-
-class Listener(httpx.HTTPTransport):
-    """Keeps what the transactions ask for, and lets the hospital do something right before the first."""
-
-    def __init__(self, before: Callable[[], object] | None = None) -> None:
-        super().__init__()
-        self.before = before
-        self.requests: list[Json] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if request.method == "POST" and not request.url.path.endswith("/_search"):
-            if self.before is not None:
-                self.before()
-                self.before = None
-            bundle = msgspec.json.decode(request.read())
-            self.requests += [entry["request"] for entry in bundle["entry"]]
-        return super().handle_request(request)
-
-
-def _with_value(lab: LabResult, value: str) -> LabResult:
-    return msgspec.structs.replace(lab, value=Decimal(value))
-
-
-def _valued(observation: Json, value: str) -> Json:
-    changed = copy.deepcopy(observation)
-    changed["valueQuantity"]["value"] = Decimal(value)
-    return changed
 
 
 def _decorated(resource: Json) -> Json:

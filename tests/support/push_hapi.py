@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import msgspec
 
 from adapter.client import SiteAddress, SiteClient
 from adapter.fhir import FhirVersion, Json
@@ -19,11 +22,11 @@ from adapter.sync import Pusher
 from adapter.sync.push_summary import PushSummary
 from adapter.sync.rendering import read_entity, render, with_resolved
 from mappings.elements import business_identifiers, full_url
-from mappings.entities import Entity, Study, entity_key, kind_of
+from mappings.entities import Entity, LabResult, Study, entity_key, kind_of
 from tests.support.enrolled import Enrolment
 from tests.support.hapi_server import unload
 
-__all__ = ["SITE", "TYPES", "Machine", "Ward", "references_in", "ward_of"]
+__all__ = ["SITE", "TYPES", "Listener", "Machine", "Ward", "references_in", "valued", "ward_of", "with_value"]
 
 SITE: Final = "icm"
 #: What a push writes, what refers to others first.
@@ -225,3 +228,33 @@ def references_in(content: Any) -> Iterator[Json]:
     elif isinstance(content, list):
         for value in content:
             yield from references_in(value)
+
+
+class Listener(httpx.HTTPTransport):
+    """Keeps what the transactions ask for, and lets the hospital do something right before the first."""
+
+    def __init__(self, before: Callable[[], object] | None = None) -> None:
+        super().__init__()
+        self.before = before
+        self.requests: list[Json] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and not request.url.path.endswith("/_search"):
+            if self.before is not None:
+                self.before()
+                self.before = None
+            bundle = msgspec.json.decode(request.read())
+            self.requests += [entry["request"] for entry in bundle["entry"]]
+        return super().handle_request(request)
+
+
+def with_value(lab: LabResult, value: str) -> LabResult:
+    """The result with another number."""
+    return msgspec.structs.replace(lab, value=Decimal(value))
+
+
+def valued(observation: Json, value: str) -> Json:
+    """An Observation with another number, as a hospital corrects it."""
+    changed = copy.deepcopy(observation)
+    changed["valueQuantity"]["value"] = Decimal(value)
+    return changed
