@@ -186,13 +186,32 @@ class SiteClient:
         parts = [reference.partition("/") for reference in wanted]
         if not _TYPE.fullmatch(resource_type) or not all(_TYPE.fullmatch(t) and _ID.fullmatch(i) for t, _, i in parts):
             raise UsageError("a resource type and references as FHIR knows them are wanted")
+        return self._any_of(resource_type, by, wanted, safe=",/")
+
+    def tagged(self, resource_type: str, *, system: str, codes: Iterable[str]) -> list[Found]:
+        """Resources of one type whose ``meta.tag`` has any of these codes of a system.
+
+        Args:
+            resource_type: to search for.
+            system: of the tags, a URI without commas and bars.
+            codes: letters, digits, ``.`` and ``-``; they stand in addresses, and must tell nothing of a patient.
+
+        Raises:
+            UsageError: no type or codes of that form.
+            RemoteError: refused, unavailable, or an answer that says it is not whole.
+        """
+        wanted = list(dict.fromkeys(codes))
+        if not _TYPE.fullmatch(resource_type) or not all(map(_ID.fullmatch, wanted)):
+            raise UsageError("a resource type as FHIR knows it, and plain codes are wanted")
+        return self._any_of(resource_type, "_tag", [f"{system}|{code}" for code in wanted], safe=",:|")
+
+    def _any_of(self, resource_type: str, parameter: str, values: Sequence[str], *, safe: str) -> list[Found]:
         found: dict[str, Found] = {}
-        for batch in batches(wanted, _BATCH):
-            query = urlencode({by: ",".join(batch), "_count": str(_COUNT)}, safe=",/")
+        for batch in batches(values, _BATCH_IN_URL):
+            query = urlencode({parameter: ",".join(batch), "_count": str(_COUNT)}, safe=safe)
             for head, raw in self._matches(resource_type, f"{self._root}/{resource_type}?{query}"):
-                found[head.id] = Found(
-                    raw, None if head.version is None else f'W/"{head.version}"', head.id, head.version
-                )
+                etag = None if head.version is None else f'W/"{head.version}"'
+                found[head.id] = Found(raw, etag, head.id, head.version)
         return list(found.values())
 
     def transact(self, entries: Sequence[TransactionEntry]) -> list[EntryOutcome]:

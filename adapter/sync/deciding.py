@@ -17,7 +17,7 @@ from adapter.sync.rendering import Rendered, owned_elements, read_entity, with_r
 from mappings.elements import Element, MappingError, carry_over, exceeded
 from mappings.entities import Entity, entity_key
 
-__all__ = ["Agreed", "Clash", "Decision", "Name", "Send", "TakeBack", "There", "View", "Write", "decide"]
+__all__ = ["Agreed", "Clash", "Decision", "Name", "Send", "TakeBack", "There", "View", "Write", "decide", "there_of"]
 
 #: Type, system and value of the identifier.
 Name = tuple[str, str, str]
@@ -33,6 +33,12 @@ class There:
     id: str
     version: str
     resource: Json = field(repr=False)
+
+
+def there_of(raw: bytes) -> There:
+    """A resource as it stands at the server, from its bytes."""
+    resource = decode_resource(raw)
+    return There(str(resource.get("id", "")), str(resource.get("meta", {}).get("versionId", "")), resource)
 
 
 @dataclass(frozen=True, slots=True)

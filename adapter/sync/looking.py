@@ -14,7 +14,8 @@ from typing import Final
 from adapter.client import SiteClient
 from adapter.fhir.compare import decode_resource
 from adapter.store import Counterpart, Store
-from adapter.sync.deciding import Name, There
+from adapter.sync.deciding import Name, There, there_of
+from adapter.sync.finding import Finder
 
 __all__ = ["Looked", "look"]
 
@@ -67,12 +68,6 @@ def look(store: Store, client: SiteClient, counterparts: Iterable[Counterpart], 
     return looked
 
 
-def there_of(raw: bytes) -> There:
-    """A resource as it stands at the server."""
-    resource = decode_resource(raw)
-    return There(str(resource.get("id", "")), str(resource.get("meta", {}).get("versionId", "")), resource)
-
-
 def _since(client: SiteClient, type_: str, known: list[Counterpart], *, since: str, looked: Looked) -> None:
     ids = {one.server_id: one for one in known}
     identifiers = {(one.system, one.value): one for one in known}
@@ -95,7 +90,8 @@ def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: L
     first = next(iter(client.search(type_, count=1)), None)
     if first is not None and first.transaction_time is not None:
         looked.bookmarks[type_] = first.transaction_time
-    under = _under_identifiers(client, type_, known)
+    names = [((type_, one.system, one.value), decode_resource(one.base)) for one in known]
+    under = Finder(client).find(names)
     standing = {there.id: there for found in under.values() for there in found}
     # One without our identifier may be deleted, or may have lost it.
     missing = client.read_many(type_, [one.server_id for one in known if one.server_id not in standing])
@@ -106,17 +102,9 @@ def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: L
             looked.now[type_, one.system, one.value] = None
         else:
             _note(one, at, looked)
-        for stray in under.get((one.system, one.value), ()):
+        for stray in under.get((type_, one.system, one.value), ()):
             if stray.id != one.server_id:
                 _note_stray(one, stray, looked)
-
-
-def _under_identifiers(client: SiteClient, type_: str, known: list[Counterpart]) -> dict[tuple[str, str], list[There]]:
-    stated = client.capability().of(type_).search_params
-    if stated and "identifier" not in stated:
-        return {}
-    found = client.find(type_, identifiers=[(one.system, one.value) for one in known])
-    return {identifier: [there_of(one.raw) for one in resources] for identifier, resources in found.items()}
 
 
 def _note(one: Counterpart, there: There, looked: Looked) -> None:

@@ -25,9 +25,9 @@ from adapter.errors import RemoteError
 from adapter.fhir import FhirVersion, Json, problems
 from adapter.fhir.compare import differences, encode_resource
 from adapter.store import Counterpart, OutboxEntry, OutboxState, Store, StoredEntity
-from adapter.sync.deciding import Agreed, Clash, Name, Send, TakeBack, There, View, decide
+from adapter.sync.deciding import Agreed, Clash, Name, Send, TakeBack, There, View, decide, there_of
 from adapter.sync.finding import Finder
-from adapter.sync.looking import Looked, bookmark_name, look, there_of
+from adapter.sync.looking import Looked, bookmark_name, look
 from adapter.sync.push_summary import PushSummary, SetAside
 from adapter.sync.references import References, Unresolved
 from adapter.sync.rendering import KIND_ORDER, MAPPING, Rendered, Unidentified, render

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from adapter.client import EntryOutcome, Issue, Refused, SiteClient, TransactionEntry, Uncertain, identifier_query
+from adapter.client import EntryOutcome, Issue, Refused, SiteClient, TransactionEntry, Uncertain
 from adapter.errors import RemoteError
 from adapter.fhir.compare import encode_resource
 from adapter.store import OutboxEntry, StoredEntity
 from adapter.sync.deciding import Name, There, Write
 from adapter.sync.finding import Finder
 from adapter.sync.provenance import provenance_of
-from adapter.sync.rendering import Rendered
+from adapter.sync.rendering import MAPPING, Rendered
 
 __all__ = ["MOST_ENTRIES", "NoTransactions", "Plan", "Sender", "Sent", "bundles_of"]
 
@@ -198,7 +198,12 @@ class Sender:
             at=self._at,
             software=self._software,
         )
-        return [*entries, TransactionEntry("POST", "Provenance", encode_resource(record))]
+        # Two pushers at the same moment write one resource, and so one record of it.
+        versions = [f"{'/'.join(write.name)}@{write.there.version if write.there else ''}" for write in plan.writes]
+        entry = plan.entry
+        known_by = (entry.kind, entry.key, str(entry.version), MAPPING, str(entry.attempts), *versions)
+        record, query = self._finder.conditioned(record, *known_by)
+        return [*entries, TransactionEntry("POST", "Provenance", encode_resource(record), if_none_exist=query)]
 
     def _entry(self, write: Write) -> TransactionEntry:
         if write.there is not None:
@@ -207,9 +212,9 @@ class Sender:
             return TransactionEntry(write.method, reference, body, if_match=_etag(write.there))
         assert write.rendered is not None, "what is created was rendered"
         assert write.body is not None, "what is created has a body"
-        query = identifier_query(*write.name[1:]) if self._finder.by_identifier(write.type) else None
+        resource, query = self._finder.conditioned(write.body, *write.name[1:])
         url = write.rendered.full_url
-        return TransactionEntry("POST", write.type, encode_resource(write.body), full_url=url, if_none_exist=query)
+        return TransactionEntry("POST", write.type, encode_resource(resource), full_url=url, if_none_exist=query)
 
 
 def bundles_of(plans: Iterable[Plan], *, most: int = MOST_ENTRIES) -> Iterator[list[Plan]]:

@@ -2,7 +2,7 @@
 
 Spoken to through httpx (`SiteClient(..., via=httpx.MockTransport(server))`): R4 transactions that are all or nothing, conditional
 create, If-Match, search by POST and GET (``identifier``, ``_id``, ``_lastUpdated``), paging, versions, a clock of its own that
-moves with each request.
+moves with each request. One file, although a long one: its parts share the histories that they answer from.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class PushServer:
         page: resources a page at most.
         newest_first: searches give what was written last first.
         ignores_if_none_exist: a conditional create creates.
+        has_tags: it states, and knows, the search by ``_tag``.
         ignores_if_match: an update replaces whatever there is.
         has_last_updated: states and answers ``_lastUpdated``.
         post_search: status that a search by POST is answered, where there is none.
@@ -87,6 +88,7 @@ class PushServer:
     page: int = 200
     newest_first: bool = False
     ignores_if_none_exist: bool = False
+    has_tags: bool = False
     ignores_if_match: bool = False
     has_last_updated: bool = True
     post_search: int | None = None
@@ -211,7 +213,7 @@ class PushServer:
         return httpx.Response(200, content=self._bytes(stored), headers={"Content-Type": _FHIR, **headers})
 
     def _capability(self) -> Json:
-        params = ["_id", *(["_lastUpdated"] if self.has_last_updated else [])]
+        params = ["_id", *(["_lastUpdated"] if self.has_last_updated else []), *(["_tag"] if self.has_tags else [])]
         resources = [
             {"type": type_, "searchParam": [{"name": name, "type": "token"} for name in [_searched_by(type_), *params]]}
             for type_ in _TYPES
@@ -230,6 +232,10 @@ class PushServer:
         if "subject" in params:
             people = set(_commas(params["subject"][0]))
             found = [one for one in found if (one.body or {}).get("subject", {}).get("reference") in people]
+        if "_tag" in params:
+            assert self.has_tags, "only what is stated is asked"
+            tags = {_token(one) for one in _commas(params["_tag"][0])}
+            found = [one for one in found if tags & _tags(one)]
         if "_id" in params:
             ids = set(params["_id"][0].split(","))
             found = [one for one in found if one.id in ids]
@@ -362,8 +368,11 @@ class PushServer:
         if query is None or self.ignores_if_none_exist:
             return []
         name, _, value = query.partition("=")
-        assert name == "identifier", "only that is ever asked"
         wanted = _token(unquote(value))
+        if name == "_tag":
+            assert self.has_tags, "only what is stated is asked"
+            return [one for one in self.all(type_) if wanted in _tags(one)]
+        assert name == "identifier", "only these are ever asked"
         return [one for one in self.all(type_) if wanted in _identifiers(one.body or {}) and self._is_indexed(one)]
 
     def _write(self, type_: str, id_: str, body: Json | None, *, by: str) -> Stored:
@@ -485,6 +494,10 @@ def _identifiers(body: Json) -> list[tuple[str, str]]:
         for one in (found if isinstance(found, list) else [found])
         if "value" in one
     ]
+
+
+def _tags(one: Stored) -> set[tuple[str, str]]:
+    return {(tag["system"], tag["code"]) for tag in (one.body or {}).get("meta", {}).get("tag", [])}
 
 
 def _searched_by(type_: str) -> str:

@@ -294,3 +294,29 @@ def test_ids_that_are_none_are_refused(
         client.read_many(resource_type, ["a", name])
 
     assert server.calls.call_count == 0
+
+
+def test_tagged_resources_are_found_by_codes_that_tell_of_nobody(client: SiteClient, server: respx.MockRouter) -> None:
+    route = server.get(f"{BASE_URL}/Patient").mock(return_value=searchset(patient("1", "A")))
+
+    found = client.tagged("Patient", system="urn:reluth:tag", codes=["0a1b", "0a1b"])
+
+    assert [one.id for one in found] == ["1"]
+    assert parse_qs(route.calls.last.request.url.query.decode())["_tag"] == ["urn:reluth:tag|0a1b"]
+
+
+def test_tag_that_is_no_plain_code_is_refused(client: SiteClient) -> None:
+    with pytest.raises(UsageError):
+        client.tagged("Patient", system="urn:reluth:tag", codes=["a,b"])
+
+
+def test_references_are_asked_for_as_such(client: SiteClient, server: respx.MockRouter) -> None:
+    route = server.get(f"{BASE_URL}/Patient").mock(return_value=searchset(patient("1", "A")))
+
+    assert [one.version for one in client.referring("Patient", by="link", references=["Patient/2"])] == ["1"]
+    assert parse_qs(route.calls.last.request.url.query.decode())["link"] == ["Patient/2"]
+
+
+def test_reference_that_is_none_is_refused(client: SiteClient) -> None:
+    with pytest.raises(UsageError):
+        client.referring("Patient", by="link", references=["2"])
