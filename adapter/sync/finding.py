@@ -84,8 +84,8 @@ class Finder:
             subjects = {body.get(_SUBJECT, {}).get("reference") for _, body in wanted}
             references = sorted(one for one in subjects if isinstance(one, str) and "/" in one)
             raws = self._client.referring(type_, by=_SUBJECT, references=references)
-        theres = [there_of(one.raw) for one in raws]
-        return [(name, there) for there in theres for name in _names(type_, there.resource) if name in names]
+        standing = [there_of(one.raw) for one in raws]
+        return [(name, there) for there in standing for name in _names(type_, there.resource) if name in names]
 
     def _has(self, type_: str, parameter: str, *, unstated: bool) -> bool:
         """The server can search by it; ``unstated`` is what holds of one that states no parameters at all."""
