@@ -12,8 +12,9 @@ from typing import Final
 
 from adapter.fhir import FhirVersion, Json, parse_when
 from mappings.element_values import amount_in, made, preferred_coding, words_of
-from mappings.elements import Element, concept, extension, quantity, without_empty
+from mappings.elements import concept, extension, quantity, without_empty
 from mappings.entities import Batch, Coding
+from mappings.foreign import Element
 
 __all__ = [
     "ACTIVITY",

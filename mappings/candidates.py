@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter.fhir import FhirVersion, Json, parse_when
-from mappings.elements import OURS, SUBJECT_SYSTEM, Element, concept, identifier, without_empty
+from mappings.elements import OURS, SUBJECT_SYSTEM, concept, identifier, without_empty
 from mappings.entities import Candidate, CandidateList, Coding, EntityError, Identifier, Study
+from mappings.foreign import Element
 from mappings.subject import TRIAL_SYSTEM
 
 __all__ = ["BELONGS_TO_STUDY", "CANDIDATES_SYSTEM", "OWNED", "SCREENING_LIST", "from_fhir", "to_fhir"]

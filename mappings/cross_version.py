@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from adapter.fhir import Json
-from mappings.elements import Element
+from mappings.foreign import Element
 
 __all__ = ["R5_EXTENSION", "R5_EXTENSIONS_OF", "as_extensions", "r5_extension", "read_r5_extension", "with_r5_elements"]
 

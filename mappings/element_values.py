@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 
 from adapter.fhir import Json
 from adapter.terminology.coded import UCUM
-from mappings.elements import SUBJECT_SYSTEM, Element, extension
+from mappings.elements import SUBJECT_SYSTEM, extension
 from mappings.entities import Coding, EntityError, Identifier
+from mappings.foreign import Element
 
 __all__ = [
     "amount_in",

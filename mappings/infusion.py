@@ -35,18 +35,9 @@ from mappings.element_values import (
     resources_of,
     words_of,
 )
-from mappings.elements import (
-    EXTENSION,
-    Element,
-    MappingError,
-    bundle_of,
-    extension,
-    full_url,
-    identifier,
-    patient_reference,
-    without_empty,
-)
+from mappings.elements import EXTENSION, bundle_of, extension, full_url, identifier, patient_reference, without_empty
 from mappings.entities import EntityError, Extravasation, Identifier, Infusion, InfusionStatus, Interruption
+from mappings.foreign import Element, MappingError
 from mappings.infusion_companions import (
     AMINO_ACIDS,
     PROCEDURE,

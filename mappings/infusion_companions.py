@@ -23,16 +23,9 @@ from mappings.administration import (
     times_in,
 )
 from mappings.element_values import amount_in, made, words_of
-from mappings.elements import (
-    OURS,
-    Element,
-    concept,
-    full_url,
-    identifier,
-    patient_reference,
-    without_empty,
-)
+from mappings.elements import OURS, concept, full_url, identifier, patient_reference, without_empty
 from mappings.entities import AminoAcids, Coding, Identifier, Infusion, InfusionStatus
+from mappings.foreign import Element
 
 __all__ = [
     "AMINO_ACIDS",

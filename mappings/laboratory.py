@@ -22,17 +22,9 @@ from mappings.element_values import (
     pseudonym,
     pseudonym_of,
 )
-from mappings.elements import (
-    Element,
-    MappingError,
-    concept,
-    extension,
-    identifier,
-    patient_reference,
-    quantity,
-    without_empty,
-)
+from mappings.elements import concept, extension, identifier, patient_reference, quantity, without_empty
 from mappings.entities import Coding, EntityError, Identifier, LabResult, LabStatus
+from mappings.foreign import Element, MappingError
 
 __all__ = ["OWNED", "from_fhir", "to_fhir"]
 

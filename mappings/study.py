@@ -22,8 +22,9 @@ from adapter.fhir import FhirVersion, Json
 from mappings.cross_version import R5_EXTENSIONS_OF, as_extensions, with_r5_elements
 from mappings.eclaire import as_eclaire
 from mappings.element_values import resources_of
-from mappings.elements import OURS, Element, MappingError, bundle_of, extension, full_url, without_empty
+from mappings.elements import OURS, bundle_of, extension, full_url, without_empty
 from mappings.entities import Contact, Identifier, Recruitment, Study, StudyStatus
+from mappings.foreign import Element, MappingError
 from mappings.study_aims import (
     ELIGIBILITY,
     citation,

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from adapter.fhir import FhirVersion, Json
 from mappings.cross_version import r5_extension, read_r5_extension
-from mappings.elements import OURS, Element, extension, full_url, identifier, without_empty
+from mappings.elements import OURS, extension, full_url, identifier, without_empty
 from mappings.entities import Characteristic, Citation, Identifier, Measure, Study
+from mappings.foreign import Element
 from mappings.study_parts import place_of
 
 __all__ = [

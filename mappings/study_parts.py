@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from adapter.fhir import Json
-from mappings.elements import Element, extension, identifier, without_empty
+from mappings.elements import extension, identifier, without_empty
 from mappings.entities import (
     Arm,
     ArmKind,
@@ -25,6 +25,7 @@ from mappings.entities import (
     Study,
     StudyIdentifier,
 )
+from mappings.foreign import Element
 
 __all__ = [
     "COUNTRIES",

@@ -16,16 +16,9 @@ from typing import Final
 
 from adapter.fhir import FhirVersion, Json, parse_when
 from mappings.element_values import identified
-from mappings.elements import (
-    OURS,
-    SUBJECT_SYSTEM,
-    Element,
-    extension,
-    identifier,
-    patient_reference,
-    without_empty,
-)
+from mappings.elements import OURS, SUBJECT_SYSTEM, extension, identifier, patient_reference, without_empty
 from mappings.entities import EntityError, EventKind, Identifier, Study, Subject
+from mappings.foreign import Element
 from mappings.study_parts import arm_link
 from mappings.subject_history import EVENT, day_in, event_extension, read_history
 from mappings.subject_progress import progress_of, read_progress

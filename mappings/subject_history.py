@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from adapter.fhir import Json, parse_when
-from mappings.elements import EXTENSION, Element, extension
+from mappings.elements import EXTENSION, extension
 from mappings.entities import EntityError, EventKind, SubjectEvent
+from mappings.foreign import Element
 
 __all__ = [
     "EVENT",

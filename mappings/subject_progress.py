@@ -15,8 +15,9 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from adapter.fhir import FhirVersion, Json
-from mappings.elements import OURS, Element, concept, extension, without_empty
+from mappings.elements import OURS, concept, extension, without_empty
 from mappings.entities import Coding, EntityError, EventKind, SubjectEvent
+from mappings.foreign import Element
 from mappings.subject_history import (
     EVENT,
     Recorded,

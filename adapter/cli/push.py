@@ -66,7 +66,7 @@ def push(
             if dry_run:
                 preview = pusher.preview(version=version, full=full)
                 _show(preview, options)
-                raise typer.Exit(preview.summary.exit_code if preview.summary else 0)
+                raise typer.Exit(preview.summary.exit_code)
             with progress_bars(options) as bars:
                 summary = pusher.push(version=version, full=full, progress=_Bars(bars))
         counts = room.store.outbox.counts(site)
@@ -123,21 +123,16 @@ def _add_candidates(room: Opened, site: str, configured: SiteSettings, options: 
 
 def _show(preview: Preview, options: Options) -> None:
     """The Bundles as they would be sent, one a line; then for people what would change."""
+    from adapter.fhir.compare import shown_value
+
     for bundle in preview.bundles:
         line(bundle.decode())
     for reference, fields in preview.changes:
         note(options, f"{reference}: {len(fields)} fields")
         for path, before, after in fields:
-            note(options, f"  {path}: {_brief(before)} -> {_brief(after)}")
-    if preview.summary is not None:
-        _name(preview.summary, options)
-        note(options, "nothing was sent; candidates of the worklist are entered at the push itself")
-
-
-def _brief(value: object) -> str:
-    from adapter.fhir.compare import encode_resource
-
-    return "-" if value is None else encode_resource({"": value})[4:-1].decode()
+            note(options, f"  {path}: {shown_value(before) or '-'} -> {shown_value(after) or '-'}")
+    _name(preview.summary, options)
+    note(options, "nothing was sent; candidates of the worklist are entered at the push itself")
 
 
 def _tell(summary: PushSummary, options: Options, *, counts: Mapping[str, int]) -> None:

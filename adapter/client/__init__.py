@@ -20,7 +20,7 @@ from adapter.client.found import Found, identifier_query
 from adapter.client.retry import Clock, RetryPolicy
 from adapter.client.search import SearchEntry, SearchPage
 from adapter.client.site import SiteClient
-from adapter.client.transaction import EntryOutcome, TransactionEntry
+from adapter.client.transaction import EntryOutcome, TransactionEntry, transaction_bundle
 from adapter.client.transport import BasicAuth, BearerAuth, SiteAddress, tls_context
 
 __all__ = [
@@ -48,4 +48,5 @@ __all__ = [
     "UnusableAnswer",
     "identifier_query",
     "tls_context",
+    "transaction_bundle",
 ]

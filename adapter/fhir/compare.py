@@ -11,7 +11,7 @@ import msgspec
 
 from adapter.fhir.versions import Json
 
-__all__ = ["Difference", "decode_resource", "differences", "digest_of", "encode_resource", "is_same"]
+__all__ = ["Difference", "decode_resource", "differences", "digest_of", "encode_resource", "is_same", "shown_value"]
 
 #: What a server writes by itself: no side says anything by it (R4 resource.html#Meta, narrative.html).
 _SERVERS_OWN = frozenset({"id", "meta", "text"})
@@ -30,6 +30,15 @@ class Difference(msgspec.Struct, frozen=True):
 def encode_resource(resource: Json) -> bytes:
     """JSON with its decimals as they are."""
     return _encoder.encode(resource)
+
+
+def shown_value(value: Any) -> str | None:
+    """An element as JSON text, its decimals as they are; None for nothing.
+
+    >>> shown_value({"value": Decimal("12.10")}), shown_value(None)
+    ('{"value":12.10}', None)
+    """
+    return None if value is None else _encoder.encode(value).decode()
 
 
 def decode_resource(raw: bytes) -> Json:

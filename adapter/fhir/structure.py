@@ -182,8 +182,7 @@ def elements_of(version: FhirVersion, type_name: str) -> Elements:
 
 
 def _package(version: FhirVersion) -> Any:
-    # Read when first asked for: the import takes a quarter of a second, and most commands need none of it (design 5).
-    import fhir.resources.R4B  # noqa: PLC0415
+    import fhir.resources.R4B  # noqa: PLC0415 - takes a quarter of a second, and most commands need none of it (design 5)
 
     return fhir.resources if version is FhirVersion.R5 else fhir.resources.R4B
 

@@ -43,9 +43,8 @@ class Column(NamedTuple):
     needed: bool = False
 
 
-_SUBJECTS = (
-    Column("number", "number", "the trial's pseudonym, e.g. `RELUTH-05-0001`", ("EXAMPLE-0001",) * 2, needed=True),
-    Column("site", "site", "the sponsor's number of the site; else `site_code` of the settings", ("99", "99")),
+#: Who it is about; the same in every table.
+_PERSON = (
     Column("patient", "patient.value", "the hospital's own number of the person", ("EXAMPLE-1",) * 2, needed=True),
     Column(
         "patient_system",
@@ -53,6 +52,12 @@ _SUBJECTS = (
         "URI of that numbering; else `identifier_system` of the settings",
         ("urn:example:patient",) * 2,
     ),
+)
+
+_SUBJECTS = (
+    Column("number", "number", "the trial's pseudonym, e.g. `RELUTH-05-0001`", ("EXAMPLE-0001",) * 2, needed=True),
+    Column("site", "site", "the sponsor's number of the site; else `site_code` of the settings", ("99", "99")),
+    *_PERSON,
     Column("event", "kind", "what happened; the names stand below", ("consented", "registered"), needed=True),
     Column("on", "on", f"the day, {_DAY}", ("2025-05-20", "2025-05-21"), needed=True),
     Column("reason", "reason", "a code: the id of a criterion (`E07`) or a decision reason", ("", "")),
@@ -68,13 +73,7 @@ _LABS = (
         "id", "id.value", "the laboratory's own identifier of the result", ("EXAMPLE-R1", "EXAMPLE-R2"), needed=True
     ),
     Column("id_system", "id.system", "URI of these identifiers; else `urn:reluth:site:SITE:result`", ("", "")),
-    Column("patient", "patient.value", "the hospital's own number of the person", ("EXAMPLE-1",) * 2, needed=True),
-    Column(
-        "patient_system",
-        "patient.system",
-        "URI of that numbering; else `identifier_system` of the settings",
-        ("urn:example:patient",) * 2,
-    ),
+    *_PERSON,
     Column("subject", "subject", "the trial's pseudonym, where the person is a subject", ("EXAMPLE-0001", "")),
     Column("loinc", "codes", "LOINC code; this or a local code is wanted", ("718-7", "777-3")),
     Column("local_system", "codes", "URI of the laboratory's own codes", ("urn:example:laboratory", "")),
@@ -129,13 +128,7 @@ _INFUSIONS = (
         needed=True,
     ),
     Column("id_system", "id.system", "URI of these identifiers; else `urn:reluth:site:SITE:infusion`", ("", "")),
-    Column("patient", "patient.value", "the hospital's own number of the person", ("EXAMPLE-1",) * 2, needed=True),
-    Column(
-        "patient_system",
-        "patient.system",
-        "URI of that numbering; else `identifier_system` of the settings",
-        ("urn:example:patient",) * 2,
-    ),
+    *_PERSON,
     Column("subject", "subject", "the trial's pseudonym, where the person is a subject", ("EXAMPLE-0001",) * 2),
     Column("product", "product.code", "code of what was given, e.g. ATC `V10XX04`", ("V10XX04",) * 2, needed=True),
     Column("product_system", "product.system", "URI of that code; else ATC, `http://www.whocc.no/atc`", ("", "")),

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from adapter.errors import UsageError
@@ -145,7 +145,7 @@ class Outbox:
             .values(state="pending")
         )
         with self._state.session() as session:
-            return int(session.execute(query).rowcount)  # type: ignore[attr-defined]
+            return cast("CursorResult[Any]", session.execute(query)).rowcount
 
     def begin_sending(self, entries: Iterable[OutboxEntry]) -> None:
         """Before anything is sent: from now on it may have arrived."""
@@ -295,8 +295,8 @@ class Outbox:
         keys = [{"b_site": one.site, "b_kind": one.kind, "b_key": one.key, "b_version": one.version} for one in entries]
         if not keys:
             return
-        table = OutboxRow.__table__
-        query = update(table).where(  # type: ignore[arg-type]
+        table = cast(Table, OutboxRow.__table__)
+        query = update(table).where(
             table.c.site == bindparam("b_site"),
             table.c.kind == bindparam("b_kind"),
             table.c.key == bindparam("b_key"),

@@ -13,9 +13,9 @@ import socket
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapter.errors import BusyError, UsageError
@@ -206,7 +206,7 @@ def _take_lock(state: State, site: str, token: str) -> None:
         taken = session.execute(
             update(SiteLockRow).where(SiteLockRow.site == site, SiteLockRow.token == held.token).values(**mine)
         )
-        if taken.rowcount != 1:  # type: ignore[attr-defined]
+        if cast("CursorResult[Any]", taken).rowcount != 1:
             raise BusyError(f"site {site}: another run has just begun")
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapter.fhir import FhirVersion, Json
-from adapter.fhir.compare import decode_resource, differences, encode_resource, is_same
+from adapter.fhir.compare import decode_resource, differences, is_same, shown_value
 from adapter.store import Counterpart, FieldChange
 from adapter.sync.rendering import Rendered, owned_elements, read_entity, with_resolved
-from mappings.elements import Element, MappingError, carry_over, exceeded
 from mappings.entities import Entity, entity_key
+from mappings.foreign import Element, MappingError
+from mappings.updating import carry_over, exceeded
 
 __all__ = ["Agreed", "Clash", "Decision", "Name", "Send", "TakeBack", "There", "View", "Write", "decide", "there_of"]
 
@@ -297,11 +298,7 @@ def _clash(cause: str, view: View, there: Mapping[Name, There]) -> Clash:
         if at is None:
             continue
         fields += [
-            FieldChange(f"{one.type}.{found.path}", _shown(found.left), _shown(found.right))
+            FieldChange(f"{one.type}.{found.path}", shown_value(found.left), shown_value(found.right))
             for found in differences(_update(view, one, at), at.resource)
         ]
     return Clash(cause, [(name[0], one) for name, one in there.items()], fields)
-
-
-def _shown(value: object) -> str | None:
-    return None if value is None else encode_resource({"": value})[4:-1].decode()

@@ -6,7 +6,7 @@ where it does not, at the first look, and when everything is asked for (deletion
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from adapter.fhir.compare import decode_resource
 from adapter.store import Counterpart, Store
 from adapter.sync.deciding import Name, There, there_of
 from adapter.sync.finding import Finder
+from mappings.elements import business_identifiers
 
 __all__ = ["Looked", "look"]
 
@@ -80,9 +81,9 @@ def _since(client: SiteClient, type_: str, known: list[Counterpart], *, since: s
             if there.id in ids:
                 _note(ids[there.id], there, looked)
                 continue
-            for identifier in _identifiers(there.resource):
-                if identifier in identifiers:
-                    _note_stray(identifiers[identifier], there, looked)
+            for one in business_identifiers(there.resource):
+                if (one.system, one.value) in identifiers:
+                    _note_stray(identifiers[one.system, one.value], there, looked)
 
 
 def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: Looked) -> None:
@@ -118,9 +119,3 @@ def _note_stray(one: Counterpart, stray: There, looked: Looked) -> None:
         looked.strays.setdefault(name, []).append(stray)
     # What we have there is part of the question which of the two holds.
     looked.now.setdefault(name, There(one.server_id, one.server_version, decode_resource(one.base)))
-
-
-def _identifiers(resource: Mapping[str, object]) -> list[tuple[str, str]]:
-    found = resource.get("identifier")
-    listed = found if isinstance(found, list) else [found]
-    return [(str(one.get("system", "")), str(one.get("value", ""))) for one in listed if isinstance(one, dict)]

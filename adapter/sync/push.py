@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -19,18 +19,17 @@ from typing import Final, Protocol
 
 import msgspec
 
-from adapter.client import SiteClient, Uncertain
-from adapter.client.transaction import transaction_bundle
+from adapter.client import SiteClient, Uncertain, transaction_bundle
 from adapter.errors import RemoteError
-from adapter.fhir import FhirVersion, Json, problems
+from adapter.fhir import FhirVersion
 from adapter.fhir.compare import differences, encode_resource
-from adapter.store import Counterpart, OutboxEntry, OutboxState, Store, StoredEntity
-from adapter.sync.deciding import Agreed, Clash, Name, Send, TakeBack, There, View, decide, there_of
-from adapter.sync.finding import Finder
+from adapter.store import Counterpart, OutboxEntry, OutboxState, Store
+from adapter.sync.comparing import Aside, Comparer, Item, Standing
+from adapter.sync.deciding import Agreed, Clash, Name, Send, TakeBack, There, decide
 from adapter.sync.looking import Looked, bookmark_name, look
 from adapter.sync.push_summary import PushSummary, SetAside
-from adapter.sync.references import References, Unresolved
-from adapter.sync.rendering import KIND_ORDER, MAPPING, Rendered, Unidentified, render
+from adapter.sync.references import References
+from adapter.sync.rendering import KIND_ORDER, MAPPING
 from adapter.sync.sending import MOST_ENTRIES, Plan, Sender, Sent, bundles_of
 from mappings.entities import Entity, Study
 
@@ -44,7 +43,6 @@ _ALONE_FROM: Final = 2
 #: So many answers lost in a row, each of one entity, are not the entities' fault.
 _MOST_LOST: Final = 3
 _WAITING: Final = (OutboxState.PENDING, OutboxState.HELD, OutboxState.CONFLICT)
-_SHOWN_PROBLEMS: Final = 5
 
 
 class PushProgress(Protocol):
@@ -62,24 +60,14 @@ class Preview:
     """What a push would do.
 
     Attributes:
+        summary: with what would be held, refused, left to a person.
         bundles: the transaction Bundles that would be sent.
         changes: of each write, its reference (or type where it is new) and the fields that would change: path, now, then.
-        summary: with what would be held, refused, left to a person.
     """
 
+    summary: PushSummary
     bundles: list[bytes] = field(default_factory=list)
     changes: list[tuple[str, list[tuple[str, object, object]]]] = field(default_factory=list)
-    summary: PushSummary | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One entity under way."""
-
-    entry: OutboxEntry
-    stored: StoredEntity
-    rendered: Sequence[Rendered]
-    known: Mapping[Name, Counterpart]
 
 
 class Pusher:
@@ -109,10 +97,9 @@ class Pusher:
         self._store = store
         self._client = client
         self._site = site
-        self._trials = trials
         self._pause = pause
         self._references = References(client)
-        self._finder = Finder(client)
+        self._comparer = Comparer(store, client, site=site, trials=trials, references=self._references)
         self._sender = Sender(client, at=now(), software=software)
         self._preview: Preview | None = None
         # One entity a transaction, and the answers that were lost in a row.
@@ -143,7 +130,7 @@ class Pusher:
     def preview(self, *, version: FhirVersion, full: bool = False) -> Preview:
         """What a push would do; reads from the server and changes nothing on either side."""
         summary = PushSummary(self._site, "", version.value)
-        self._preview = Preview(summary=summary)
+        self._preview = Preview(summary)
         try:
             self._run(summary, version=version, full=full, progress=None)
             return self._preview
@@ -166,7 +153,7 @@ class Pusher:
                     progress.start(kind, len(of_kind))
                 for start in range(0, len(of_kind), _AT_ONCE):
                     part = of_kind[start : start + _AT_ONCE]
-                    self._deal_with(kind, part, _Site(version, counterparts, looked), summary)
+                    self._deal_with(kind, part, Standing(version, counterparts, looked), summary)
                     if progress is not None:
                         progress.advance(kind, len(part))
             self._move_bookmarks(looked)
@@ -193,7 +180,7 @@ class Pusher:
         ]
         return sorted(entries, key=lambda entry: (order[entry.kind], entry.key))
 
-    def _deal_with(self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary) -> None:
+    def _deal_with(self, kind: str, entries: Sequence[OutboxEntry], site: Standing, summary: PushSummary) -> None:
         """Decide and send until nothing is left, or the rounds are over."""
         fresh = False
         for turn in range(_ROUNDS):
@@ -213,22 +200,29 @@ class Pusher:
             summary.problem = str(self._lost[-1])
 
     def _round(
-        self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary, *, fresh: bool
+        self, kind: str, entries: Sequence[OutboxEntry], site: Standing, summary: PushSummary, *, fresh: bool
     ) -> list[OutboxEntry]:
         """One look and one sending; the entries that have to be decided anew."""
-        again: list[OutboxEntry] = []
         plans: list[Plan] = []
-        standing: list[tuple[_Item, Mapping[Name, There]]] = []
-        items = list(self._items(kind, entries, site, summary))
-        for item, view in self._views(items, site, summary, fresh=fresh):
+        standing: list[tuple[Item, Mapping[Name, There]]] = []
+        items: dict[str, Item] = {}
+        anew: list[OutboxEntry] = []
+        for compared in self._comparer.views(kind, entries, site, fresh=fresh):
+            if isinstance(compared, Aside):
+                self._set_aside(compared, summary)
+                continue
+            item, view = compared
+            items[item.entry.key] = item
             match decide(view):
                 case Agreed(there):
                     standing.append((item, there))
                 case TakeBack(entity, there):
                     if self._preview is None:
                         self._take_back(item, entity, there, site)
-                        again += self._again([item.entry])
+                        anew.append(item.entry)
                     summary.taken_back += 1
+                case Clash("other-content") if self._may_be_half_seen(item.entry, fresh=fresh):
+                    anew.append(item.entry)
                 case Clash() as clash:
                     self._clash(item, clash, summary)
                 case Send(writes, there):
@@ -238,10 +232,14 @@ class Pusher:
             self._show(plans, summary)
             return []
         self._agreed(standing, site)
-        return again + self._send(plans, {item.entry.key: item for item in items}, site, summary)
+        return self._again(anew) + self._send(plans, items, site, summary)
+
+    def _may_be_half_seen(self, entry: OutboxEntry, *, fresh: bool) -> bool:
+        """Met for the first time: searches of several types are several moments, and somebody may be writing it right now."""
+        return not fresh and entry.state is not OutboxState.CONFLICT and self._preview is None
 
     def _send(
-        self, plans: Sequence[Plan], items: Mapping[str, _Item], site: _Site, summary: PushSummary
+        self, plans: Sequence[Plan], items: Mapping[str, Item], site: Standing, summary: PushSummary
     ) -> list[OutboxEntry]:
         """Send all plans; the entries that have to be decided anew."""
         again: list[OutboxEntry] = []
@@ -259,106 +257,21 @@ class Pusher:
                 raise self._lost[-1]
         return again
 
-    def _items(self, kind: str, entries: Sequence[OutboxEntry], site: _Site, summary: PushSummary) -> Iterator[_Item]:
-        """Entities with their resources; what our own check refuses is put aside."""
-        stored = self._store.entities.some(self._site, kind, [entry.key for entry in entries])
-        for entry in entries:
-            entity = stored[entry.key]
-            trial = self._trials.get(getattr(entity.entity, "study", ""))
-            try:
-                rendered = render(entity.entity, version=site.version, trial=trial)
-            except Unidentified as error:
-                self._set_aside(entry, OutboxState.REFUSED, "no-identifier", summary, detail=error.type)
-                continue
-            wrong = [found for one in rendered for found in problems(one.body, site.version)]
-            if wrong:
-                detail = ", ".join(f"{found.path}: {found.code}" for found in wrong[:_SHOWN_PROBLEMS])
-                self._set_aside(entry, OutboxState.REFUSED, "invalid", summary, detail=detail)
-                continue
-            known = {(one.type, one.system, one.value): one for one in site.counterparts.get((kind, entry.key), [])}
-            yield _Item(entry, entity, rendered, known)
-
-    def _views(
-        self, items: Sequence[_Item], site: _Site, summary: PushSummary, *, fresh: bool
-    ) -> Iterator[tuple[_Item, View]]:
-        """What both sides have of each entity; one whose references have no target is held."""
-        self._references.look_up(one.body for item in items for one in item.rendered)
-        ready: list[tuple[_Item, dict[Name, Json]]] = []
-        for item in items:
-            try:
-                bodies = {one.name: self._references.resolved(one.body) for one in item.rendered}
-            except Unresolved as open_:
-                self._set_aside(item.entry, OutboxState.HELD, open_.reason, summary)
-                continue
-            ready.append((item, bodies))
-        standing = self._standing([item for item, _ in ready], site, fresh=fresh)
-        found = self._found(ready, fresh=fresh)
-        for item, bodies in ready:
-            yield (
-                item,
-                View(
-                    kind=item.entry.kind,
-                    entity=item.stored.entity,
-                    version=site.version,
-                    rendered=item.rendered,
-                    bodies=bodies,
-                    known=item.known,
-                    now={name: standing[name] for name in item.known},
-                    found={name: _under(name, found, site.looked) for name in {*bodies, *item.known}},
-                    past=self._past(item),
-                    uncertain=item.entry.uncertain,
-                ),
-            )
-
-    def _past(self, item: _Item) -> list[Entity]:
-        """Earlier versions of ours that may be what arrived, where that is not known."""
-        if not item.entry.uncertain or item.stored.version == 1:
-            return []
-        versions = self._store.entities.versions(self._site, item.entry.kind, item.entry.key)
-        return [one.entity for one in versions if one.version < item.stored.version]
-
-    def _standing(self, items: Sequence[_Item], site: _Site, *, fresh: bool) -> dict[Name, There | None]:
-        """What stands at the server of those known: as it was, as the look found it, or read anew where that is in doubt."""
-        standing: dict[Name, There | None] = {}
-        doubtful: dict[str, list[tuple[Name, Counterpart]]] = {}
-        for item in items:
-            for name, one in item.known.items():
-                if _is_doubtful(item.entry, fresh=fresh):
-                    doubtful.setdefault(one.type, []).append((name, one))
-                elif name in site.looked.now:
-                    standing[name] = site.looked.now[name]
-                else:
-                    standing[name] = There(one.server_id, one.server_version, there_of(one.base).resource)
-        for type_, known in doubtful.items():
-            raws = self._client.read_many(type_, [one.server_id for _, one in known])
-            for name, one in known:
-                standing[name] = there_of(raws[one.server_id]) if one.server_id in raws else None
-        return standing
-
-    def _found(self, items: Iterable[tuple[_Item, Mapping[Name, Json]]], *, fresh: bool) -> dict[Name, list[There]]:
-        """What stands at the server under the identifiers of what we do not know to be there, or not to be there once."""
-        return self._finder.find(
-            (name, body)
-            for item, bodies in items
-            for name, body in bodies.items()
-            if name not in item.known or _is_doubtful(item.entry, fresh=fresh)
-        )
-
     # What became of them ------------------------------------------------------------------------------------------
 
-    def _book(self, sent: Sent, items: Mapping[str, _Item], site: _Site, summary: PushSummary) -> list[OutboxEntry]:
+    def _book(self, sent: Sent, items: Mapping[str, Item], site: Standing, summary: PushSummary) -> list[OutboxEntry]:
         """Keep what became of a Bundle; the entries that have to be decided anew."""
         self._agreed([(items[plan.entry.key], there) for plan, there in sent.done], site)
         for plan, _ in sent.done:
             for write in plan.writes:
                 summary.count(write.type, write.method)
         for plan, detail in sent.refused:
-            self._set_aside(plan.entry, OutboxState.REFUSED, "server", summary, detail=detail)
+            self._set_aside(Aside(plan.entry, OutboxState.REFUSED, "server", detail), summary)
         for plan, doubled in sent.doubled:
             self._clash(items[plan.entry.key], Clash("duplicate", doubled), summary)
         return self._again([plan.entry for plan in sent.again])
 
-    def _agreed(self, agreed: Sequence[tuple[_Item, Mapping[Name, There]]], site: _Site) -> None:
+    def _agreed(self, agreed: Sequence[tuple[Item, Mapping[Name, There]]], site: Standing) -> None:
         if not agreed:
             return
         counterparts = [one for item, there in agreed for one in _counterparts(item, there)]
@@ -369,7 +282,7 @@ class Pusher:
         for item, there in agreed:
             site.counterparts[item.entry.kind, item.entry.key] = _counterparts(item, there)
 
-    def _take_back(self, item: _Item, entity: Entity, there: Mapping[Name, There], site: _Site) -> None:
+    def _take_back(self, item: Item, entity: Entity, there: Mapping[Name, There], site: Standing) -> None:
         """The hospital's change becomes a version of ours; what it lacks of ours is told it in the next round."""
         if not self._store.entities.put_over(item.stored, entity, source=f"hospital {self._site}", by="hospital"):
             # Ours was loaded anew since it was compared: in the next round both have changed.
@@ -391,7 +304,7 @@ class Pusher:
             return []
         return [entry for entry in self._store.outbox.entries(self._site) if (entry.kind, entry.key) in keys]
 
-    def _clash(self, item: _Item, clash: Clash, summary: PushSummary) -> None:
+    def _clash(self, item: Item, clash: Clash, summary: PushSummary) -> None:
         entry = item.entry
         references = sorted({f"{type_}/{there.id}" for type_, there in clash.there})
         if self._preview is None:
@@ -402,13 +315,12 @@ class Pusher:
         detail = ", ".join(references)
         summary.conflicts.append(SetAside(entry.kind, entry.key, clash.cause, detail))
 
-    def _set_aside(
-        self, entry: OutboxEntry, state: OutboxState, reason: str, summary: PushSummary, *, detail: str = ""
-    ) -> None:
+    def _set_aside(self, aside: Aside, summary: PushSummary) -> None:
+        entry, detail = aside.entry, aside.detail
         if self._preview is None:
-            self._store.outbox.put_aside(entry, state, reason=reason, detail=detail, mapping=MAPPING)
-        told = summary.held if state is OutboxState.HELD else summary.refused
-        told.append(SetAside(entry.kind, entry.key, reason, detail))
+            self._store.outbox.put_aside(entry, aside.state, reason=aside.reason, detail=detail, mapping=MAPPING)
+        told = summary.held if aside.state is OutboxState.HELD else summary.refused
+        told.append(SetAside(entry.kind, entry.key, aside.reason, detail))
 
     def _show(self, plans: Sequence[Plan], summary: PushSummary) -> None:
         assert self._preview is not None
@@ -433,30 +345,7 @@ class Pusher:
                 self._store.set_bookmark(self._site, bookmark_name(type_), time_)
 
 
-@dataclass(frozen=True, slots=True)
-class _Site:
-    """What holds for the whole of a push."""
-
-    version: FhirVersion
-    counterparts: dict[tuple[str, str], list[Counterpart]]
-    looked: Looked
-
-
-def _under(name: Name, found: Mapping[Name, list[There]], looked: Looked) -> list[There]:
-    """All that stands under an identifier: as it was searched for, else as the look met it beside the one known."""
-    if name in found:
-        return found[name]
-    known = looked.now.get(name)
-    strays = looked.strays.get(name, [])
-    return [*([known] if known and strays else []), *strays]
-
-
-def _is_doubtful(entry: OutboxEntry, *, fresh: bool) -> bool:
-    """What was kept of the server is not enough to decide by."""
-    return fresh or entry.uncertain or entry.state is OutboxState.CONFLICT
-
-
-def _counterparts(item: _Item, there: Mapping[Name, There]) -> list[Counterpart]:
+def _counterparts(item: Item, there: Mapping[Name, There]) -> list[Counterpart]:
     rendered = {one.name: one for one in item.rendered}
     return [
         Counterpart(

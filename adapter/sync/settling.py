@@ -12,8 +12,9 @@ from adapter.fhir.compare import decode_resource, encode_resource
 from adapter.store import Conflict, Counterpart, OutboxState, Store, StoredEntity
 from adapter.store.outbox import DELETED_AT_HOSPITAL
 from adapter.sync.rendering import MAPPING, Rendered, read_entity, render, with_resolved
-from mappings.elements import MappingError, business_identifiers
+from mappings.elements import business_identifiers
 from mappings.entities import Entity, Study, entity_key
+from mappings.foreign import MappingError
 
 __all__ = ["settle_conflict"]
 

@@ -167,10 +167,8 @@ class Gate:
 @contextmanager
 def gate_before(base_url: str) -> Iterator[Gate]:
     """A gate on loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        server.daemon_threads = False
-        gate = Gate(base_url, server)
-        server.gate = gate  # type: ignore[attr-defined]
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        gate = server.gate = Gate(base_url, server)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -179,6 +177,11 @@ def gate_before(base_url: str) -> Iterator[Gate]:
             gate.holds.set()
             server.shutdown()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    gate: Gate
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -196,7 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
     def _hand_on(self, body: bytes) -> None:
-        gate: Gate = self.server.gate  # type: ignore[attr-defined]
+        assert isinstance(self.server, _Server)
+        gate = self.server.gate
         is_transaction = self.command == "POST" and self.path.rstrip("/") == gate.behind.path
         moment = gate.count() if is_transaction else None
         if moment == "unsent":

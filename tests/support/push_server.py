@@ -81,6 +81,7 @@ class PushServer:
         refuses: status and OperationOutcome for a resource that it does not take, else None.
         faults: of the next transactions, one each.
         before: called once, when the next transaction has come and nothing of it was done.
+        meanwhile: by type, called once, when the next search of it has come and nothing was looked up.
         versioned: states versions in meta and etag.
     """
 
@@ -101,6 +102,7 @@ class PushServer:
     refuses: Callable[[Json], tuple[int, Json] | None] = lambda body: None
     faults: deque[Fault] = field(default_factory=deque)
     before: deque[Callable[[], object]] = field(default_factory=deque)
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     transacted: list[list[Json]] = field(default_factory=list)
     log: list[Stored] = field(default_factory=list)
@@ -224,6 +226,7 @@ class PushServer:
     # Searches -----------------------------------------------------------------------------------------------------
 
     def _search(self, type_: str, params: Mapping[str, list[str]]) -> httpx.Response:
+        self.meanwhile.pop(type_, lambda: None)()
         found = self.all(type_)
         if "identifier" in params:
             wanted = {_token(one) for one in _commas(params["identifier"][0])}

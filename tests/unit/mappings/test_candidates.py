@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from adapter.fhir import FhirVersion
 from adapter.fhir.validation import problems
 from mappings.candidates import BELONGS_TO_STUDY, CANDIDATES_SYSTEM, OWNED, SCREENING_LIST, from_fhir, to_fhir
-from mappings.elements import SUBJECT_SYSTEM, MappingError, carry_over
+from mappings.elements import SUBJECT_SYSTEM
 from mappings.entities import CandidateList, EntityError, entity_key, kind_of, parse_entity
+from mappings.foreign import MappingError
+from mappings.updating import carry_over
 from tests.support.entity_candidates import EXAMPLE, STUDY, candidate_lists, sample_lists
 
 EXAMPLES = Path(__file__).parent / "examples"

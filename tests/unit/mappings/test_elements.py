@@ -17,18 +17,16 @@ from mappings import infusion as infusions_mapper
 from mappings import laboratory
 from mappings.elements import (
     EXTENSION,
-    Element,
-    MappingError,
     bundle_of,
     business_identifiers,
-    carry_over,
-    exceeded,
     full_url,
     main_resource,
     patient_reference,
     resources_in,
 )
 from mappings.entities import Identifier
+from mappings.foreign import Element, MappingError
+from mappings.updating import carry_over, exceeded
 from tests.support.entity_infusion import infusions
 from tests.support.entity_laboratory import lab_results
 

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from adapter.fhir import FhirVersion, Json
-from mappings.elements import MappingError, carry_over
 from mappings.entities import Extravasation, Identifier, Infusion, Interruption
+from mappings.foreign import MappingError
 from mappings.infusion import OWNED, from_fhir, to_fhir
+from mappings.updating import carry_over
 from tests.support.entity_infusion import LUTATHERA, full_infusion, sample_infusions
 from tests.support.entity_laboratory import mutations, sent
 

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from adapter.criteria import Truth
 from adapter.fhir import FhirVersion, Json
 from adapter.fhir.validation import problems
-from mappings.elements import MappingError, carry_over
 from mappings.entities import Coding, LabResult, LabStatus
+from mappings.foreign import MappingError
 from mappings.laboratory import OWNED, from_fhir, to_fhir
+from mappings.updating import carry_over
 from tests.support.entity_laboratory import full_result, lab_results, mutations, sample_results, sent
 from tests.unit.criteria.making import answer_to
 

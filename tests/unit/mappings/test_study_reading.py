@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from adapter.documents import load_study
 from adapter.fhir import FhirVersion, Json
-from mappings.elements import MappingError, carry_over, resources_in
+from mappings.elements import resources_in
 from mappings.entities import Recruitment, Study, StudyIdentifier, StudyStatus
+from mappings.foreign import MappingError
 from mappings.study import OWNED, from_fhir, to_fhir
+from mappings.updating import carry_over
 from tests.support.entity_study import FORMS, STUDY, resource_of, studies
 
 GIVEN = Path(__file__).resolve().parents[3].parent / "shared" / "trial" / "examples"

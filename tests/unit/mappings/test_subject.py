@@ -18,14 +18,16 @@ from hypothesis import strategies as st
 from adapter.criteria import Stage, reference_date
 from adapter.documents import load_trial
 from adapter.fhir import FhirVersion, Json, PatientRecord, problems
-from mappings.elements import SUBJECT_SYSTEM, MappingError, carry_over
+from mappings.elements import SUBJECT_SYSTEM
 from mappings.entities import (
     EntityError,
     EventKind,
     Subject,
     SubjectEvent,
 )
+from mappings.foreign import MappingError
 from mappings.subject import OWNED, TRIAL_SYSTEM, event_for, from_fhir, status_of, to_fhir
+from mappings.updating import carry_over
 from tests.support.entity_subject import PATIENT, RELUTH, event, road, sample_subjects, subject_of, subjects
 
 EXAMPLES = Path(__file__).parent / "examples"

@@ -67,3 +67,19 @@ def test_two_machines_leave_one_adverse_event_where_tags_are_known(tmp_path: Pat
     assert len(server.all("Provenance")) == 1
     (event,) = server.all("AdverseEvent")
     assert ("meta" in (event.body or {})) is has_tags
+
+
+def test_hospitals_own_adverse_event_with_a_bare_word_for_a_system_is_passed_over(tmp_path: Path) -> None:
+    server = PushServer(has_tags=False)
+    with Store.open(tmp_path / "one") as store:
+        desk = Desk(store, server)
+        (person,) = server.all("Patient")
+        own = {**event_of("1"), "identifier": {"system": "LOCAL", "value": "4711"}}
+        reference = server.put({**own, "subject": {"reference": person.reference}})
+        before = server.get(reference)
+        desk.load(infusion(extravasation={"occurred": True}))
+
+        assert desk.push().exit_code == 0
+
+    assert server.get(reference) == before
+    assert len(server.all("AdverseEvent")) == 2

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from adapter.errors import BusyError
 from adapter.fhir import Problem
 from adapter.store import Counterpart, OutboxEntry, OutboxState, Store
+from adapter.sync import comparing
 from adapter.sync import push as pushing
 from mappings.entities import StudyIdentifier
 from tests.support.push_server import Json, PushServer, lost, outcome
@@ -322,7 +323,7 @@ def test_entity_that_our_own_check_refuses_is_not_sent(
             return [Problem("Observation.status", "code-invalid", "is not bound")]
         return []
 
-    monkeypatch.setattr(pushing, "problems", wrong)
+    monkeypatch.setattr(comparing, "problems", wrong)
 
     summary = desk.push()
 

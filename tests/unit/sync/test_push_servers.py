@@ -10,7 +10,7 @@ import pytest
 
 from adapter.store import OutboxState, Store
 from mappings import subject as mapper
-from mappings.entities import EventKind, Subject, SubjectEvent
+from mappings.entities import EventKind, Extravasation, Subject, SubjectEvent
 from tests.support.push_server import Json, PushServer
 from tests.support.push_site import SITE, Desk, infusion, lab, study, subject
 
@@ -152,6 +152,25 @@ def test_conditional_create_that_meets_another_content_is_a_conflict(
 
     assert [one.reason for one in summary.conflicts] == ["other-content"]
     assert str(server.one("Observation").body["valueQuantity"]["value"]) == "9.9"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("type_", ["MedicationAdministration", "Procedure", "AdverseEvent", "Provenance"])
+def test_transaction_that_another_machine_carries_out_between_two_searches_is_no_conflict(
+    desk: Desk, rival: Desk, server: PushServer, type_: str
+) -> None:
+    """What was looked for first is not there yet, what was looked for then is: no hospital wrote such an infusion."""
+    told = infusion(extravasation=Extravasation(occurred=True))
+    desk.load(told)
+    rival.load(told)
+    server.has_tags = True
+    server.meanwhile[type_] = rival.push
+
+    summary = desk.push()
+
+    assert (summary.exit_code, summary.conflicts) == (0, [])
+    assert desk.entry().state is OutboxState.DONE
+    assert server.doubles() == []
+    assert set(server.versions().values()) == {1}
 
 
 def test_server_that_ignores_if_match_is_not_overwritten_with_what_was_changed_before_the_push(

@@ -54,6 +54,30 @@ def test_what_the_person_saw_is_what_both_sides_start_from(desk: Desk, keep: str
     assert desk.current(lab(1)).value == (Decimal("11.0") if keep == "ours" else 9)
 
 
+@pytest.mark.parametrize("keep", ["ours", "hospital"])
+def test_hospital_that_numbers_it_with_a_bare_word_can_be_settled_with(store: Store, keep: str) -> None:
+    desk = Desk(store, PushServer())
+    desk.load(lab(1))
+    desk.push()
+    reference = desk.server.one("Observation").reference
+
+    def renumber(body: Json) -> None:
+        body["identifier"].insert(0, {"system": "LOCAL", "value": "4711"})
+        body["valueQuantity"]["value"] = 9
+
+    desk.server.change(reference, renumber)
+    desk.load(lab(1, "11.0"))
+    desk.push()
+
+    settle_conflict(store, desk.conflict().number, keep=keep, by="investigator")
+    summary = desk.push()
+
+    assert (summary.exit_code, desk.entry().state) == (0, "done")
+    held = desk.server.get(reference)
+    assert {"system": "LOCAL", "value": "4711"} in held["identifier"]
+    assert held["valueQuantity"]["value"] == (11 if keep == "ours" else 9)
+
+
 @pytest.mark.parametrize("keep", ["", "theirs", "both"])
 def test_only_one_of_the_two_sides_can_be_kept(desk: Desk, keep: str) -> None:
     with pytest.raises(UsageError, match="it is ours or hospital"):
