@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+WHEELHOUSE ?= dist/wheelhouse
 
-.PHONY: help setup demo desk test check format prove bench oracle accuracy openapi clean
+.PHONY: help setup demo desk test check format prove bench oracle accuracy openapi wheelhouse clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -67,6 +68,17 @@ accuracy: $(VENV)/.setup-dev ## truth against verdicts on 10,000 patients, then 
 
 openapi: $(VENV)/.setup ## write openapi/adapter.json
 	$(BIN)/reluth openapi > openapi/adapter.json
+
+# Wheels are of this machine's system and Python version. --isolated builds need the index too; the other machine needs none.
+wheelhouse: $(VENV)/.made ## dist/wheelhouse: the product and its pinned dependencies, to install on a machine without internet
+	rm -rf $(WHEELHOUSE)
+	mkdir -p $(WHEELHOUSE)
+	$(PIP) wheel -c constraints.txt -w $(WHEELHOUSE) '.[postgres]'
+	cp deploy/install-offline.md $(WHEELHOUSE)/INSTALL.md
+	cp constraints.txt $(WHEELHOUSE)/constraints.txt
+	$(BIN)/python -c 'import sys, sysconfig; print("Python %d.%d, %s" % (*sys.version_info[:2], sysconfig.get_platform()))' > $(WHEELHOUSE)/PLATFORM
+	cd $(WHEELHOUSE) && sha256sum $$(ls | grep -v SHA256SUMS) > SHA256SUMS
+	@cat $(WHEELHOUSE)/PLATFORM; ls $(WHEELHOUSE) | wc -l; echo "$(WHEELHOUSE): copy it as it is; INSTALL.md says how to go on"
 
 clean: ## remove what make made
 	rm -rf $(VENV) .cache demo

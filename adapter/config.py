@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,9 +24,12 @@ __all__ = [
     "AuthSettings",
     "BasicSettings",
     "BearerSettings",
+    "BulkSettings",
     "MutualTlsSettings",
     "NoAuthSettings",
+    "NotificationSettings",
     "RetentionSettings",
+    "SearchSettings",
     "ServiceSettings",
     "Settings",
     "SiteSettings",
@@ -39,7 +43,7 @@ _PREFIX = "RELUTH_"
 #: Read by the command line itself, not a setting.
 _OTHER_VARIABLES = frozenset({"RELUTH_CONFIG"})
 #: Settings whose value may stand in a file of its own, named by the key with ``_file`` after it.
-_SECRETS = frozenset({"password", "token", "database"})
+_SECRETS = frozenset({"password", "token", "database", "secret"})
 
 
 class _Section(BaseModel):
@@ -114,6 +118,47 @@ AuthSettings = Annotated[
 ]
 
 
+class BulkSettings(_Section):
+    """``[sites.<name>.bulk]``: how a bulk export is asked for (``mode = "bulk"``).
+
+    ``level`` is ``group`` where the site has one, else ``patient``.
+    """
+
+    level: Literal["system", "patient", "group"] | None = None
+    method: Literal["get", "post"] = "get"
+    type_filters: list[str] = []
+    elements: list[str] = []
+    organize_output_by: str | None = None
+    partial_manifests: bool = False
+    downloads: int = Field(default=4, ge=1, le=16)
+
+
+class SearchSettings(_Section):
+    """``[sites.<name>.search]``: how a server is searched (``mode = "search"``).
+
+    ``plan``: ``type`` asks for all resources of a type, ``patient`` for those of some patients at a time; ``auto`` takes
+    the first unless the server refuses it.
+    """
+
+    plan: Literal["auto", "type", "patient"] = "auto"
+    count: int = Field(default=500, ge=1, le=10_000)
+    overlap_minutes: int = Field(default=5, ge=0, le=1440)
+    concurrency: int = Field(default=2, ge=1, le=8)
+    post: bool = False
+    deletions: Literal["auto", "history", "full", "none"] = "auto"
+
+
+class NotificationSettings(_Section):
+    """``[sites.<name>.notifications]``: the hospital's server tells us of changes (FHIR Subscription, rest-hook).
+
+    ``endpoint`` is the address of this service as that server reaches it.
+    """
+
+    endpoint: AnyHttpUrl
+    secret: SecretStr
+    types: list[str] | None = None
+
+
 class SiteSettings(_Section):
     """``[sites.<name>]``: one hospital's server and what is particular to it."""
 
@@ -128,7 +173,27 @@ class SiteSettings(_Section):
     push_candidates: bool = False
     auth: AuthSettings = NoAuthSettings()
     ca_file: Path | None = None
+    proxy: str | None = None
+    timeout: float = Field(default=60.0, gt=0, le=3600)
+    retry_budget: float = Field(default=3600.0, ge=0)
+    quiet_hours: list[str] = []
+    stale_after_hours: float = Field(default=26.0, gt=0)
+    bulk: BulkSettings = BulkSettings()
+    search: SearchSettings = SearchSettings()
+    notifications: NotificationSettings | None = None
     overlay: Path | None = None
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _are_spans_of_a_day(cls, value: list[str]) -> list[str]:
+        for span in value:
+            try:
+                begin, end = map(time.fromisoformat, span.split("-"))
+            except ValueError:
+                raise ValueError("spans of a day are wanted, e.g. 07:30-18:00 (Europe/Paris)") from None
+            if begin == end:
+                raise ValueError("a span that begins when it ends says nothing")
+        return value
 
     @field_validator("base_url")
     @classmethod

@@ -10,6 +10,7 @@
     |-- RemoteError                   4     no      the other side refused
     |   `-- TransientError           75     yes     the other side may answer later
     |-- BusyError                    75     yes     another run of ours holds the lock
+    |-- StorageError                 75     yes     this machine has no room, or cannot write
     `-- QuarantinedError              5     no      one named item was put aside; the rest went on
 
 Texts never hold patient content: a resource is named ``ResourceType/id``, an address without its query.
@@ -25,6 +26,7 @@ __all__ = [
     "QuarantinedError",
     "ReluthError",
     "RemoteError",
+    "StorageError",
     "TransientError",
     "UsageError",
     "worst_exit_code",
@@ -101,6 +103,23 @@ class BusyError(ReluthError):
 
     exit_code = 75
     retryable = True
+
+
+class StorageError(ReluthError):
+    """This machine cannot keep what came: no room, or no right to write. What was kept before is whole.
+
+    Args:
+        where: file or folder, without its path.
+        problem: the system's own words, e.g. ``No space left on device``.
+    """
+
+    exit_code = 75
+    retryable = True
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where
+        self.problem = problem
+        super().__init__(f"{where}: cannot be written ({problem}): make room, then run the same command again")
 
 
 class QuarantinedError(ReluthError):

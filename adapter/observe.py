@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import structlog
 
-__all__ = ["configure", "guard_patient_content", "logger", "product", "release"]
+__all__ = [
+    "configure",
+    "guard_patient_content",
+    "logger",
+    "product",
+    "release",
+    "uninterrupted",
+    "when_interruptible",
+]
 
 #: Element names of FHIR that hold what a person is or has; ids and references (``patient="Patient/1"``) may be logged.
 REFUSED_KEYS = frozenset(
@@ -44,6 +53,8 @@ REFUSED_KEYS = frozenset(
     ]
 )
 WITHHELD = "(withheld)"
+#: Libraries that would write whole addresses, with the patients in their queries, or headers.
+_SILENCED = ("asyncio", "charset_normalizer", "httpcore", "httpx", "requests", "urllib3")
 
 
 def configure(*, quiet: bool = False, json: bool | None = None) -> None:
@@ -55,6 +66,9 @@ def configure(*, quiet: bool = False, json: bool | None = None) -> None:
     """
     level = logging.WARNING if quiet else logging.INFO
     as_json = not sys.stderr.isatty() if json is None else json
+    for name in _SILENCED:
+        # Above CRITICAL: nothing comes through, whatever a handler of theirs or of ours wants.
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
@@ -118,3 +132,38 @@ def release() -> str:
 def product() -> str:
     """Name and version, as other sides are told them."""
     return f"reluth-fhir-adapter {release()}"
+
+
+# Moments that a signal has to wait for ------------------------------------------------------------------------------
+
+_depth = 0
+_waiting: list[Callable[[], None]] = []
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A block (a commit) that a signal to end waits for; for the main thread, which signals are given to.
+
+    >>> done = []
+    >>> with uninterrupted():
+    ...     when_interruptible(lambda: done.append("ended"))
+    ...     done.append("committed")
+    >>> done
+    ['committed', 'ended']
+    """
+    global _depth  # noqa: PLW0603 - signals, too, are of the process
+    _depth += 1
+    try:
+        yield
+    finally:
+        _depth -= 1
+        while not _depth and _waiting:
+            _waiting.pop(0)()
+
+
+def when_interruptible(action: Callable[[], None]) -> None:
+    """Do it now, or at the end of the block that is not to be interrupted; called by a signal's handler."""
+    if _depth:
+        _waiting.append(action)
+    else:
+        action()

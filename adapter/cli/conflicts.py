@@ -63,8 +63,8 @@ def conflicts(
 
 def _settle(room: Opened, number: int, keep: str, *, site: str | None, options: Options) -> None:
     """Settle one; what cannot be done is a usage error that says why."""
-    from adapter.service.unsettled import CHOICES, SettlementKind
-    from adapter.service.unsettled import settle as settle_one
+    from adapter.service.settling import CHOICES, SettlementKind
+    from adapter.service.settling import settle as settle_one
 
     chosen = next((choice for choice in CHOICES if choice == keep), None)
     if chosen is None:
@@ -136,7 +136,7 @@ def _print_conflicts(out: Console, found: Iterable[OpenConflict], tongue: Langua
     from rich.text import Text
 
     from adapter.service.language import load_words
-    from adapter.service.settling import said
+    from adapter.service.unsettled_listing import said
 
     names = ("conflict-number", "site", "entity", "cause", "since", "field")
     table = _table(out, "conflicts.conflicts", names, tongue)
@@ -164,7 +164,7 @@ def _print_waiting(out: Console, found: Unsettled, tongue: Language) -> None:
     from rich.text import Text
 
     from adapter.service.language import load_words
-    from adapter.service.settling import list_waiting, said
+    from adapter.service.unsettled_listing import list_waiting, said
 
     say = load_words()
     _title(out, "conflicts.waiting", tongue)
@@ -182,7 +182,7 @@ def _print_waiting(out: Console, found: Unsettled, tongue: Language) -> None:
 def _print_proposals(out: Console, found: Unsettled, tongue: Language) -> None:
     from rich.text import Text
 
-    from adapter.service.settling import outcome_words
+    from adapter.service.unsettled_listing import outcome_words
 
     table = _table(out, "conflicts.proposals", ("patient", "decided", "outcome-then", "outcome-now", "changed"), tongue)
     for one in found.proposals:

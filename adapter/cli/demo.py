@@ -17,7 +17,7 @@ import typer
 from adapter.cli.opening import Opened, settings_of
 from adapter.cli.options import Options
 from adapter.cli.output import console, data, note, progress_bars
-from adapter.cli.pull import needed_types, pull_over_http, tell
+from adapter.cli.pull import TypeBars, tell
 from adapter.cli.screen import run_screening
 from adapter.cli.serve import serve_pages
 from adapter.cli.simulate import SIMULATED_DAY
@@ -115,14 +115,14 @@ def _room(options: Options, base: Path) -> Iterator[Opened]:
 
 
 def _pull(room: Opened, feed: Path, *, options: Options) -> None:
-    from adapter.client import SiteAddress
+    from adapter.config import SiteSettings
+    from adapter.jobs import pull_site
     from adapter.service.hospital import serve_hospital
 
-    with serve_hospital(feed) as address:
+    with serve_hospital(feed) as address, progress_bars(options) as bars:
         note(options, f"2/4 pulling from its FHIR server, {address}")
-        summary = pull_over_http(
-            room, SiteAddress(address), site=_SITE, types=needed_types(room), options=options, fhir_version="4.0.1"
-        )
+        settings = room.settings.model_copy(update={"sites": {_SITE: SiteSettings(base_url=address)}})
+        summary = pull_site(room.store, settings, _SITE, progress=TypeBars(bars))
     tell(summary, Options(quiet=options.quiet))
     note(options, "3/4 screening")
 

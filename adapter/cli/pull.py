@@ -2,102 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.connect import site_address
-from adapter.cli.opening import Opened, opened
+from adapter.cli.opening import opened
 from adapter.cli.options import Options
 from adapter.cli.output import data, note, progress_bars
-from adapter.errors import ConfigurationError, UsageError
+from adapter.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from adapter.client import SiteAddress
     from adapter.sync import PullSummary
 
-__all__ = ["TypeBars", "needed_types", "pull", "pull_over_http", "tell"]
+__all__ = ["TypeBars", "pull", "tell"]
 
 _FHIR_VERSIONS = ("4.0.1", "4.3.0", "5.0.0")
 _LOCAL = "local"
 _LISTED = 10
+#: Of the words before a bar; a server's own may be a sentence.
+_WIDTH = 60
 
 
 def pull(
     ctx: typer.Context,
     site: Annotated[str | None, typer.Option(help="Site of the settings; with --from any name (local).")] = None,
     source: Annotated[Path | None, typer.Option("--from", help="Folder of <Type>.ndjson[.gz].")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Everything, not only what changed.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Everything, not only what changed; finds what was deleted.")
+    ] = False,
+    accept_deletions: Annotated[
+        bool, typer.Option("--accept-deletions", help="With --full: also where more than half of a type is gone.")
+    ] = False,
     fhir_version: Annotated[str | None, typer.Option(help="4.0.1, 4.3.0 or 5.0.0, for --from.")] = None,
 ) -> None:
-    """Bring a hospital's resources into the store: what is new, what changed; bad ones are put aside and named."""
-    from adapter.sync import FolderSource
-    from adapter.sync import pull as run_pull
+    """Bring a hospital's resources into the store: what is new, changed, deleted; bad ones are put aside and named.
 
+    A pull that was broken off goes on where it was: what was fetched is not fetched again.
+    """
     options: Options = ctx.obj
     if fhir_version is not None and fhir_version not in _FHIR_VERSIONS:
         raise UsageError(f"--fhir-version {fhir_version}: it is {', '.join(_FHIR_VERSIONS)}")
+    if accept_deletions and not full:
+        raise UsageError("--accept-deletions goes with --full")
     if source is not None:
-        folder = FolderSource(source)
-        with opened(options, make=True) as room, progress_bars(options) as bars:
-            summary = run_pull(room.store, folder, site=site or _LOCAL, full=full, progress=TypeBars(bars))
+        summary = _from_folder(options, source, site=site or _LOCAL, full=full)
+    elif site is None:
+        raise UsageError("pull --site S for a site of the settings, or pull --from DIR for a folder")
     else:
-        if site is None:
-            raise UsageError("pull --site S for a site of the settings, or pull --from DIR for a folder")
-        summary = _from_site(options, site, full=full)
+        from adapter.jobs import pull_site
+
+        with opened(options, make=True) as room, progress_bars(options) as bars:
+            summary = pull_site(
+                room.store,
+                room.settings,
+                site,
+                full=full,
+                accept_deletions=accept_deletions,
+                progress=TypeBars(bars),
+            )
     tell(summary, options)
     raise typer.Exit(summary.exit_code)
 
 
-def _from_site(options: Options, site: str, *, full: bool) -> PullSummary:
-    with opened(options, make=True) as room:
-        configured = room.settings.sites.get(site)
-        if configured is None:
-            known = ", ".join(room.settings.sites) or "none"
-            raise ConfigurationError(f"sites.{site}", f"is not in the settings (there: {known})")
-        if configured.mode != "search":
-            raise ConfigurationError(f"sites.{site}.mode", f"{configured.mode} is not in this release yet: search")
-        types = configured.types or needed_types(room)
-        address = site_address(site, configured)
-        return pull_over_http(
-            room, address, site=site, types=types, options=options, full=full, fhir_version=configured.fhir_version
-        )
-
-
-def pull_over_http(
-    room: Opened,
-    address: SiteAddress,
-    *,
-    site: str,
-    types: Collection[str],
-    options: Options,
-    full: bool = False,
-    fhir_version: str | None = None,
-) -> PullSummary:
-    """Pull a site from its FHIR server.
-
-    Raises:
-        ConfigurationError: the server speaks another FHIR version than the settings say.
-        RemoteError: it cannot be reached, or refuses.
-    """
-    from adapter.client import SiteClient
-    from adapter.sync import HttpSource
+def _from_folder(options: Options, folder: Path, *, site: str, full: bool) -> PullSummary:
+    from adapter.sync import FolderSource
     from adapter.sync import pull as run_pull
 
-    with SiteClient(address) as client, progress_bars(options) as bars:
-        stated = client.capability().fhir_version
-        if fhir_version is not None and stated != fhir_version:
-            raise ConfigurationError(f"sites.{site}.fhir_version", f"is {fhir_version}, the server states {stated}")
-        return run_pull(room.store, HttpSource(client, types), site=site, full=full, progress=TypeBars(bars))
-
-
-def needed_types(room: Opened) -> list[str]:
-    """The resource types that the settings' trials need, and no more (design 4.4)."""
-    return sorted({name for trial in room.settings.trials for name in room.trial(trial).resource_types})
+    source = FolderSource(folder)
+    with opened(options, make=True) as room, progress_bars(options) as bars:
+        return run_pull(room.store, source, site=site, full=full, progress=TypeBars(bars))
 
 
 def tell(summary: PullSummary, options: Options) -> None:
@@ -108,8 +84,9 @@ def tell(summary: PullSummary, options: Options) -> None:
         note(options, notice)
     found = summary.types.values()
     new, changed = sum(counts.new for counts in found), sum(counts.changed for counts in found)
-    read = sum(counts.read for counts in found)
-    note(options, f"site {summary.site}: {read} resources read, {new} new, {changed} changed")
+    read, deleted = sum(counts.read for counts in found), sum(counts.deleted for counts in found)
+    gone = f", {deleted} deleted" if deleted else ""
+    note(options, f"site {summary.site}: {read} resources read, {new} new, {changed} changed{gone}")
     for item in summary.quarantine[:_LISTED]:
         place = item.file or item.url or ""
         where = f"{place}:{item.line}" if item.line is not None else f"{place} {item.reference or ''}".strip()
@@ -123,15 +100,22 @@ def tell(summary: PullSummary, options: Options) -> None:
 
 
 class TypeBars:
-    """A progress bar a resource type."""
+    """A progress bar for what is fetched, and one a resource type that is stored."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
+        self._fetch: TaskID | None = None
+
+    def fetching(self, what: str, done: int, parts: int) -> None:
+        """A bar for what is fetched; the server's own words while it makes an export."""
+        if self._fetch is None:
+            self._fetch = self._bars.add_task("fetch", total=None)
+        self._bars.update(self._fetch, description=f"fetch {what}"[:_WIDTH], completed=done, total=parts or None)
 
     def start(self, type_: str) -> None:
         """A bar for the type."""
-        self._tasks[type_] = self._bars.add_task(f"pull {type_}", total=None)
+        self._tasks[type_] = self._bars.add_task(f"store {type_}", total=None)
 
     def advance(self, type_: str, resources: int) -> None:
         """So many more."""

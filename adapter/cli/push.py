@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.connect import site_address
+from adapter.jobs.connecting import site_address
 from adapter.cli.opening import Opened, opened, today
 from adapter.cli.options import Options
 from adapter.cli.output import data, line, note, progress_bars, say
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
+    from adapter.client import SiteClient
     from adapter.config import SiteSettings
     from adapter.fhir import FhirVersion
-    from adapter.sync import Preview, PushSummary, SetAside
+    from adapter.sync import Preview, Pusher, PushProgress, PushSummary, SetAside
     from mappings.entities import Study
 
-__all__ = ["push"]
+__all__ = ["push", "push_site"]
 
 _LISTED = 20
 
@@ -39,39 +40,64 @@ def push(
     ] = False,
 ) -> None:
     """Tell a hospital's server what is new or changed here, and take back what was changed there."""
-    from datetime import UTC, datetime
-
     from adapter.client import SiteClient
-    from adapter.observe import product
-    from adapter.sync import Pusher
+    from adapter.jobs.pulling import configured_site
 
     options: Options = ctx.obj
     with opened(options, make=True) as room:
-        configured = room.settings.sites.get(site)
-        if configured is None:
-            known = ", ".join(room.settings.sites) or "none"
-            raise ConfigurationError(f"sites.{site}", f"is not in the settings (there: {known})")
-        with SiteClient(site_address(site, configured)) as client:
-            version = _version(site, configured, client.capability().fhir_version)
-            if not dry_run:
-                _add_candidates(room, site, configured, options)
-            pusher = Pusher(
-                room.store,
-                client,
-                site=site,
-                trials=_studies(room, site),
-                software=product(),
-                now=lambda: datetime.now(UTC),
-            )
-            if dry_run:
-                preview = pusher.preview(version=version, full=full)
-                _show(preview, options)
-                raise typer.Exit(preview.summary.exit_code)
-            with progress_bars(options) as bars:
-                summary = pusher.push(version=version, full=full, progress=_Bars(bars))
+        configured = configured_site(room.settings, site)
+        if dry_run:
+            with SiteClient(site_address(site, configured)) as client:
+                version = _version(site, configured, client.capability().fhir_version)
+                preview = _pusher(room, client, site).preview(version=version, full=full)
+            _show(preview, options)
+            raise typer.Exit(preview.summary.exit_code)
+        with progress_bars(options) as bars:
+            summary, left = push_site(room, site, full=full, progress=_Bars(bars))
         counts = room.store.outbox.counts(site)
+    for sentence in left:
+        note(options, sentence)
     _tell(summary, options, counts=counts)
     raise typer.Exit(summary.exit_code)
+
+
+def push_site(
+    room: Opened, site: str, *, full: bool = False, progress: PushProgress | None = None
+) -> tuple[PushSummary, list[str]]:
+    """Push a site of the settings.
+
+    Returns:
+        the summary; and what was not entered into the outbox, one sentence each.
+
+    Raises:
+        ConfigurationError: the site is not in the settings, or its server speaks another FHIR version.
+        RemoteError: the server cannot be reached, or refuses before anything is looked at.
+        BusyError: another run works on this site.
+    """
+    from adapter.client import SiteClient
+    from adapter.jobs.pulling import configured_site
+
+    configured = configured_site(room.settings, site)
+    with SiteClient(site_address(site, configured)) as client:
+        version = _version(site, configured, client.capability().fhir_version)
+        left = _add_candidates(room, site, configured)
+        return _pusher(room, client, site).push(version=version, full=full, progress=progress), left
+
+
+def _pusher(room: Opened, client: SiteClient, site: str) -> Pusher:
+    from datetime import UTC, datetime
+
+    from adapter.observe import product
+    from adapter.sync import Pusher
+
+    return Pusher(
+        room.store,
+        client,
+        site=site,
+        trials=_studies(room, site),
+        software=product(),
+        now=lambda: datetime.now(UTC),
+    )
 
 
 def _version(site: str, configured: SiteSettings, stated: str) -> FhirVersion:
@@ -100,12 +126,13 @@ def _studies(room: Opened, site: str) -> dict[str, Study]:
     return found | {study.id: study for study in loaded if isinstance(study, Study)}
 
 
-def _add_candidates(room: Opened, site: str, configured: SiteSettings, options: Options) -> None:
-    """Enter the worklist's candidates into the outbox, where the site wants that."""
+def _add_candidates(room: Opened, site: str, configured: SiteSettings) -> list[str]:
+    """Enter the worklist's candidates into the outbox, where the site wants that; what is left out, one sentence each."""
     if not configured.push_candidates:
-        return
+        return []
     from adapter.screening.candidates import candidate_subjects
 
+    left: list[str] = []
     for trial_id in room.settings.trials:
         trial = room.trial(trial_id)
         subjects, listed, refused = candidate_subjects(
@@ -117,8 +144,8 @@ def _add_candidates(room: Opened, site: str, configured: SiteSettings, options: 
             site_code=configured.site_code,
         )
         room.store.entities.put_all(site, [*subjects, listed], source="worklist", by=actor())
-        for place, _, reason in refused:
-            note(options, f"{place}: a candidate is left as it is: {reason}")
+        left += [f"{place}: a candidate is left as it is: {reason}" for place, _, reason in refused]
+    return left
 
 
 def _show(preview: Preview, options: Options) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from adapter.cli.opening import opened
 from adapter.cli.options import Options
+from adapter.cli.origin import origin
 from adapter.cli.output import console, data, line, note
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _ROWS = 512
 _PRIVATE = 0o077
 
 store = typer.Typer(help="Look at the store.", rich_markup_mode=None, no_args_is_help=True)
+store.command()(origin)
 
 
 @store.command()

@@ -5,7 +5,10 @@ Nobody else speaks HTTP outward.
 
 from __future__ import annotations
 
+from adapter.client.address import SiteAddress, tls_context, without_query
+from adapter.client.auth import BasicAuth, BearerAuth, SiteAuth
 from adapter.client.capability import Capability, Lack, TypeCapability
+from adapter.client.download import Downloader, Received
 from adapter.client.errors import (
     ForeignHost,
     Issue,
@@ -15,31 +18,40 @@ from adapter.client.errors import (
     Unavailable,
     Uncertain,
     UnusableAnswer,
+    issues_of,
 )
+from adapter.client.export_request import ExportRequest
 from adapter.client.found import Found, identifier_query
-from adapter.client.retry import Clock, RetryPolicy
+from adapter.client.manifest import ExportFile, Manifest
+from adapter.client.retry import Clock, RetryPolicy, RunBudget
 from adapter.client.search import SearchEntry, SearchPage
 from adapter.client.site import SiteClient
 from adapter.client.transaction import EntryOutcome, TransactionEntry, transaction_bundle
-from adapter.client.transport import BasicAuth, BearerAuth, SiteAddress, tls_context
 
 __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Capability",
     "Clock",
+    "Downloader",
     "EntryOutcome",
+    "ExportFile",
+    "ExportRequest",
     "ForeignHost",
     "Found",
     "Issue",
     "Lack",
     "LoopingPages",
+    "Manifest",
     "NotFound",
+    "Received",
     "Refused",
     "RetryPolicy",
+    "RunBudget",
     "SearchEntry",
     "SearchPage",
     "SiteAddress",
+    "SiteAuth",
     "SiteClient",
     "TransactionEntry",
     "TypeCapability",
@@ -47,6 +59,8 @@ __all__ = [
     "Uncertain",
     "UnusableAnswer",
     "identifier_query",
+    "issues_of",
     "tls_context",
     "transaction_bundle",
+    "without_query",
 ]

@@ -78,14 +78,16 @@ class Refused(RemoteError):
         where: method, host and path.
         status: HTTP status.
         issues: of the OperationOutcome in the answer, if it held one.
+        advice: what may help, as the end of a sentence.
     """
 
-    def __init__(self, where: str, status: int, issues: tuple[Issue, ...] = ()) -> None:
+    def __init__(self, where: str, status: int, issues: tuple[Issue, ...] = (), *, advice: str = "") -> None:
         self.where = where
         self.status = status
         self.issues = issues
+        self.advice = advice
         told = f" ({', '.join(map(str, issues))})" if issues else ""
-        super().__init__(f"{where}: answered {status}{told}")
+        super().__init__(f"{where}: answered {status}{told}{'; ' if advice else ''}{advice}")
 
 
 class NotFound(Refused):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import math
 import random
+import re
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +28,9 @@ __all__ = [
     "Clock",
     "Failed",
     "RetryPolicy",
+    "RunBudget",
     "attempting",
+    "certificate_trouble",
     "is_certificate_trouble",
     "is_retryable",
     "is_surely_undone",
@@ -61,10 +65,21 @@ _UNSENT_ERRORS = (
     httpx.InvalidURL,
 )
 
+# What OpenSSL calls the alerts by which a server breaks off (RFC 8446 6.2), in words.
+_ALERTS = (
+    (re.compile(r"ALERT_(?:[A-Z]+_)?CERTIFICATE|ALERT_UNKNOWN_CA"), "the server refuses our certificate, or wants one"),
+    (
+        re.compile(r"ALERT_(?:HANDSHAKE_FAILURE|ACCESS_DENIED|PROTOCOL_VERSION)"),
+        "the server breaks off the TLS handshake",
+    ),
+)
+
 # 501 and 505: it cannot do such a thing at all. 503: it has no room for the request.
 _UNDONE_SERVER_ERRORS = frozenset({501, 503, 505})
 # 303 points to the outcome of what was done; 408 is also what proxies say of a server that is slow to answer.
 _PERHAPS_DONE = frozenset({303, 408})
+
+_MOST_DOUBLINGS = 64
 
 # Some servers send Retry-After as a moment, in seconds or milliseconds since 1970; no wait is as long as these numbers.
 _EPOCH_SECONDS_FROM = 1e9
@@ -118,6 +133,50 @@ class Attempt:
     asked: float | None = None
 
 
+class RunBudget:
+    """Seconds that a whole run may spend waiting to try again, shared by all its requests and threads.
+
+    A server that fails a little all the time would else hold a run for days, each request within its own policy.
+
+    Args:
+        seconds: in all; ``math.inf`` only counts.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._lock = threading.Lock()
+        self._left = seconds
+        self._waited = 0.0
+        self._retries = 0
+
+    def take(self, seconds: float) -> bool:
+        """Take what one wait needs, and count the retry that follows; False where less is left, and nothing is taken."""
+        with self._lock:
+            if seconds > self._left:
+                return False
+            self._left -= seconds
+            self._waited += seconds
+            self._retries += 1
+            return True
+
+    @property
+    def left(self) -> float:
+        """Seconds that may still be waited."""
+        with self._lock:
+            return self._left
+
+    @property
+    def waited(self) -> float:
+        """Seconds of waiting that were taken."""
+        with self._lock:
+            return self._waited
+
+    @property
+    def retries(self) -> int:
+        """How many attempts followed a failed one."""
+        with self._lock:
+            return self._retries
+
+
 def is_retryable(failure: int | Exception) -> bool:
     """Whether the same request may succeed later: ``failure`` is an HTTP status or what httpx raised.
 
@@ -145,14 +204,25 @@ def is_surely_undone(failure: int | Exception) -> bool:
     return isinstance(failure, _UNSENT_ERRORS)
 
 
-def is_certificate_trouble(failure: BaseException | None) -> bool:
-    """A certificate that cannot be verified now cannot be verified in a minute either."""
+def certificate_trouble(failure: BaseException | None) -> str | None:
+    """Why a TLS handshake fails, in words; None where something else failed.
+
+    A certificate that cannot be verified now cannot be verified in a minute either, by us or by the server.
+    """
     while failure is not None:
         # httpx re-raises with the text only, so that the class is lost on some paths.
         if isinstance(failure, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(failure):
-            return True
+            return "certificate not trusted"
+        for alert, words in _ALERTS:
+            if alert.search(str(failure)):
+                return words
         failure = failure.__cause__ or failure.__context__
-    return False
+    return None
+
+
+def is_certificate_trouble(failure: BaseException | None) -> bool:
+    """Whether it failed for a certificate, or another reason in the handshake that time does not mend."""
+    return certificate_trouble(failure) is not None
 
 
 def retry_after_seconds(header: str | None, *, now: datetime) -> float | None:
@@ -202,13 +272,16 @@ def wait_seconds(policy: RetryPolicy, attempt: Attempt, *, jitter: float) -> flo
     """
     if attempt.number >= policy.attempts:
         return None
-    own = min(policy.longest_wait, policy.first_wait * 2 ** (attempt.number - 1))
+    # Doubling often enough ends beyond what a float holds.
+    own = min(policy.longest_wait, policy.first_wait * 2 ** min(attempt.number - 1, _MOST_DOUBLINGS))
     asked = attempt.asked
     wait = own * jitter if asked is None else min(asked, policy.longest_asked) + policy.first_wait * jitter
     return wait if attempt.elapsed + wait <= policy.budget else None
 
 
-def attempting(policy: RetryPolicy, clock: Clock, once: Callable[[], T], *, where: str) -> T:
+def attempting(
+    policy: RetryPolicy, clock: Clock, once: Callable[[], T], *, where: str, budget: RunBudget | None = None
+) -> T:
     """Call ``once`` until it gives an answer; each `Failed` it raises costs one attempt.
 
     Args:
@@ -216,15 +289,21 @@ def attempting(policy: RetryPolicy, clock: Clock, once: Callable[[], T], *, wher
         clock: sleep, time and jitter.
         once: one attempt; anything but `Failed` that it raises goes through.
         where: method, host and path, for the log and the error.
+        budget: of the whole run; each wait is taken from it.
 
     Raises:
-        Unavailable: the attempts or the budget are used up.
+        Unavailable: the attempts, the policy's budget or the run's are used up.
     """
     began = clock.monotonic()
+    spent = False
 
     def plan(state: tenacity.RetryCallState) -> float:
         attempt = Attempt(state.attempt_number, clock.monotonic() - began, _failure(state).asked)
         wait = wait_seconds(policy, attempt, jitter=clock.jitter())
+        if wait is not None and budget is not None and not budget.take(wait):
+            nonlocal spent
+            spent = True
+            wait = None
         return math.inf if wait is None else wait
 
     def tell(state: tenacity.RetryCallState) -> None:
@@ -250,7 +329,8 @@ def attempting(policy: RetryPolicy, clock: Clock, once: Callable[[], T], *, wher
         assert isinstance(last, Failed)
         number = error.last_attempt.attempt_number
         asked = None if last.asked is None else min(last.asked, policy.longest_asked)
-        raise Unavailable(where, last.problem, attempts=number, retry_after=asked) from None
+        problem = f"{last.problem} (the run's retry_budget is used up)" if spent else last.problem
+        raise Unavailable(where, problem, attempts=number, retry_after=asked) from None
 
 
 def _failure(state: tenacity.RetryCallState) -> Failed:

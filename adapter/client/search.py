@@ -6,7 +6,7 @@ of pages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin
@@ -15,7 +15,16 @@ import msgspec
 
 from adapter.client.errors import Issue, issues_of
 
-__all__ = ["SearchEntry", "SearchPage", "next_url", "parse_searchset"]
+__all__ = [
+    "Link",
+    "SearchEntry",
+    "SearchPage",
+    "Searchset",
+    "next_link_of",
+    "next_url",
+    "parse_searchset",
+    "utc_instant",
+]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -45,6 +54,8 @@ class SearchPage:
         transaction_time: the server's time: Bundle.meta.lastUpdated, else the Date header (UTC, whole seconds), else
             None; that of a search's first page is what a bookmark may move to.
         total: Bundle.total, where the server counts.
+        next: absolute address of the next page, on an allowed host; None on the last, and where the link leads elsewhere
+            (then the search ends with the error that says so, and not with this page).
     """
 
     url: str
@@ -53,6 +64,8 @@ class SearchPage:
     issues: tuple[Issue, ...] = ()
     transaction_time: str | None = None
     total: int | None = None
+    # It may hold a patient's id.
+    next: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,9 @@ class _Entry(msgspec.Struct):
     search: _Mode | None = None
 
 
-class _Link(msgspec.Struct):
+class Link(msgspec.Struct):
+    """One link of a Bundle, as sent."""
+
     relation: object = None
     url: object = None
 
@@ -89,7 +104,7 @@ class _Bundle(msgspec.Struct):
     type: object = None
     total: object = None
     meta: _Meta | None = None
-    link: list[_Link] | None = None
+    link: list[Link] | None = None
     entry: list[_Entry] | None = None
 
 
@@ -133,11 +148,12 @@ def parse_searchset(body: bytes, *, resource_type: str) -> Searchset:
         issues=tuple(issues),
         last_updated=last_updated if isinstance(last_updated, str) else None,
         total=bundle.total if isinstance(bundle.total, int) else None,
-        next_link=_next(bundle.link or []),
+        next_link=next_link_of(bundle.link or []),
     )
 
 
-def _next(links: list[_Link]) -> str | None:
+def next_link_of(links: list[Link]) -> str | None:
+    """The address of the next page as given, None on the last."""
     for link in links:
         if link.relation == "next" and isinstance(link.url, str) and link.url:
             return link.url

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
-import msgspec
 
+from adapter.client.address import SiteAddress
+from adapter.client.bulk import BulkExport
 from adapter.client.capability import Capability, parse_capability
-from adapter.client.errors import LoopingPages, Refused, UnusableAnswer
-from adapter.client.found import Found, Head, Identifier, batches, head_of, identifier_search, version_of
-from adapter.client.retry import Clock, Failed, RetryPolicy
-from adapter.client.search import (
-    SearchPage,
-    Searchset,
-    next_url,
-    parse_searchset,
-    utc_instant,
-)
+from adapter.client.errors import NotFound, UnusableAnswer
+from adapter.client.found import Found, Head, Identifier, batches, head_of, version_of
+from adapter.client.history import HistoryEntry
+from adapter.client.retry import Clock, RetryPolicy, RunBudget
+from adapter.client.search import SearchPage
+from adapter.client.searching import Question, Searching, where_of
 from adapter.client.transaction import EntryOutcome, TransactionEntry, parse_transaction_response, transaction_bundle
-from adapter.client.transport import Body, SiteAddress, Transport, without_query
+from adapter.client.transport import Body, Traffic, Transport
 from adapter.errors import UsageError
 
 __all__ = ["SiteClient"]
@@ -32,23 +29,15 @@ __all__ = ["SiteClient"]
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 # R4 datatypes.html#id; "." and ".." would be taken for path segments.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
-_TIME_SEARCH = "_lastUpdated"
-_FORM = "application/x-www-form-urlencoded"
+LAST_UPDATED = "_lastUpdated"
 # 50 ids of 64 characters, or 10 identifiers, keep an address below the 4,000 characters that servers commonly take.
 _BATCH = 50
 _BATCH_IN_URL = 10
-# How a server says that it has no search by POST.
-_NO_POST_SEARCH = frozenset({404, 405, 501})
 # Few resources share a business identifier: one page holds a batch's.
 _COUNT = 200
 
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """One searchset, and the server's time as its header says it."""
-
-    found: Searchset
-    date: str | None
+#: Search parameters and their values.
+SearchParams = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class SiteClient:
@@ -59,6 +48,10 @@ class SiteClient:
         policy: bounds of retrying.
         clock: sleep, time and jitter of retrying.
         via: the httpx transport, where it is not the network.
+        budget: of a whole run, for waiting to try again.
+
+    Attributes:
+        root: the base URL without a slash at its end.
 
     ::
 
@@ -76,13 +69,15 @@ class SiteClient:
         policy: RetryPolicy | None = None,
         clock: Clock | None = None,
         via: httpx.BaseTransport | None = None,
+        budget: RunBudget | None = None,
     ) -> None:
         self._base_url = address.base_url
-        self._root = address.root
-        self._transport = Transport(address, policy=policy, clock=clock, via=via)
+        self.root = address.root
+        self._transport = Transport(address, policy=policy, clock=clock, via=via, budget=budget)
+        self._searching = Searching(self._transport, self.root)
         self._capability: Capability | None = None
-        # Types that this server was seen not to search by POST.
-        self._no_post_search: set[str] = set()
+        # Types are searched for in threads, and the first of them asks for all.
+        self._asking = threading.Lock()
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -98,15 +93,21 @@ class SiteClient:
         """Close all connections."""
         self._transport.close()
 
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent so far."""
+        return self._transport.traffic
+
     def capability(self) -> Capability:
         """What the server says it can do; asked once.
 
         Raises:
             RemoteError: refused, unavailable or no CapabilityStatement.
         """
-        if self._capability is None:
-            self._capability = self._transport.get(f"{self._root}/metadata", _read_capability)
-        return self._capability
+        with self._asking:
+            if self._capability is None:
+                self._capability = self._transport.get(f"{self.root}/metadata", _read_capability)
+            return self._capability
 
     def read(self, resource_type: str, resource_id: str) -> Found:
         """One resource by its id.
@@ -118,7 +119,7 @@ class SiteClient:
         """
         if not _TYPE.fullmatch(resource_type) or not _ID.fullmatch(resource_id):
             raise UsageError("a resource type and an id as FHIR knows them are wanted")
-        url = f"{self._root}/{resource_type}/{resource_id}"
+        url = f"{self.root}/{resource_type}/{resource_id}"
         return self._transport.get(url, lambda answer: _read_resource(answer, resource_id))
 
     def read_many(self, resource_type: str, ids: Iterable[str]) -> dict[str, bytes]:
@@ -134,9 +135,32 @@ class SiteClient:
         raws: dict[str, bytes] = {}
         for batch in batches(wanted, _BATCH):
             query = urlencode({"_id": ",".join(batch), "_count": str(_BATCH)}, safe=",")
-            for head, raw in self._matches(resource_type, f"{self._root}/{resource_type}?{query}"):
+            for head, raw in self._searching.matches(Question(resource_type, f"{self.root}/{resource_type}?{query}")):
                 if head.id in batch:
                     raws[head.id] = raw
+        return raws
+
+    def remaining(self, resource_type: str, ids: Iterable[str]) -> dict[str, bytes]:
+        """Of these resources, those that are still there; what is not among them is surely gone.
+
+        What a search for a list of ids does not bring is read by itself: there are servers that look at the first id
+        only, and indexes that lag behind.
+
+        Raises:
+            UsageError: no type or ids as FHIR knows them.
+            RemoteError: refused, unavailable, or an answer that says it is not whole.
+        """
+        wanted = list(dict.fromkeys(ids))
+        raws = self.read_many(resource_type, wanted)
+        stated = self.capability().of(resource_type).interactions
+        if stated and "read" not in stated:
+            return raws
+        for resource_id in wanted:
+            if resource_id not in raws:
+                try:
+                    raws[resource_id] = self.read(resource_type, resource_id).raw
+                except NotFound:
+                    continue
         return raws
 
     def find(
@@ -163,7 +187,7 @@ class SiteClient:
         if not _TYPE.fullmatch(resource_type) or not all(value for _, value in found):
             raise UsageError("a resource type as FHIR knows it, and identifiers with a value are wanted")
         for batch in batches(list(found), _BATCH):
-            for head, raw in self._identified(resource_type, batch, may_be_in_url=may_be_in_url):
+            for head, raw in self._searching.identified(resource_type, batch, may_be_in_url=may_be_in_url):
                 etag = None if head.version is None else f'W/"{head.version}"'
                 for identifier in head.identifiers.intersection(batch):
                     # Of one that came twice, the later reading holds.
@@ -209,7 +233,7 @@ class SiteClient:
         found: dict[str, Found] = {}
         for batch in batches(values, _BATCH_IN_URL):
             query = urlencode({parameter: ",".join(batch), "_count": str(_COUNT)}, safe=safe)
-            for head, raw in self._matches(resource_type, f"{self._root}/{resource_type}?{query}"):
+            for head, raw in self._searching.matches(Question(resource_type, f"{self.root}/{resource_type}?{query}")):
                 etag = None if head.version is None else f'W/"{head.version}"'
                 found[head.id] = Found(raw, etag, head.id, head.version)
         return list(found.values())
@@ -234,7 +258,15 @@ class SiteClient:
         # As it was configured, last slash included: a redirect to the other spelling would not be followed.
         return self._transport.post(self._base_url, body, lambda answer: _read_outcomes(answer, entries))
 
-    def search(self, resource_type: str, *, since: str | None = None, count: int = 500) -> Iterator[SearchPage]:
+    def search(
+        self,
+        resource_type: str,
+        *,
+        since: str | None = None,
+        count: int = 500,
+        params: SearchParams = (),
+        post: bool = False,
+    ) -> Iterator[SearchPage]:
         """All resources of a type, page by page; one may come twice, and none must be taken for the newest.
 
         Sorted by ``_lastUpdated`` where the server knows it, which makes pages skip less while records change; the
@@ -244,97 +276,81 @@ class SiteClient:
             resource_type: to search for.
             since: FHIR instant: what was updated at or after it. A server that does not know it may send all.
             count: resources wanted a page; servers may send fewer or more.
+            params: further parameters, e.g. ``{"patient": "1,2"}`` or pairs, where one comes several times.
+            post: ask by POST, so that no address holds the parameters; a query of more than 2,000 characters always is.
 
         Raises:
             RemoteError: refused, unavailable, or a page that cannot be used. What was yielded before holds, but the
                 type is incomplete.
         """
-        if not _TYPE.fullmatch(resource_type):
-            raise UsageError("a resource type as FHIR knows it is wanted")
-        params = {"_count": str(count)}
-        if since is not None:
-            params[_TIME_SEARCH] = f"ge{since}"
-        if _TIME_SEARCH in self.capability().of(resource_type).search_params:
-            params["_sort"] = _TIME_SEARCH
-        return self._pages(resource_type, f"{self._root}/{resource_type}?{urlencode(params)}")
+        _check_type(resource_type)
+        asked = [("_count", str(count)), *_restrictions(since, params)]
+        if LAST_UPDATED in self.capability().of(resource_type).search_params:
+            asked.append(("_sort", LAST_UPDATED))
+        return self._searching.pages(self._searching.question(resource_type, asked, post=post))
 
-    def _identified(
-        self, resource_type: str, batch: Sequence[Identifier], *, may_be_in_url: bool
-    ) -> Iterator[tuple[Head, bytes]]:
-        """Matches of a search for identifiers: by POST, else by GET where that is allowed."""
-        url = f"{self._root}/{resource_type}"
-        # Seen once is no leave: identifiers that must not stand in addresses are asked for by POST, or not at all.
-        if not (may_be_in_url and resource_type in self._no_post_search):
-            form = identifier_search(batch, count=_COUNT)
-            try:
-                yield from self._matches(resource_type, f"{url}/_search", form=form)
-                return
-            except Refused as refusal:
-                if not may_be_in_url or refusal.status not in _NO_POST_SEARCH:
-                    raise
-                self._no_post_search.add(resource_type)
-        for part in batches(batch, _BATCH_IN_URL):
-            yield from self._matches(resource_type, f"{url}?{identifier_search(part, count=_COUNT)}")
+    def continue_search(self, resource_type: str, next_url: str) -> Iterator[SearchPage]:
+        """The pages of a search from a page's ``next`` on, its number counted from 1 again.
 
-    def _matches(self, resource_type: str, url: str, *, form: str | None = None) -> Iterator[tuple[Head, bytes]]:
-        """Each resource of the type on all pages of a search, which must say of itself that it is whole."""
-        for page in self._pages(resource_type, url, form=form):
-            where = without_query(url, method="GET" if form is None else "POST")
-            # What is missing here would be taken for absent, and created a second time.
-            if any(issue.is_error for issue in page.issues):
-                told = ", ".join(str(issue) for issue in page.issues if issue.is_error)
-                raise UnusableAnswer(where, f"says that matches may be missing ({told})")
-            for entry in page.entries:
-                head = head_of(entry.raw)
-                if head is None or not head.id:
-                    raise UnusableAnswer(where, "an entry is no resource with an id")
-                if head.resource_type == resource_type:
-                    yield head, entry.raw
+        Raises:
+            ForeignHost: the address is not on an allowed host; nothing was sent.
+            Refused: the server does not know the address any more (often 404 or 410): search anew.
+            RemoteError: as `search`.
+        """
+        _check_type(resource_type)
+        return self._searching.onward(resource_type, next_url)
 
-    def _pages(self, resource_type: str, url: str, *, form: str | None = None) -> Iterator[SearchPage]:
-        """The pages of a search; the first is asked for by POST where there is a form."""
+    def count(
+        self, resource_type: str, *, since: str | None = None, params: SearchParams = (), post: bool = False
+    ) -> int | None:
+        """How many resources a search finds, without reading them; None where the server does not say.
 
-        def read(answer: httpx.Response) -> _Read:
-            return _read_searchset(answer, resource_type)
+        Raises:
+            RemoteError: refused, unavailable, or no answer to a search.
+        """
+        _check_type(resource_type)
+        # R4 search.html#summary
+        asked = [*_restrictions(since, params), ("_summary", "count")]
+        page = next(self._searching.pages(self._searching.question(resource_type, asked, post=post)))
+        return None if any(issue.is_error for issue in page.issues) else page.total
 
-        seen: set[str] = set()
-        while True:
-            if form is not None and not seen:
-                body = Body(form.encode(), _FORM, prefer="handling=strict")
-                answered = self._transport.post(url, body, read, repeatable=True)
-            else:
-                answered = self._transport.get(url, read)
-            seen.add(url)
-            found = answered.found
-            yield SearchPage(
-                url=without_query(url).removeprefix("GET "),
-                number=len(seen),
-                entries=found.entries,
-                issues=found.issues,
-                transaction_time=found.last_updated or utc_instant(answered.date),
-                total=found.total,
-            )
-            if found.next_link is None:
-                return
-            url = self._onward(found.next_link, url, seen)
+    def history(self, resource_type: str, since: str | None = None, *, count: int = 500) -> Iterator[HistoryEntry]:
+        """The versions of all resources of a type, deletions among them, in no order that may be relied on.
 
-    def _onward(self, link: str, url: str, seen: set[str]) -> str:
-        try:
-            onward = next_url(link, page=url, root=self._root)
-            urlsplit(onward)
-        except ValueError:
-            raise UnusableAnswer(without_query(url), "the next link is no address") from None
-        self._transport.check(onward, told_by=url)
-        if onward in seen:
-            raise LoopingPages(without_query(url))
-        return onward
+        Args:
+            resource_type: whose.
+            since: FHIR instant: versions made at or after it.
+            count: versions wanted a page.
+
+        Raises:
+            UsageError: no type as FHIR knows it.
+            Refused: the server keeps no such history.
+            RemoteError: unavailable, or an answer that says it is not whole.
+        """
+        _check_type(resource_type)
+        asked = [("_count", str(count))] + ([] if since is None else [("_since", since)])
+        return (entry for page in self._searching.history(resource_type, asked) for entry in page.entries)
+
+    def bulk(self) -> BulkExport:
+        """Bulk Data export from this server."""
+        return BulkExport(self._transport, self.root)
+
+
+def _check_type(resource_type: str) -> None:
+    if not _TYPE.fullmatch(resource_type):
+        raise UsageError("a resource type as FHIR knows it is wanted")
+
+
+def _restrictions(since: str | None, params: SearchParams) -> list[tuple[str, str]]:
+    further = list(params.items() if isinstance(params, Mapping) else params)
+    return further if since is None else [(LAST_UPDATED, f"ge{since}"), *further]
 
 
 def _read_capability(answer: httpx.Response) -> Capability:
     try:
         return parse_capability(answer.content)
     except ValueError as error:
-        raise UnusableAnswer(_where(answer), str(error)) from None
+        raise UnusableAnswer(where_of(answer), str(error)) from None
 
 
 def _read_resource(answer: httpx.Response, resource_id: str) -> Found:
@@ -347,22 +363,4 @@ def _read_outcomes(answer: httpx.Response, entries: Sequence[TransactionEntry]) 
     try:
         return parse_transaction_response(answer.content, sent=entries)
     except ValueError as error:
-        raise UnusableAnswer(_where(answer), str(error)) from None
-
-
-def _read_searchset(answer: httpx.Response, resource_type: str) -> _Read:
-    try:
-        found = parse_searchset(answer.content, resource_type=resource_type)
-    except msgspec.DecodeError:
-        if "html" in answer.headers.get("Content-Type", ""):
-            # A login page or a proxy's notice: asking again brings the same.
-            raise UnusableAnswer(_where(answer), "a web page instead of a Bundle") from None
-        # Cut off, most likely: a connection closed early looks like the end where no length was announced.
-        raise Failed("answered with what is not whole JSON") from None
-    except ValueError as error:
-        raise UnusableAnswer(_where(answer), str(error)) from None
-    return _Read(found, answer.headers.get("Date"))
-
-
-def _where(answer: httpx.Response) -> str:
-    return without_query(str(answer.request.url), method=answer.request.method)
+        raise UnusableAnswer(where_of(answer), str(error)) from None

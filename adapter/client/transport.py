@@ -1,22 +1,23 @@
-"""In: a site's address and a URL. Out: the answer to a GET or POST, from an allowed host or not at all.
+"""In: a site's address and a URL. Out: the answer to a GET, POST or DELETE, from an allowed host or not at all.
 
-Every request of this product goes through `Transport`: allow-list, redirects, time limits and retries are here. A host
-that is not on the list gets no request, and so no token. A write is sent again only where it surely was not done.
+Every request of this product goes through `Transport`, but for tokens (`smart`) and files (`download`): allow-list,
+redirects, time limits and retries are here. A host that is not on the list gets no request, and so no token. A write is
+sent again only where it surely was not done.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import ssl
-from collections.abc import Callable, Generator, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
-from httpx import BasicAuth
 
+from adapter.client.address import SiteAddress, opened_client, origin_of, parsed_url, without_query
+from adapter.client.auth import HttpxAuth
 from adapter.client.errors import (
     ForeignHost,
     NotFound,
@@ -29,15 +30,15 @@ from adapter.client.retry import (
     Clock,
     Failed,
     RetryPolicy,
+    RunBudget,
     attempting,
-    is_certificate_trouble,
+    certificate_trouble,
     is_retryable,
     is_surely_undone,
     retry_after_seconds,
 )
-from adapter.errors import ConfigurationError
 
-__all__ = ["BasicAuth", "BearerAuth", "Body", "SiteAddress", "Transport", "tls_context", "without_query"]
+__all__ = ["Body", "Traffic", "Transport", "require_allowed"]
 
 # Both write whole addresses, and a query may hold a patient's id.
 for _noisy in ("httpx", "httpcore"):
@@ -46,71 +47,37 @@ for _noisy in ("httpx", "httpcore"):
 T = TypeVar("T")
 
 FHIR_JSON = "application/fhir+json"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 15.4: the others may turn a POST into a GET, which would then be taken for its answer.
 _REDIRECTS_OF_A_POST = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _GONE = frozenset({404, 410})
-_OK = 200
+_OK = frozenset({200})
 _ERRORS_FROM = 400
+#: A searchset or a manifest is a few MiB; a few KiB packed can hold gigabytes.
+LARGEST_ANSWER = 128 * 2**20
+#: How the content came, and not what it is.
+_OF_THE_WAY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-class BearerAuth(httpx.Auth):
-    """A fixed bearer token on every request."""
+class Traffic:
+    """Requests counted, from any thread; redirects and a second try with a new token belong to their request.
 
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Put the token into the Authorization header."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        yield request
-
-
-@dataclass(frozen=True, slots=True)
-class SiteAddress:
-    """Where a site's FHIR server is, and how it is reached.
-
-    Args:
-        base_url: FHIR base URL, http or https, without query.
-        hosts: further ``host`` or ``host:port`` that links may lead to.
-        auth: None, `httpx.BasicAuth`, `BearerAuth`, or any `httpx.Auth` that refreshes its token.
-        tls: None trusts the system's authorities; see `tls_context` for a hospital's own.
-        timeout: seconds to connect, and between two parts of an answer.
+    Attributes:
+        sent: all of them.
+        retried: those that followed a failed one.
     """
 
-    base_url: str
-    hosts: tuple[str, ...] = ()
-    auth: httpx.Auth | None = None
-    tls: ssl.SSLContext | None = None
-    timeout: float = 60.0
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.sent = 0
+        self.retried = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what is not the address of a FHIR server.
-
-        Raises:
-            ConfigurationError: no absolute http(s) URL, or one with a query, a fragment or a password in it.
-        """
-        url = _parsed(self.base_url)
-        if url is None or url.scheme not in {"http", "https"} or not url.host:
-            raise ConfigurationError("base_url", "an absolute http or https URL is wanted")
-        if url.query or url.fragment or url.userinfo or "?" in self.base_url:
-            raise ConfigurationError("base_url", "no query, fragment or password may stand in it")
-        for host in self.hosts:
-            named = _parsed(f"{url.scheme}://{host}")
-            if named is None or not named.host or named.userinfo or set(host) & set("/?#"):
-                raise ConfigurationError("hosts", "a host or host:port is wanted, without scheme and path")
-
-    @property
-    def root(self) -> str:
-        """The base URL without a slash at its end."""
-        return self.base_url.rstrip("/")
-
-    def allowed(self) -> frozenset[str]:
-        """The origins that requests may go to: base_url's, and its scheme at each further host."""
-        scheme = self.base_url.partition(":")[0].lower()
-        return frozenset(_origin(url) for url in (self.base_url, *(f"{scheme}://{host}" for host in self.hosts)))
+    def count(self, *, again: bool) -> None:
+        """One more."""
+        with self._lock:
+            self.sent += 1
+            self.retried += again
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +109,7 @@ class _Request:
     headers: Mapping[str, str]
     content: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
+    wanted: Collection[int] = _OK
 
     @property
     def where(self) -> str:
@@ -149,13 +117,17 @@ class _Request:
 
 
 class Transport:
-    """A connection pool to one site; close it, or use it as a context manager.
+    """A connection pool to one site, for any number of threads; close it, or use it as a context manager.
 
     Args:
         address: the site.
         policy: bounds of retrying.
         clock: sleep, time and jitter of retrying.
         via: the httpx transport, where it is not the network.
+        budget: of the whole run; each wait for another attempt is taken from it.
+
+    Attributes:
+        traffic: what was sent so far.
     """
 
     def __init__(
@@ -165,22 +137,17 @@ class Transport:
         policy: RetryPolicy | None = None,
         clock: Clock | None = None,
         via: httpx.BaseTransport | None = None,
+        budget: RunBudget | None = None,
     ) -> None:
         self.address = address
-        self._policy = policy or RetryPolicy()
-        self._clock = clock or Clock()
+        self.policy = policy or RetryPolicy()
+        self.clock = clock or Clock()
+        self.budget = budget
+        self.traffic = Traffic()
         self._allowed = address.allowed()
-        self._client = httpx.Client(
-            auth=address.auth,
-            verify=address.tls or True,
-            timeout=httpx.Timeout(address.timeout),
-            headers={"Accept": FHIR_JSON, "User-Agent": "reluth-fhir-adapter"},
-            # Followed by hand: httpx asks the other host first and only then lets one look.
-            follow_redirects=False,
-            # A proxy of the hospital's network is used for all but this machine.
-            trust_env=not _is_loopback(httpx.URL(address.base_url).host),
-            transport=via,
-        )
+        self._client = opened_client(address, via=via)
+        if address.auth is not None:
+            self._client.auth = HttpxAuth(address.auth)
 
     def __enter__(self) -> Self:
         """The transport itself."""
@@ -196,22 +163,40 @@ class Transport:
         """Close all connections."""
         self._client.close()
 
-    def get(self, url: str, read: Callable[[httpx.Response], T], *, accept: str = FHIR_JSON) -> T:
+    def get(
+        self,
+        url: str,
+        read: Callable[[httpx.Response], T],
+        *,
+        accept: str = FHIR_JSON,
+        headers: Mapping[str, str] | None = None,
+        wanted: Collection[int] = _OK,
+    ) -> T:
         """GET ``url`` and give what ``read`` makes of the answer, trying again as the policy allows.
 
         Args:
             url: absolute.
-            read: makes the result of an answer 200; raises `Failed` where it looks cut off, to be tried again.
+            read: makes the result of a wanted answer; raises `Failed` where it looks cut off, to be tried again.
             accept: media type asked for.
+            headers: further ones.
+            wanted: statuses that ``read`` is given.
 
         Raises:
             ForeignHost: the URL, or a redirect from it, leads to a host that is not allowed; nothing was sent there.
             Refused: 4xx, or a redirect that leads nowhere.
             Unavailable: no usable answer within the attempts.
         """
-        return self._ask(_Request("GET", url, {"Accept": accept}), read)
+        return self._ask(_Request("GET", url, {"Accept": accept, **(headers or {})}, wanted=wanted), read)
 
-    def post(self, url: str, body: Body, read: Callable[[httpx.Response], T], *, repeatable: bool = False) -> T:
+    def post(
+        self,
+        url: str,
+        body: Body,
+        read: Callable[[httpx.Response], T],
+        *,
+        repeatable: bool = False,
+        wanted: Collection[int] = _OK,
+    ) -> T:
         """POST ``body`` to ``url`` and give what ``read`` makes of the answer.
 
         Sent again, as the policy allows, only after what surely left nothing done: no connection, 425, 429, 503. A
@@ -220,8 +205,10 @@ class Transport:
         Args:
             url: absolute.
             body: to send.
-            read: makes the result of an answer 200; raises `Failed` or `UnusableAnswer` where it cannot.
-            repeatable: it is a read (a search): it is sent again as a GET would be, and never ends `Uncertain`.
+            read: makes the result of a wanted answer; raises `Failed` or `UnusableAnswer` where it cannot.
+            repeatable: it is a read (a search), or doing it twice does no harm: it is sent again as a GET would be, and
+                never ends `Uncertain`.
+            wanted: statuses that ``read`` is given.
 
         Raises:
             ForeignHost: the URL, or a redirect from it, leads to a host that is not allowed; nothing was sent there.
@@ -231,7 +218,28 @@ class Transport:
             Uncertain: it may have been done: the connection broke, 408, another 5xx, or an answer that cannot be read.
         """
         headers = {"Accept": FHIR_JSON} | body.headers()
-        return self._ask(_Request("POST", url, headers, body.content, repeatable), read)
+        return self._ask(_Request("POST", url, headers, body.content, repeatable, wanted), read)
+
+    def once(self, url: str, *, method: str = "GET", accept: str = FHIR_JSON, again: bool = False) -> httpx.Response:
+        """One request without a body, not tried again: the answer, whatever its status.
+
+        For what may be answered in more ways than done and not done: who asks decides what to do next.
+
+        Args:
+            url: absolute.
+            method: one that may be repeated: GET or DELETE.
+            accept: media type asked for.
+            again: it follows a failed one.
+
+        Raises:
+            ForeignHost: the URL, or a redirect from it, leads to a host that is not allowed; nothing was sent there.
+            UnusableAnswer: no answer, and another attempt would bring none either; too many redirects.
+            Failed: no answer, which another attempt may mend.
+        """
+        request = _Request(method, url, {"Accept": accept})
+        self._allow(url, where=without_query(self.address.base_url, method=method))
+        self.traffic.count(again=again)
+        return self._answer(request)
 
     def check(self, url: str, *, told_by: str) -> None:
         """Refuse an address that is not allowed, before anything is sent to it.
@@ -242,26 +250,29 @@ class Transport:
         self._allow(url, where=without_query(told_by))
 
     def _allow(self, url: str, *, where: str) -> None:
-        parsed = _parsed(url)
-        if parsed is None or parsed.userinfo or _origin(url) not in self._allowed:
-            raise ForeignHost(where, _origin(url))
+        require_allowed(url, self._allowed, where=where)
 
     def _ask(self, request: _Request, read: Callable[[httpx.Response], T]) -> T:
         self._allow(request.url, where=without_query(self.address.base_url, method=request.method))
-        return attempting(self._policy, self._clock, lambda: self._once(request, read), where=request.where)
+        again = False
+
+        def once() -> T:
+            nonlocal again
+            self.traffic.count(again=again)
+            again = True
+            return self._once(request, read)
+
+        return attempting(self.policy, self.clock, once, where=request.where, budget=self.budget)
 
     def _once(self, request: _Request, read: Callable[[httpx.Response], T]) -> T:
         where = request.where
-        try:
-            answer = self._follow(request)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unanswered(request, error) from None
+        answer = self._answer(request)
         status = answer.status_code
         known = request.repeatable or is_surely_undone(status)
         if known and is_retryable(status):
-            asked = retry_after_seconds(answer.headers.get("Retry-After"), now=self._clock.now())
+            asked = retry_after_seconds(answer.headers.get("Retry-After"), now=self.clock.now())
             raise Failed(f"answered {status}", asked)
-        if status != _OK:
+        if status not in request.wanted:
             issues = issues_of(answer.content)
             if not known:
                 raise Uncertain(where, f"answered {status}", status=status, issues=issues)
@@ -275,12 +286,18 @@ class Transport:
                 raise
             raise Uncertain(where, error.problem, status=status) from None
 
+    def _answer(self, request: _Request) -> httpx.Response:
+        try:
+            return self._follow(request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _unanswered(request, error) from None
+
     def _follow(self, request: _Request) -> httpx.Response:
         """Send it, following redirects within the allow-list."""
         followed = _REDIRECTS if request.method == "GET" else _REDIRECTS_OF_A_POST
         url = request.url
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._client.request(request.method, url, content=request.content, headers=request.headers)
+            answer = self._sent(request, url)
             target = answer.headers.get("Location")
             if answer.status_code not in followed or target is None:
                 return answer
@@ -289,59 +306,42 @@ class Transport:
             url = onward
         raise UnusableAnswer(without_query(url, method=request.method), f"redirects more than {_MOST_REDIRECTS} times")
 
+    def _sent(self, request: _Request, url: str) -> httpx.Response:
+        """Send it once, and read the answer as far as it is one that can be meant."""
+        pieces: list[bytes] = []
+        size = 0
+        with self._client.stream(request.method, url, content=request.content, headers=request.headers) as answer:
+            for piece in answer.iter_bytes():
+                size += len(piece)
+                if size > LARGEST_ANSWER:
+                    problem = f"an answer of more than {LARGEST_ANSWER >> 20} MiB"
+                    raise (UnusableAnswer if request.repeatable else Uncertain)(request.where, problem)
+                pieces.append(piece)
+        headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _OF_THE_WAY]
+        return httpx.Response(answer.status_code, headers=headers, content=b"".join(pieces), request=answer.request)
+
+
+def require_allowed(url: str, allowed: Collection[str], *, where: str) -> None:
+    """Refuse an address that is not on the allow-list.
+
+    Args:
+        url: absolute.
+        allowed: origins.
+        where: what told of it, for the error.
+
+    Raises:
+        ForeignHost: another host, port or scheme, or a name and password within.
+    """
+    parsed = parsed_url(url)
+    if parsed is None or parsed.userinfo or origin_of(url) not in allowed:
+        raise ForeignHost(where, origin_of(url))
+
 
 def _unanswered(request: _Request, error: httpx.HTTPError | httpx.InvalidURL) -> Exception:
     """What a request that got no whole answer ends with."""
     # The class alone: texts of httpx may quote the address with its query.
-    trouble = "certificate not trusted" if is_certificate_trouble(error) else type(error).__name__
+    trouble = certificate_trouble(error) or type(error).__name__
     problem = f"no answer ({trouble})"
     if not (request.repeatable or is_surely_undone(error)):
         return Uncertain(request.where, problem)
     return Failed(problem) if is_retryable(error) else UnusableAnswer(request.where, problem)
-
-
-def without_query(url: str, *, method: str = "GET") -> str:
-    """``GET host/path``: what may stand in messages and logs; a query may hold a patient's id.
-
-    >>> without_query("https://fhir.example.org/r4/Observation?patient=42")
-    'GET https://fhir.example.org/r4/Observation'
-    """
-    parsed = _parsed(url)
-    return f"{method} {_origin(url)}{parsed.path if parsed else ''}"
-
-
-def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Trust in the authorities of a PEM file, and in no others.
-
-    Raises:
-        ConfigurationError: it cannot be read, or holds no certificate.
-    """
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        raise ConfigurationError("ca_file", "a readable PEM file of certificates is wanted") from None
-
-
-def _parsed(url: str) -> httpx.URL | None:
-    """An address as httpx will read it: a check by another parser could let pass what this one sends elsewhere."""
-    try:
-        return httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        return None
-
-
-def _origin(url: str) -> str:
-    """Scheme, host and port, the default port left out; never name and password."""
-    parsed = _parsed(url)
-    if parsed is None:
-        return "an unreadable address"
-    host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
-    port = "" if parsed.port in {None, _DEFAULT_PORTS.get(parsed.scheme)} else f":{parsed.port}"
-    return f"{parsed.scheme}://{host}{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -15,9 +15,9 @@ import msgspec
 
 from adapter.criteria import Outcome, Stage, Trial
 from adapter.fhir import PARIS
+from adapter.screening.hospital_records import RecordState
 from adapter.screening.listed import Listed, listed
 from adapter.store import Decision, PatientResources, Store
-from adapter.store.verdict_history import first_verdicts
 from mappings.elements import REFERENCE_SYSTEM
 from mappings.entities import Candidate, CandidateList, EntityError, EventKind, Identifier, Subject, SubjectEvent
 from mappings.subject import event_for
@@ -85,6 +85,9 @@ def candidate_subjects(
             number, stored = known.candidate(store, person)
             if not person.is_on_list and not _has_human_event(stored):
                 continue
+            if person.is_deleted and stored is None:
+                # Who it was the hospital no longer says: a subject loaded by the hospital's number may be theirs.
+                continue
             subject, reasons = _told(person, stored, study=trial.id, site=code, number=number)
             refused.extend(Refused(site, person.patient, reason) for reason in reasons)
             if subject is None:
@@ -107,6 +110,7 @@ class _Person:
     number: the hospital's own number, or the literal reference.
     identifiers: everything that a loaded subject may name the person by.
     found: the day of the first verdict.
+    is_deleted: the hospital has deleted the record, and with it what names the person.
     """
 
     site: str
@@ -116,6 +120,7 @@ class _Person:
     identifiers: frozenset[Identifier]
     found: date
     is_candidate: bool
+    is_deleted: bool
     events: tuple[SubjectEvent, ...]
     faults: tuple[str, ...]
 
@@ -140,7 +145,7 @@ def _people(store: Store, trial: Trial, *, site: str, identifier_system: str | N
     """Everybody with a verdict, by patient."""
     found = listed(store, trial, Stage.REGISTRATION, site=site)
     merges = store.lake.merges(site)
-    first = _by_person(first_verdicts(store, trial.id, Stage.REGISTRATION, site=site).items(), merges)
+    first = _by_person(store.first_verdicts(trial.id, Stage.REGISTRATION, site=site).items(), merges)
     decided = _by_person(((one.patient, one) for one in store.decision_history(trial.id, site=site)), merges)
     numbers = _Numbers(store, site, identifier_system, patients=[one.patient for one in found])
     statuses = {state.id: state.research_subject_status for state in trial.states}
@@ -158,6 +163,7 @@ def _people(store: Store, trial: Trial, *, site: str, identifier_system: str | N
                 identifiers=identifiers,
                 found=_day(min(first.get(one.patient, [one.screened_at]))),
                 is_candidate=one.candidate and not _fails_for_good(one),
+                is_deleted=one.record is RecordState.DELETED,
                 events=events,
                 faults=faults,
             )
@@ -291,7 +297,7 @@ def _told(
             study=study,
             site=site,
             number=number,
-            patient=person.number,
+            patient=_number(person, stored),
             events=_from(found, stored.events) if stored is not None else _from(found, ()),
         )
     except EntityError as error:
@@ -300,10 +306,15 @@ def _told(
         place = sum(1 for one in subject.events if one.on <= event.on)
         events = (*subject.events[:place], event, *subject.events[place:])
         try:
-            subject = Subject(study=study, site=site, number=number, patient=person.number, events=events)
+            subject = Subject(study=study, site=site, number=number, patient=_number(person, stored), events=events)
         except EntityError as error:
             reasons.append(str(error))
     return subject, reasons
+
+
+def _number(person: _Person, stored: Subject | None) -> Identifier:
+    """The person's number: of a deleted record the one that was told before, for nothing else names them any more."""
+    return stored.patient if stored is not None and person.is_deleted else person.number
 
 
 def _from(found: str, events: tuple[SubjectEvent, ...]) -> tuple[SubjectEvent, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.criteria import Outcome, Stage, Trial
+from adapter.screening.hospital_records import deleted_people
 from adapter.screening.listed import listed
 from adapter.store import Store
 from adapter.terminology.unmapped import Unmapped
@@ -124,5 +125,6 @@ def read_funnel(
 
 
 def _persons(store: Store, site: str) -> int:
-    merged = store.lake.merges(site)
-    return sum(1 for patient in store.lake.patients(site) if patient not in merged)
+    # Resources of a deleted record may be there still; the person is not.
+    others = store.lake.merges(site).keys() | deleted_people(store, site)
+    return sum(1 for patient in store.lake.patients(site) if patient not in others)

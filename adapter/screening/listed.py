@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from adapter.criteria import Outcome, Stage, Trial, Truth
+from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people, inactive_people
 from adapter.store import Decision, Store
 
 __all__ = ["CLOSED_STATES", "Listed", "listed"]
@@ -25,6 +27,7 @@ class Listed:
         verdict: the object of the contract.
         passed: ids of the criteria that pass, in registry order; likewise ``failed`` and ``open``.
         decision: the standing decision of a person, None where there is none.
+        record: what the hospital says of the record itself; the verdict of a deleted one is marked, whenever it was made.
     """
 
     site: str
@@ -35,6 +38,7 @@ class Listed:
     failed: tuple[str, ...]
     open: tuple[str, ...]
     decision: Decision | None
+    record: RecordState = RecordState.ACTIVE
 
     @property
     def on(self) -> date:
@@ -66,7 +70,8 @@ def listed(store: Store, trial: Trial, stage: Stage, *, site: str | None = None)
     """Everybody with a saved verdict at a stage, ordered by site and patient.
 
     A person is one entry whatever the number of records: who was merged into another since stands under that record's
-    verdict, or under their own until the next screening has one. Decisions go with the person.
+    verdict, or under their own until the next screening has one. Decisions go with the person, and stay when the hospital
+    deletes the record: that shows at once, not with the next screening.
     """
     decisions: dict[tuple[str, str], Decision] = {}
     merges = {name: store.lake.merges(name) for name in store.lake.sites()}
@@ -85,7 +90,20 @@ def listed(store: Store, trial: Trial, stage: Stage, *, site: str | None = None)
         if person not in found or person[1] == saved.patient:
             verdict = msgspec.json.decode(saved.content)
             found[person] = _listed(verdict, trial, at=saved.screened_at, decision=decisions.get(person))
-    return sorted(found.values(), key=lambda one: (one.site, one.patient))
+    return sorted(_with_records(store, found), key=lambda one: (one.site, one.patient))
+
+
+def _with_records(store: Store, found: dict[tuple[str, str], Listed]) -> Iterable[Listed]:
+    """The same people, with what the hospital says of their records."""
+    for name in sorted({name for name, _ in found}):
+        people = {person: one for (site, person), one in found.items() if site == name}
+        deleted = deleted_people(store, name)
+        inactive = inactive_people(store, name, people.keys() - deleted)
+        for person, one in people.items():
+            if person in deleted:
+                yield replace(one, record=RecordState.DELETED, verdict=as_deleted(one.verdict))
+            else:
+                yield replace(one, record=RecordState.INACTIVE) if person in inactive else one
 
 
 def _listed(verdict: dict[str, Any], trial: Trial, *, at: datetime, decision: Decision | None) -> Listed:

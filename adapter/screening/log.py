@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TextIO
@@ -74,7 +74,9 @@ class LogRow:
 
 def read_log(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> list[LogRow]:
     """The screening log: every person who has been a candidate, ordered by site and number."""
-    rows = [_row(store, person) for person in listed(store, trial, stage, site=site)]
+    people = listed(store, trial, stage, site=site)
+    first = {name: _first_ids(store, trial, stage, name) for name in {person.site for person in people}}
+    rows = [_row(store, person, first[person.site]) for person in people]
     return sorted(rows, key=lambda row: (row.site, row.number))
 
 
@@ -98,10 +100,20 @@ def screening_number(site: str, key: str) -> str:
     return f"{site.upper()}-{base64.b32encode(digest[:5]).decode()}"
 
 
-def _row(store: Store, person: Listed) -> LogRow:
+def _first_ids(store: Store, trial: Trial, stage: Stage, site: str) -> dict[str, str]:
+    """By surviving patient the id under which the person was first found: a merger must not give them another number."""
+    merges = store.lake.merges(site)
+    found: dict[str, str] = {}
+    for old, _ in sorted(store.first_verdicts(trial.id, stage, site=site).items(), key=lambda item: (item[1], item[0])):
+        found.setdefault(merges.get(old, old), old)
+    return found
+
+
+def _row(store: Store, person: Listed, first: Mapping[str, str]) -> LogRow:
     decision = person.decision
+    known_as = first.get(person.patient, person.patient)
     return LogRow(
-        number=screening_number(person.site, store.patient_key(person.site, person.patient)),
+        number=screening_number(person.site, store.patient_key(person.site, known_as)),
         site=person.site,
         screened_on=person.on,
         eligible=_eligible(person),

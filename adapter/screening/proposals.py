@@ -16,8 +16,7 @@ import msgspec
 from adapter.criteria import Outcome, Stage, Trial, Truth
 from adapter.fhir import PARIS
 from adapter.screening.listed import Listed, listed
-from adapter.store import Decision, Store
-from adapter.store.verdict_history import KeptVerdict, verdict_history
+from adapter.store import Decision, KeptVerdict, Store
 
 __all__ = ["DISAGREES", "NOT_A_CANDIDATE", "Proposal", "proposals"]
 
@@ -108,7 +107,7 @@ def _histories(
     for old, survivor in store.lake.merges(site).items():
         if survivor in wanted:
             wanted[survivor].append(old)
-    kept = verdict_history(store, trial.id, stage, site=site, patients=[one for ids in wanted.values() for one in ids])
+    kept = store.verdict_history(trial.id, stage, site=site, patients=[one for ids in wanted.values() for one in ids])
     return {
         person: sorted((one for name in ids for one in kept.get(name, ())), key=lambda one: one.first_at)
         for person, ids in wanted.items()

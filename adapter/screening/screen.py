@@ -2,6 +2,7 @@
 
 Candidates only, unless asked for everybody: narrow by set queries, read the few records back raw, evaluate exactly.
 What is saved is what a person works with, the verdicts of candidates; other patients' are given out and forgotten.
+Whose record the hospital has deleted is not evaluated: the last verdict is kept, and a copy of it that says so.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Protocol
 
 import msgspec
 
-from adapter.criteria import PatientVerdict, Stage, Trial, evaluate, reference_date
+from adapter.criteria import Outcome, PatientVerdict, Stage, Trial, evaluate, reference_date
 from adapter.errors import UsageError
 from adapter.fhir import PatientRecord, needed_references, person_of
+from adapter.screening.hospital_records import RECORD_DELETED, as_deleted, deleted_people
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.spool import Spool
 from adapter.store import PatientResources, Store, StoredVerdict
@@ -136,18 +138,25 @@ def screen(store: Store, trial: Trial, site: Site, asked: Asked) -> Screening:
 
 def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _Tally) -> Iterator[PatientVerdict]:
     merges = store.lake.merges(site.id)
+    deleted = deleted_people(store, site.id)
     added = {merges.get(patient, patient) for patient in store.added_candidates(site.id, trial=trial.id)}
-    before = {
-        merges.get(saved.patient, saved.patient) for saved in store.latest_verdicts(trial.id, asked.stage, site=site.id)
-    }
+    before: set[str] = set()
+    to_mark: list[StoredVerdict] = []
+    for saved in store.latest_verdicts(trial.id, asked.stage, site=site.id):
+        person = merges.get(saved.patient, saved.patient)
+        before.add(person)
+        if person in deleted and (asked.patients is None or person in asked.patients):
+            to_mark.append(saved)
     # A record in quarantine may be the only sign of a candidate: who has one is looked at exactly.
     held_back = {merges.get(patient, patient) for patient in _held_back(store, site.id)}
     wanted = _wanted(store, trial, site, asked=asked, extra=added | before | held_back)
     show_all = asked.everyone or asked.patients is not None
     keeper = _Keeper(store, asked, known=before)
-    evaluator = _Evaluator(store, trial, site, asked=asked, added=added)
+    evaluator = _Evaluator(store, trial, site, asked=asked, added=added, deleted=deleted)
+    # Who is asked for by name is told about; nobody else hears of a record that is no more.
+    passed_over = deleted if asked.patients is None else frozenset()
     with Spool(store.folder / "tmp") as spool:
-        records = store.lake.records(site.id, wanted)
+        records = (one for one in store.lake.records(site.id, wanted) if one.patient not in passed_over)
         while batch := list(islice(records, _BATCH)):
             for resources, verdict, input_hash in evaluator.batch(batch, tally):
                 keeper.add(verdict, input_hash)
@@ -155,6 +164,8 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
                     spool.add(resources.patient, _encode(verdict))
             if asked.progress is not None:
                 asked.progress(tally.evaluated, None if wanted is None else len(wanted))
+        for saved in to_mark:
+            keeper.mark_deleted(saved)
         keeper.flush()
         for content in spool:
             yield _decode(content)
@@ -176,8 +187,11 @@ def _wanted(store: Store, trial: Trial, site: Site, *, asked: Asked, extra: set[
 class _Evaluator:
     """Records in, verdicts out, with the shared resources (Medication, ResearchStudy) that they refer to."""
 
-    def __init__(self, store: Store, trial: Trial, site: Site, *, asked: Asked, added: set[str]) -> None:
-        self._store, self._trial, self._site, self._asked, self._added = store, trial, site, asked, added
+    def __init__(
+        self, store: Store, trial: Trial, site: Site, *, asked: Asked, added: set[str], deleted: Collection[str]
+    ) -> None:
+        self._store, self._trial, self._site, self._asked = store, trial, site, asked
+        self._added, self._deleted = added, deleted
         self._held_back = _held_back(store, site.id)
         self._documents = hashlib.sha256(repr((trial.id, trial.version, _plainly(site))).encode()).digest()
 
@@ -206,7 +220,20 @@ class _Evaluator:
     def _verdict(self, patient: str, record: PatientRecord) -> PatientVerdict:
         asked = self._asked
         on = asked.on or reference_date(self._trial, record, asked.stage) or asked.today
-        return evaluate(self._trial, record, site=self._site, stage=asked.stage, on=on, added=patient in self._added)
+        added = patient in self._added
+        verdict = evaluate(self._trial, record, site=self._site, stage=asked.stage, on=on, added=added)
+        if patient not in self._deleted:
+            return verdict
+        return replace(
+            verdict,
+            candidate=False,
+            candidate_because=(),
+            outcome=Outcome.INELIGIBLE,
+            outcome_reason=RECORD_DELETED,
+            permanent=False,
+            flips_on=None,
+            to_order=(),
+        )
 
     def _hash(self, person: PatientResources, others: list[bytes]) -> str:
         found = hashlib.sha256(self._documents)
@@ -259,9 +286,10 @@ class _Keeper:
 
     def add(self, verdict: PatientVerdict, input_hash: str) -> None:
         """Keep a verdict, if it is one to keep."""
-        if not self._save or not (verdict.candidate or verdict.patient in self._known):
+        # Of a deleted record the verdict on what it said is kept, not one on what it left behind.
+        if verdict.outcome_reason == RECORD_DELETED or not (verdict.candidate or verdict.patient in self._known):
             return
-        self._waiting.append(
+        self._keep(
             StoredVerdict(
                 site=verdict.site,
                 patient=verdict.patient,
@@ -274,6 +302,26 @@ class _Keeper:
                 input_hash=input_hash,
             )
         )
+
+    def mark_deleted(self, saved: StoredVerdict) -> None:
+        """Keep the verdict of a record that was deleted since once more, marked; the one before it stays as it was."""
+        content = msgspec.json.decode(saved.content)
+        if content["outcome_reason"] == RECORD_DELETED:
+            return
+        self._keep(
+            msgspec.structs.replace(
+                saved,
+                screened_at=self._at,
+                run=self._run,
+                content=msgspec.json.encode(as_deleted(content)).decode(),
+                input_hash=hashlib.sha256(f"{RECORD_DELETED}:{saved.input_hash}".encode()).hexdigest(),
+            )
+        )
+
+    def _keep(self, verdict: StoredVerdict) -> None:
+        if not self._save:
+            return
+        self._waiting.append(verdict)
         if len(self._waiting) >= _SAVE_BATCH:
             self.flush()
 

@@ -149,8 +149,8 @@ def _because(verdict: Mapping[str, Any], trial: Trial, words: Words, *, resource
         )
         return [*found, words.phrase("listed-because", signals=words.listing(signals))]
     found.append(words.phrase("not-listed", patient=_name(verdict), trial=trial.acronym))
-    if verdict["outcome_reason"] == "deceased":
-        return [*found, words.phrase("not-listed-deceased")]
+    if verdict["outcome_reason"] is not None:
+        return [*found, words.phrase(f"not-listed-{verdict['outcome_reason']}")]
     found.append(words.phrase("not-listed-no-signal", resources=resources))
     for signal in trial.signals:
         codes = [coding.rpartition("|")[2] for coding in signal.codes]

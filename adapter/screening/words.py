@@ -1,4 +1,4 @@
-"""In: a code of the contract and a language. Out: the words for it, from ``mappings/words/screening.yaml``.
+"""In: a code of the contract and a language. Out: the words for it, from ``mappings/words/screening.yaml``, or another document.
 
 Pages, command line and log say the same thing the same way because they all ask here.
 """
@@ -18,7 +18,7 @@ from adapter.errors import DocumentError, UsageError
 __all__ = ["LANGUAGES", "Words", "words"]
 
 LANGUAGES = ("en", "fr")
-_FILE = "words/screening.yaml"
+_SCREENING = "words/screening.yaml"
 
 
 class Words:
@@ -26,12 +26,14 @@ class Words:
 
     Args:
         lang: ``en`` or ``fr``.
-        document: the parsed ``mappings/words/screening.yaml``.
+        document: the parsed document.
+        file: its name, for errors.
     """
 
-    def __init__(self, lang: str, document: Mapping[str, Any]) -> None:
+    def __init__(self, lang: str, document: Mapping[str, Any], file: str = _SCREENING) -> None:
         self.lang = lang
         self._document = document
+        self._file = file
 
     def of(self, group: str, code: str, **values: object) -> str:
         """The words for ``code`` of ``group``, its braces filled in.
@@ -41,10 +43,10 @@ class Words:
         """
         entry = self._document.get(group, {}).get(code)
         if entry is None:
-            raise DocumentError(_FILE, f"/{group}", f"has no entry {code}")
+            raise DocumentError(self._file, f"/{group}", f"has no entry {code}")
         text = entry.get(self.lang) if isinstance(entry, Mapping) else None
         if not isinstance(text, str):
-            raise DocumentError(_FILE, f"/{group}/{code}", f"has no {self.lang} text")
+            raise DocumentError(self._file, f"/{group}/{code}", f"has no {self.lang} text")
         return text.format(**values) if values else text
 
     def codes(self, group: str) -> tuple[str, ...]:
@@ -100,9 +102,13 @@ class Words:
         return f"{', '.join(found[:limit])} +{len(found) - limit}"
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def words(lang: str) -> Words:
+@lru_cache
+def words(lang: str, file: str = _SCREENING) -> Words:
     """The words of a language.
+
+    Args:
+        lang: ``en`` or ``fr``.
+        file: document of ``mappings``, e.g. ``words/check.yaml``.
 
     Raises:
         UsageError: there is no such language.
@@ -110,15 +116,15 @@ def words(lang: str) -> Words:
     """
     if lang not in LANGUAGES:
         raise UsageError(f"language {lang}: there are {' and '.join(LANGUAGES)}")
-    return Words(lang, _document())
+    return Words(lang, _document(file), file)
 
 
-@lru_cache(maxsize=1)
-def _document() -> Mapping[str, Any]:
+@lru_cache
+def _document(file: str = _SCREENING) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(files("mappings").joinpath(_FILE).read_text(encoding="utf-8"))
+        document = yaml.safe_load(files("mappings").joinpath(file).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise DocumentError(_FILE, "", f"cannot be read ({type(error).__name__})") from error
+        raise DocumentError(file, "", f"cannot be read ({type(error).__name__})") from error
     if not isinstance(document, dict):
-        raise DocumentError(_FILE, "", "is not a mapping")
+        raise DocumentError(file, "", "is not a mapping")
     return document

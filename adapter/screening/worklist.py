@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from adapter.criteria import Outcome, Stage, Trial
+from adapter.screening.hospital_records import RECORD_DELETED, RecordState
 from adapter.screening.listed import Listed, listed
 from adapter.screening.words import Words
 from adapter.store import Store
@@ -50,6 +51,7 @@ class WorklistRow:
         to_attest: those of ``missing`` that only a person's word is missing for; for who is ready, also what data decided
             and an investigator has still to sign.
         flips_on: first day on which time alone changes a verdict.
+        record: what the hospital says of the record: in use, set inactive, or deleted.
     """
 
     site: str
@@ -71,6 +73,7 @@ class WorklistRow:
     to_order: tuple[dict[str, Any], ...]
     flips_on: date | None
     to_attest: tuple[str, ...] = ()
+    record: RecordState = RecordState.ACTIVE
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -99,26 +102,45 @@ class WorklistRow:
             "at_screening_visit": list(self.at_visit),
             "to_order": list(self.to_order),
             "flips_on": None if self.flips_on is None else str(self.flips_on),
+            "record": str(self.record),
         }
 
 
 def read_worklist(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> list[WorklistRow]:
-    """The worklist of a trial: all candidates of the last screening, and whoever a person has decided on.
+    """The worklist of a trial: all candidates of the last screening, and whoever a person has decided on or added.
+
+    Of whom a person has put a hand to nobody goes without a word: who is no candidate any more, or whose record the hospital
+    has deleted, stands at the end with what became of them.
 
     Returns:
         ordered by what to do next: eligible; ready for the investigator; information missing, fewest first; not now,
         first to change first; not eligible for good; decided; no longer a candidate.
     """
+    people = listed(store, trial, stage, site=site)
+    added = {name: _added(store, trial, name) for name in {person.site for person in people if _is_deleted(person)}}
     rows = [
         _row(store, trial, person)
-        for person in listed(store, trial, stage, site=site)
-        if person.candidate or person.decision is not None
+        for person in people
+        if person.candidate
+        or person.decision is not None
+        or (_is_deleted(person) and person.patient in added[person.site])
     ]
     return sorted(rows, key=_place)
 
 
+def _is_deleted(person: Listed) -> bool:
+    return person.record is RecordState.DELETED
+
+
+def _added(store: Store, trial: Trial, site: str) -> set[str]:
+    merges = store.lake.merges(site)
+    return {merges.get(patient, patient) for patient in store.added_candidates(site, trial=trial.id)}
+
+
 def next_step(row: WorklistRow, trial: Trial, words: Words) -> str:
     """What to do next about a row, in words."""
+    if row.outcome_reason == RECORD_DELETED:
+        return words.of("steps", RECORD_DELETED)
     match row.bin:
         case Bin.READY:
             return words.of("steps", "ready", what=words.listing(row.to_attest or row.missing or row.at_visit, limit=6))
@@ -136,6 +158,11 @@ def standing(row: WorklistRow, trial: Trial, words: Words) -> str:
     """What stands out about a row: what fails, else what is missing, else what the visit will settle."""
     if row.outcome_reason:
         return words.of("outcome_reasons", row.outcome_reason)
+    told = _standing(row, trial, words)
+    return words.phrase("record-inactive", more=told) if row.record is RecordState.INACTIVE else told
+
+
+def _standing(row: WorklistRow, trial: Trial, words: Words) -> str:
     if row.failed:
         return _labels(row.failed, trial, words)
     if row.bin in (Bin.READY, Bin.ELIGIBLE):
@@ -190,6 +217,7 @@ def _row(store: Store, trial: Trial, person: Listed) -> WorklistRow:
         to_order=tuple(verdict["to_order"]),
         flips_on=None if verdict["flips_on"] is None else date.fromisoformat(verdict["flips_on"]),
         to_attest=tuple(to_attest),
+        record=person.record,
     )
 
 

@@ -1,4 +1,4 @@
-"""In: a one-time token offered at /login, or a session cookie. Out: a new session, or whether the session still holds.
+"""In: a one-time token offered at /login, or a session cookie. Out: a new session, or whether the session still holds; and who acts.
 
 Without accounts, whoever reads the terminal that started the service may enter, once: the token is exchanged for a
 random session that lives on the server only. Neither the token nor a session is ever kept or compared in the clear.
@@ -6,6 +6,7 @@ random session that lives on the server only. Neither the token nor a session is
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import hmac
 import secrets
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
 
-__all__ = ["LOOPBACK_HOSTS", "SESSION_COOKIE", "SESSION_SECONDS", "Access", "host_allowed"]
+__all__ = ["LOOPBACK_HOSTS", "SESSION_COOKIE", "SESSION_SECONDS", "Access", "host_allowed", "service_actor"]
 
 SESSION_COOKIE = "reluth_session"
 SESSION_SECONDS = 12 * 60 * 60
@@ -73,6 +74,15 @@ def host_allowed(header: str, *, extra: Iterable[str] = ()) -> bool:
     if port is not None and not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
         return False
     return name in LOOPBACK_HOSTS or name in {_bracketed(host.lower()) for host in extra}
+
+
+def service_actor() -> str:
+    """Who acts by the pages: without accounts, whoever runs the service on this machine."""
+    try:
+        return f"service:{getpass.getuser()}"
+    except (KeyError, OSError):
+        # No entry in the password file (containers).
+        return "service"
 
 
 def _split(header: str) -> tuple[str, str | None]:

@@ -12,7 +12,7 @@ from adapter.criteria import Stage
 from adapter.service.desk import Desk
 from adapter.service.shapes import FunnelCounts, Health, PatientFile, Problem, Runs, TrialTexts, Worklist
 
-__all__ = ["KEY_PATTERN", "api_router", "desk_of", "health_router", "problem"]
+__all__ = ["KEY_PATTERN", "PROBLEM_JSON", "api_router", "desk_of", "health_router", "problem", "problems_of"]
 
 PROBLEM_JSON = "application/problem+json"
 KEY_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -22,6 +22,8 @@ _TITLES = {
     403: ("Forbidden", "The one-time link is wrong or was used before."),
     404: ("Not Found", "There is nothing at this address."),
     405: ("Method Not Allowed", "This address does not answer to this method."),
+    409: ("Conflict", "It has changed meanwhile, or cannot be done this way."),
+    413: ("Content Too Large", "The body is longer than what is taken at once."),
     415: ("Unsupported Media Type", "This address does not take content of that type."),
     422: ("Unprocessable Content", "A parameter of the request is not valid."),
     500: ("Internal Server Error", "A defect of the service; its log says where."),
@@ -29,10 +31,15 @@ _TITLES = {
 }
 
 
-def problem(status: int) -> JSONResponse:
-    """A refusal in words that hold nothing of the request."""
-    title, detail = _TITLES.get(status, ("Error", "The request was refused."))
-    content = Problem(title=title, status=status, detail=detail).model_dump()
+def problem(status: int, detail: str | None = None) -> JSONResponse:
+    """A refusal as problem details (RFC 9457).
+
+    Args:
+        status: of HTTP.
+        detail: a sentence that holds no patient content; else the usual one of the status, which holds nothing of the request.
+    """
+    title, usual = _TITLES.get(status, ("Error", "The request was refused."))
+    content = Problem(title=title, status=status, detail=detail or usual).model_dump()
     return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON)
 
 
@@ -42,7 +49,8 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may refuse with, for its OpenAPI document."""
     return {status: {"model": Problem, "description": _TITLES[status][0]} for status in statuses}
 
 
@@ -51,7 +59,7 @@ AtStage = Annotated[Stage, Query(description="Stage of the trial.")]
 Key = Annotated[str, Path(pattern=KEY_PATTERN, description="Random key of a patient, from the worklist.")]
 
 health_router = APIRouter(tags=["health"])
-api_router = APIRouter(prefix="/api", tags=["screening"], responses=_problems(401, 422))
+api_router = APIRouter(prefix="/api", tags=["screening"], responses=problems_of(401, 422))
 
 
 @health_router.get("/healthz", summary="Whether the service lives", operation_id="health")
@@ -83,7 +91,7 @@ def worklist(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> Worklist:
     "/patients/{key}",
     summary="One patient's verdicts",
     operation_id="patient",
-    responses=_problems(404),
+    responses=problems_of(404),
 )
 def patient(desk: AnyDesk, key: Key, stage: AtStage = Stage.REGISTRATION) -> PatientFile:
     """The last verdict at a stage, with the standing decision."""
@@ -106,7 +114,7 @@ def runs(desk: AnyDesk) -> Runs:
 
 
 @api_router.get(
-    "/trials/{trial_id}", summary="A trial's criteria and words", operation_id="trial", responses=_problems(404)
+    "/trials/{trial_id}", summary="A trial's criteria and words", operation_id="trial", responses=problems_of(404)
 )
 def trial(desk: AnyDesk, trial_id: Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]) -> TrialTexts:
     """The trial as its document tells it."""

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from adapter.service.api import PROBLEM_JSON, desk_of
-from adapter.service.crossing import FOREIGN_DETAIL, FORM_FIELD, ForeignRequest, form_token, from_here, token_holds
+from adapter.service.access import service_actor
+from adapter.service.api import desk_of, problem, problems_of
+from adapter.service.crossing import FORM_FIELD, ForeignRequest, form_token, from_here, token_holds
 from adapter.service.desk import Desk
 from adapter.service.language import LANGUAGES, Language, choose_language, load_words
 from adapter.service.pages import page
-from adapter.service.settling import list_unsettled
-from adapter.service.shapes import Problem
-from adapter.service.unsettled import CHOICES, Keep, Settled, SettlementKind, SettleRequest, Unsettled, service_actor
+from adapter.service.settling import CHOICES, Keep, Settled, SettlementKind, SettleRequest
+from adapter.service.unsettled import Unsettled
+from adapter.service.unsettled_listing import list_unsettled
 
 __all__ = ["conflicts_api", "conflicts_pages"]
 
 _HOME = "/conflicts"
 _TOLD = frozenset({SettlementKind.DONE, SettlementKind.GONE, SettlementKind.CHANGED, SettlementKind.IMPOSSIBLE})
 _NUMBER = Path(ge=1, description="Number of a conflict.")
-_REFUSALS = {
-    401: ("Unauthorized", "Open the one-time link that the service printed when it started."),
-    403: ("Forbidden", FOREIGN_DETAIL),
-    404: ("Not Found", "There is no conflict by this number."),
-    409: ("Conflict", "It was settled meanwhile, has changed since it was seen, or cannot be settled this way."),
-    415: ("Unsupported Media Type", "A change is asked for as application/json."),
-    422: ("Unprocessable Content", "A parameter of the request is not valid."),
-}
 
 AnyDesk = Annotated[Desk, Depends(desk_of)]
 Number = Annotated[int, _NUMBER]
@@ -107,16 +100,6 @@ def _notice(desk: Desk, number: int, told: str, language: Language) -> tuple[str
 # JSON ---------------------------------------------------------------------------------------------------------------
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem, "description": _REFUSALS[status][0]} for status in statuses}
-
-
-def _refused(status: int, detail: str | None = None) -> JSONResponse:
-    title, usual = _REFUSALS[status]
-    content = Problem(title=title, status=status, detail=detail or usual).model_dump()
-    return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON)
-
-
 def _json_only(request: Request) -> None:
     # A form of somebody else's page can send text without asking first, and no JSON.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -124,7 +107,7 @@ def _json_only(request: Request) -> None:
 
 
 @conflicts_api.get(
-    "/conflicts", summary="What a person has to settle", operation_id="conflicts", responses=_problems(401, 422)
+    "/conflicts", summary="What a person has to settle", operation_id="conflicts", responses=problems_of(401, 422)
 )
 def conflicts(desk: AnyDesk, site: Annotated[str | None, Query(description="Of one site only.")] = None) -> Unsettled:
     """Open conflicts with what both sides say, entries held or refused, proposals of a re-screen."""
@@ -137,7 +120,7 @@ def conflicts(desk: AnyDesk, site: Annotated[str | None, Query(description="Of o
     operation_id="settle_conflict",
     dependencies=[Depends(from_here), Depends(_json_only)],
     response_model=Settled,
-    responses=_problems(401, 403, 404, 409, 415, 422),
+    responses=problems_of(401, 403, 404, 409, 415, 422),
 )
 def settle_conflict(desk: AnyDesk, number: Number, wish: SettleRequest) -> Settled | JSONResponse:
     """Choose the side that holds; the next push carries it out."""
@@ -146,4 +129,4 @@ def settle_conflict(desk: AnyDesk, number: Number, wish: SettleRequest) -> Settl
     if made.kind is SettlementKind.DONE and made.conflict is not None:
         one = made.conflict
         return Settled(number=number, site=one.site, kind=one.kind, key=one.key, kept=wish.keep, by=by)
-    return _refused(404 if made.kind is SettlementKind.UNKNOWN else 409, made.problem)
+    return problem(404 if made.kind is SettlementKind.UNKNOWN else 409, made.problem)

@@ -11,12 +11,11 @@ import hmac
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from adapter.service.access import SESSION_COOKIE
-from adapter.service.api import PROBLEM_JSON
+from adapter.service.api import problem
 from adapter.service.pages import page
-from adapter.service.shapes import Problem
 
 __all__ = [
     "FOREIGN_DETAIL",
@@ -89,8 +88,7 @@ def token_holds(request: Request, offered: str) -> bool:
 def refuse_foreign(request: Request, _error: Exception) -> Response:
     """The answer to a `ForeignRequest`: problem details for programs, a page for people; of the record nothing."""
     if request.url.path.startswith("/api/"):
-        content = Problem(title="Forbidden", status=_FORBIDDEN, detail=FOREIGN_DETAIL).model_dump()
-        return JSONResponse(content, status_code=_FORBIDDEN, media_type=PROBLEM_JSON)
+        return problem(_FORBIDDEN, FOREIGN_DETAIL)
     return page(request, "refusal.html", refusal="foreign", status=_FORBIDDEN)
 
 

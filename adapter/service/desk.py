@@ -21,6 +21,7 @@ from adapter.errors import DocumentError, ReluthError
 from adapter.observe import logger
 from adapter.screening import Funnel, WorklistRow, read_funnel, read_worklist
 from adapter.screening.unread import unmapped_of
+from adapter.service.settling import Keep, Settlement, settle
 from adapter.service.shapes import (
     FunnelCounts,
     PatientFile,
@@ -33,7 +34,7 @@ from adapter.service.shapes import (
     Verdict,
     Worklist,
 )
-from adapter.service.unsettled import Keep, Settlement, Unsettled, read_proposals, read_unsettled, settle
+from adapter.service.unsettled import Unsettled, read_proposals, read_unsettled
 from adapter.store import Conflict, Decision, RunInfo, Store
 from adapter.terminology.unmapped import Unmapped
 
@@ -155,7 +156,7 @@ class Desk:
         return next((one for one in self._store.outbox.conflicts(closed=True) if one.number == number), None)
 
     def settle(self, number: int, *, keep: Keep, by: str, seen: str | None) -> Settlement:
-        """Settle a conflict; see `unsettled.settle`."""
+        """Settle a conflict; see `settling.settle`."""
         return settle(self._store, number, keep=keep, by=by, seen=seen)
 
     def proposed(self, stage: Stage, *, site: str | None = None) -> frozenset[str]:

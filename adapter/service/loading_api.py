@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from adapter.config import Settings
 from adapter.errors import BusyError, UsageError
 from adapter.loading import Content, Form, LoadReport, load, target_of, template
-from adapter.service.api import PROBLEM_JSON
+from adapter.service.access import service_actor
+from adapter.service.api import problem, problems_of
 from adapter.service.crossing import from_here
-from adapter.service.shapes import Problem
 from adapter.store import Store
 
 __all__ = ["MOST_BYTES", "loading_router"]
@@ -23,18 +23,7 @@ __all__ = ["MOST_BYTES", "loading_router"]
 MOST_BYTES = 20 * 1024 * 1024
 #: None of them can be sent by the form of another page: a browser asks first (Fetch, CORS-safelisted request-header).
 _FORMS = {"text/csv": Form.CSV, "application/json": Form.JSON, "application/x-ndjson": Form.NDJSON}
-#: Without accounts nobody is known by name; who may be here has read the terminal of the service.
-_BY = "service"
 _FILE = "body"
-_TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Content",
-    503: "Service Unavailable",
-}
 
 Kind = Literal["study", "subjects", "labs", "infusions"]
 AnyKind = Annotated[Kind, Path(description="What is loaded.")]
@@ -78,14 +67,14 @@ def loading_router(settings: Settings) -> APIRouter:
     Args:
         settings: store and sites.
     """
-    router = APIRouter(prefix="/api/load", tags=["loading"], responses=_problems(401, 422))
+    router = APIRouter(prefix="/api/load", tags=["loading"], responses=problems_of(401, 422))
 
     @router.post(
         "/{kind}",
         summary="Bring trial entities in",
         operation_id="load",
         response_model=Loaded,
-        responses=_problems(400, 403, 413, 415, 503),
+        responses=problems_of(400, 403, 413, 415, 503),
         dependencies=[Depends(from_here)],
         openapi_extra=_BODY,
     )
@@ -94,22 +83,22 @@ def loading_router(settings: Settings) -> APIRouter:
         form = _FORMS.get(request.headers.get("content-type", "").partition(";")[0].strip().lower())
         if form is None or (kind == "study" and form is Form.CSV):
             wanted = ", ".join(name for name in _FORMS if kind != "study" or name != "text/csv")
-            return _problem(415, f"The body is sent as {wanted}.")
+            return problem(415, f"The body is sent as {wanted}.")
         body = await _body(request)
         if body is None:
-            return _problem(413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken at once.")
+            return problem(413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken at once.")
 
         def run() -> LoadReport:
             with Store.open(settings.store.path, settings.store.database) as store:
                 target = target_of(settings, store, site=site)
-                return load(store, Content(kind, body, _FILE, form), target=target, by=_BY, correct=correct)
+                return load(store, Content(kind, body, _FILE, form), target=target, by=service_actor(), correct=correct)
 
         try:
             report = await run_in_threadpool(run)
         except UsageError as error:
-            return _problem(400, f"{error}.")
+            return problem(400, f"{error}.")
         except BusyError:
-            return _problem(503, "Somebody else loads the same at this moment; nothing was kept. Try again.")
+            return problem(503, "Somebody else loads the same at this moment; nothing was kept. Try again.")
         return JSONResponse(Loaded.model_validate(report, from_attributes=True).model_dump())
 
     @router.get(
@@ -140,15 +129,6 @@ async def _body(request: Request) -> bytes | None:
         if len(found) > MOST_BYTES:
             return None
     return bytes(found)
-
-
-def _problem(status: int, detail: str) -> JSONResponse:
-    content = Problem(title=_TITLES[status], status=status, detail=detail).model_dump()
-    return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON)
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem, "description": _TITLES[status]} for status in statuses}
 
 
 _TEXT = {"schema": {"type": "string"}}

@@ -1,226 +1,121 @@
-"""In: what waits for a person, and a language. Out: what the page shows of it; the settling itself is in unsettled.py."""
+"""In: the store, the side that a person chose. Out: the conflict settled and entered into the audit trail, or why it is not.
+
+The pages, the API and the command line settle by it, so that all three do the same.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
-from adapter.criteria import Trial
-from adapter.screening import words
-from adapter.screening.proposals import NOT_A_CANDIDATE
-from adapter.service.language import Language, load_words
-from adapter.service.listing import patient_name
-from adapter.service.unsettled import (
-    Keep,
-    OpenConflict,
-    OpenProposal,
-    SiteCounts,
-    Unsettled,
-    WaitingEntry,
-    counts_by_site,
-)
+from adapter.errors import UsageError
+from adapter.service.shapes import Shape
+from adapter.store import Conflict, Store
+from adapter.sync.settling import settle_conflict
 
 __all__ = [
-    "FieldLine",
-    "ListedConflict",
-    "ListedProposal",
-    "Shown",
-    "UnsettledListing",
-    "WaitingGroup",
-    "WaitingLine",
-    "WaitingSite",
-    "list_unsettled",
-    "list_waiting",
-    "outcome_words",
-    "said",
+    "CHOICES",
+    "Keep",
+    "SettleRequest",
+    "Settled",
+    "Settlement",
+    "SettlementKind",
+    "choices_of",
+    "seen_of",
+    "settle",
 ]
 
-#: Of one reason at one site; the JSON lists them all.
-_ENTRIES_SHOWN = 10
+Keep = Literal["ours", "hospital"]
+CHOICES: tuple[Keep, ...] = ("ours", "hospital")
+#: Where not both sides can be kept: of several resources one has to go at the hospital first; what cannot be read cannot
+#: become ours.
+_CHOICES_OF: dict[str, tuple[Keep, ...]] = {"duplicate": (), "unreadable": ("ours",)}
+#: Columns of the audit trail and of a conflict.
+_SUBJECT_LENGTH = 255
+_ACTOR_LENGTH = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A value as people read it; ``block`` has lines of its own."""
+class SettleRequest(Shape):
+    """Which side holds; with ``seen`` only if the conflict is still what was seen."""
 
-    text: str
-    block: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FieldLine:
-    """A field and what each side says, None where it says nothing."""
-
-    path: str
-    ours: Shown | None
-    hospital: Shown | None
+    keep: Keep
+    seen: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListedConflict:
-    """One conflict; ``means`` tells what each choice does."""
+class Settled(Shape):
+    """A conflict that was settled."""
 
-    conflict: OpenConflict
-    kind: str
-    cause: str
-    means: tuple[str, ...]
-    choices: tuple[Keep, ...]
-    fields: tuple[FieldLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingLine:
-    """One entity that the hospital does not have."""
-
+    number: int
+    site: str
     kind: str
     key: str
-    detail: str
+    kept: Keep
+    by: str
+
+
+class SettlementKind(StrEnum):
+    """What became of a wish to settle a conflict."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"
+    GONE = "gone"
+    CHANGED = "changed"
+    IMPOSSIBLE = "impossible"
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingGroup:
-    """Entities that wait for the same reason."""
+class Settlement:
+    """What became of it; ``problem`` is a sentence in English where it is not done."""
 
-    state: str
-    count: int
-    reason: str
-    to_do: str
-    lines: tuple[WaitingLine, ...]
-    more: int
+    kind: SettlementKind
+    conflict: Conflict | None = None
+    problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingSite:
-    """What waits at one site."""
+def choices_of(cause: str) -> tuple[Keep, ...]:
+    """Which sides a conflict of this cause can be settled by.
 
-    site: str
-    count: int
-    groups: tuple[WaitingGroup, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedProposal:
-    """One proposal."""
-
-    proposal: OpenProposal
-    name: str
-    decided: str
-    then: str
-    now: str
-    changed: tuple[tuple[str, str], ...]
-    since: str
+    >>> choices_of("both-changed"), choices_of("duplicate")
+    (('ours', 'hospital'), ())
+    """
+    return _CHOICES_OF.get(cause, CHOICES)
 
 
-@dataclass(frozen=True, slots=True)
-class UnsettledListing:
-    """The page."""
+def settle(store: Store, number: int, *, keep: Keep, by: str, seen: str | None = None) -> Settlement:
+    """Settle a conflict as a person decided, and enter it into the audit trail.
 
-    conflicts: tuple[ListedConflict, ...]
-    waiting: tuple[WaitingSite, ...]
-    proposals: tuple[ListedProposal, ...]
-    waiting_count: int
-    sites: tuple[SiteCounts, ...]
-
-
-def list_unsettled(found: Unsettled, trial: Trial, language: Language) -> UnsettledListing:
-    """What waits for a person, in a reader's language."""
-    return UnsettledListing(
-        conflicts=tuple(_listed(one, language) for one in found.conflicts),
-        waiting=list_waiting(found, language),
-        proposals=tuple(_proposal(one, trial, language) for one in found.proposals),
-        waiting_count=len(found.waiting),
-        sites=tuple(counts_by_site(found)),
-    )
-
-
-def list_waiting(found: Unsettled, language: Language) -> tuple[WaitingSite, ...]:
-    """What is held or refused, by site and reason, of each reason the first few."""
-    by_site = ((site, list(of)) for site, of in groupby(found.waiting, key=lambda one: one.site))
-    return tuple(WaitingSite(site, len(entries), _groups(entries, language)) for site, entries in by_site)
-
-
-def said(group: str, code: str, language: Language) -> str:
-    """The words for a code: of a ``cause``, a ``reason``, what is ``todo``, a ``kind``; one without words is shown itself."""
-    known = load_words()
-    key = f"conflicts.{group}-{code}"
-    if known.has(key):
-        return known.say(key, language)
-    other = f"conflicts.{group}-other"
-    return known.say(other, language, code=code) if known.has(other) else code
-
-
-def outcome_words(code: str | None, language: Language) -> str:
-    """An outcome; that somebody is no candidate any more; or that none is known."""
-    if code is None:
-        return load_words().say("conflicts.not-known", language)
-    say = words(language)
-    return say.phrase("no-candidate") if code == NOT_A_CANDIDATE else say.outcome(code)
-
-
-def _listed(one: OpenConflict, language: Language) -> ListedConflict:
-    known = load_words()
-    means = []
-    for choice in one.choices or ("none",):
-        own = f"conflicts.means-{choice}-{one.cause}"
-        key = own if known.has(own) else f"conflicts.means-{choice}"
-        means.append(known.say(key, language))
-    return ListedConflict(
-        conflict=one,
-        kind=said("kind", one.kind, language),
-        cause=said("cause", one.cause, language),
-        means=tuple(means),
-        choices=tuple(one.choices),
-        fields=tuple(FieldLine(field.path, _shown(field.ours), _shown(field.hospital)) for field in one.fields),
-    )
-
-
-def _shown(value: str | None) -> Shown | None:
-    """A JSON text as people read it; numbers keep their digits."""
-    if value is None:
-        return None
+    Args:
+        store: open.
+        number: the conflict's.
+        keep: the side that holds.
+        by: who decided.
+        seen: the state of the conflict that they saw; None to settle whatever stands.
+    """
+    conflict = next((one for one in store.outbox.conflicts(closed=True) if one.number == number), None)
+    if conflict is None:
+        return Settlement(SettlementKind.UNKNOWN, problem=f"conflict {number}: there is none by this number")
+    if conflict.closed_at is not None:
+        return Settlement(SettlementKind.GONE, conflict, f"conflict {number}: it was settled meanwhile")
+    if seen is not None and seen != seen_of(conflict):
+        problem = f"conflict {number}: it has changed since it was looked at; look again"
+        return Settlement(SettlementKind.CHANGED, conflict, problem)
     try:
-        if value.startswith(("{", "[")):
-            return Shown(msgspec.json.format(value, indent=2), block=True)
-        return Shown(json.loads(value) or value if value.startswith('"') else value, block=False)
-    except (ValueError, msgspec.DecodeError):
-        return Shown(value, block=False)
+        settle_conflict(store, number, keep=keep, by=by[:_ACTOR_LENGTH])
+    except UsageError as error:
+        closed = number not in {one.number for one in store.outbox.conflicts(site=conflict.site)}
+        # Between the look and the settling somebody else was faster; else this cause cannot be settled so.
+        return Settlement(SettlementKind.GONE if closed else SettlementKind.IMPOSSIBLE, conflict, str(error))
+    subject = f"{conflict.site}/{conflict.kind}/{conflict.key}"
+    store.audit(by[:_ACTOR_LENGTH], "settle", subject=subject[:_SUBJECT_LENGTH], detail=f"kept {keep}")
+    return Settlement(SettlementKind.DONE, conflict)
 
 
-def _groups(entries: Sequence[WaitingEntry], language: Language) -> tuple[WaitingGroup, ...]:
-    groups: dict[tuple[str, str], list[WaitingEntry]] = {}
-    for entry in entries:
-        groups.setdefault((entry.state, entry.reason), []).append(entry)
-    return tuple(
-        WaitingGroup(
-            state=state,
-            count=len(members),
-            reason=said("reason", reason, language),
-            to_do=said("todo", reason, language),
-            lines=tuple(
-                WaitingLine(said("kind", one.kind, language), one.key, one.detail) for one in members[:_ENTRIES_SHOWN]
-            ),
-            more=max(0, len(members) - _ENTRIES_SHOWN),
-        )
-        for (state, reason), members in sorted(groups.items())
-    )
-
-
-def _proposal(one: OpenProposal, trial: Trial, language: Language) -> ListedProposal:
-    say = words(language)
-    state = next((known.label[language] for known in trial.states if known.id == one.state), one.state)
-    day = say.day(one.decided_at.date())
-    # A verdict by an older version of the trial's document may name others.
-    labels = {known.id: known.label[language] for known in trial.criteria}
-    return ListedProposal(
-        proposal=one,
-        name=patient_name(one.patient),
-        decided=load_words().say("conflicts.decided-by", language, state=state, by=one.decided_by, day=day),
-        then=outcome_words(one.then, language),
-        now=outcome_words(one.now, language),
-        changed=tuple((item, labels[item]) for item in one.changed if item in labels),
-        since=say.day(one.since),
-    )
+def seen_of(one: Conflict) -> str:
+    """Another text for another state of a conflict: a later push may bring it up to date under the same number."""
+    state = [one.version, one.cause, one.references, [msgspec.structs.astuple(field) for field in one.fields]]
+    return hashlib.sha256(json.dumps(state).encode() + one.theirs).hexdigest()[:16]

@@ -1,60 +1,37 @@
-"""In: the store, the trial. Out: what a person has to settle: conflicts, entries held or refused, proposals; and the settling, audited.
+"""In: the store, the trial. Out: what a person has to settle: conflicts, entries held or refused, proposals.
 
-The pages, the API and the command line take it from here, so that all three count and settle the same.
+The pages, the API and the command line take it from here, so that all three count the same.
 """
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Literal
 
-import msgspec
-
 from adapter.criteria import Stage, Trial
-from adapter.errors import UsageError
 from adapter.screening.proposals import Proposal, proposals
+from adapter.service.settling import Keep, choices_of, seen_of
 from adapter.service.shapes import Shape
 from adapter.store import Conflict, OutboxEntry, OutboxState, Store
-from adapter.sync.settling import settle_conflict
+from adapter.store.outbox import DELETED_AT_HOSPITAL
 
 __all__ = [
-    "CHOICES",
     "FieldDifference",
-    "Keep",
     "OpenConflict",
     "OpenProposal",
-    "SettleRequest",
-    "Settled",
-    "Settlement",
-    "SettlementKind",
     "SiteCounts",
     "Unsettled",
     "WaitingEntry",
-    "choices_of",
     "counts_by_site",
     "read_proposals",
     "read_unsettled",
-    "service_actor",
-    "settle",
 ]
 
-Keep = Literal["ours", "hospital"]
-CHOICES: tuple[Keep, ...] = ("ours", "hospital")
-#: Where not both sides can be kept: of several resources one has to go at the hospital first; what cannot be read cannot
-#: become ours.
-_CHOICES_OF: dict[str, tuple[Keep, ...]] = {"duplicate": (), "unreadable": ("ours",)}
 _ASIDE = (OutboxState.HELD, OutboxState.REFUSED)
 #: Refused because a person settled it so: nothing of it waits.
-_AS_SETTLED = frozenset({"deleted-at-hospital"})
-#: Columns of the audit trail and of a conflict.
-_SUBJECT_LENGTH = 255
-_ACTOR_LENGTH = 128
+_AS_SETTLED = frozenset({DELETED_AT_HOSPITAL})
 
 
 class FieldDifference(Shape):
@@ -126,24 +103,6 @@ class Unsettled(Shape):
         return not (self.conflicts or self.waiting or self.proposals)
 
 
-class SettleRequest(Shape):
-    """Which side holds; with ``seen`` only if the conflict is still what was seen."""
-
-    keep: Keep
-    seen: str | None = None
-
-
-class Settled(Shape):
-    """A conflict that was settled."""
-
-    number: int
-    site: str
-    kind: str
-    key: str
-    kept: Keep
-    by: str
-
-
 @dataclass(frozen=True, slots=True)
 class SiteCounts:
     """How much waits at one site."""
@@ -153,25 +112,6 @@ class SiteCounts:
     held: int = 0
     refused: int = 0
     proposals: int = 0
-
-
-class SettlementKind(StrEnum):
-    """What became of a wish to settle a conflict."""
-
-    DONE = "done"
-    UNKNOWN = "unknown"
-    GONE = "gone"
-    CHANGED = "changed"
-    IMPOSSIBLE = "impossible"
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of it; ``problem`` is a sentence in English where it is not done."""
-
-    kind: SettlementKind
-    conflict: Conflict | None = None
-    problem: str = ""
 
 
 def read_unsettled(store: Store, trial: Trial, *, site: str | None = None) -> Unsettled:
@@ -216,53 +156,6 @@ def counts_by_site(found: Unsettled) -> list[SiteCounts]:
     ]
 
 
-def choices_of(cause: str) -> tuple[Keep, ...]:
-    """Which sides a conflict of this cause can be settled by.
-
-    >>> choices_of("both-changed"), choices_of("duplicate")
-    (('ours', 'hospital'), ())
-    """
-    return _CHOICES_OF.get(cause, CHOICES)
-
-
-def settle(store: Store, number: int, *, keep: Keep, by: str, seen: str | None = None) -> Settlement:
-    """Settle a conflict as a person decided, and enter it into the audit trail.
-
-    Args:
-        store: open.
-        number: the conflict's.
-        keep: the side that holds.
-        by: who decided.
-        seen: the state of the conflict that they saw; None to settle whatever stands.
-    """
-    conflict = next((one for one in store.outbox.conflicts(closed=True) if one.number == number), None)
-    if conflict is None:
-        return Settlement(SettlementKind.UNKNOWN, problem=f"conflict {number}: there is none by this number")
-    if conflict.closed_at is not None:
-        return Settlement(SettlementKind.GONE, conflict, f"conflict {number}: it was settled meanwhile")
-    if seen is not None and seen != _seen(conflict):
-        problem = f"conflict {number}: it has changed since it was looked at; look again"
-        return Settlement(SettlementKind.CHANGED, conflict, problem)
-    try:
-        settle_conflict(store, number, keep=keep, by=by[:_ACTOR_LENGTH])
-    except UsageError as error:
-        closed = number not in {one.number for one in store.outbox.conflicts(site=conflict.site)}
-        # Between the look and the settling somebody else was faster; else this cause cannot be settled so.
-        return Settlement(SettlementKind.GONE if closed else SettlementKind.IMPOSSIBLE, conflict, str(error))
-    subject = f"{conflict.site}/{conflict.kind}/{conflict.key}"
-    store.audit(by[:_ACTOR_LENGTH], "settle", subject=subject[:_SUBJECT_LENGTH], detail=f"kept {keep}")
-    return Settlement(SettlementKind.DONE, conflict)
-
-
-def service_actor() -> str:
-    """Who acts by the pages: without accounts, whoever runs the service on this machine."""
-    try:
-        return f"service:{getpass.getuser()}"
-    except (KeyError, OSError):
-        # No entry in the password file (containers).
-        return "service"
-
-
 def _conflict(one: Conflict) -> OpenConflict:
     return OpenConflict(
         number=one.number,
@@ -274,15 +167,9 @@ def _conflict(one: Conflict) -> OpenConflict:
         references=list(one.references),
         opened_at=one.opened_at,
         choices=list(choices_of(one.cause)),
-        seen=_seen(one),
+        seen=seen_of(one),
         fields=[FieldDifference(path=field.path, ours=field.ours, hospital=field.theirs) for field in one.fields],
     )
-
-
-def _seen(one: Conflict) -> str:
-    """Another text for another state of a conflict: a later push may bring it up to date under the same number."""
-    state = [one.version, one.cause, one.references, [msgspec.structs.astuple(field) for field in one.fields]]
-    return hashlib.sha256(json.dumps(state).encode() + one.theirs).hexdigest()[:16]
 
 
 def _waiting(one: OutboxEntry) -> WaitingEntry:

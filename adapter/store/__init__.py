@@ -7,24 +7,30 @@ from __future__ import annotations
 
 from adapter.store.decisions import AuditEntry, Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
-from adapter.store.lake import Lake, PatientResources
+from adapter.store.lake import Lake, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
 from adapter.store.quarantine import QuarantinedItem
 from adapter.store.runs import Run, RunInfo
 from adapter.store.segments import Origin
-from adapter.store.store import Store
-from adapter.store.verdicts import StoredVerdict
+from adapter.store.space import writing
+from adapter.store.state import private_file, private_folder
+from adapter.store.store import BookmarkInfo, Store
+from adapter.store.verdicts import KeptVerdict, StoredVerdict
+from adapter.store.versions import Tombstone
 from adapter.store.writer import LakeWriter, TypeCounts
 
 __all__ = [
     "AuditEntry",
+    "BookmarkInfo",
     "Conflict",
     "Counterpart",
     "Decision",
     "FieldChange",
+    "KeptVerdict",
     "Lake",
     "LakeWriter",
     "Origin",
+    "OriginInfo",
     "OutboxEntry",
     "OutboxState",
     "PatientResources",
@@ -36,5 +42,9 @@ __all__ = [
     "Store",
     "StoredEntity",
     "StoredVerdict",
+    "Tombstone",
     "TypeCounts",
+    "private_file",
+    "private_folder",
+    "writing",
 ]

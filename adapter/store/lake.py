@@ -26,7 +26,7 @@ from adapter.store.state import State
 from adapter.store.versions import Tombstone, mark_superseded
 from adapter.store.writer import LakeWriter
 
-__all__ = ["Lake", "PatientResources"]
+__all__ = ["Lake", "OriginInfo", "PatientResources"]
 
 #: A pass over the lake reads about this much raw data at once.
 _PASS_BYTES = 24 * 2**20
@@ -43,6 +43,26 @@ class PatientResources(msgspec.Struct, frozen=True):
     patient: str
     merged: tuple[str, ...]
     resources: list[bytes]
+
+
+class OriginInfo(msgspec.Struct, frozen=True):
+    """Where one version of a resource came from.
+
+    Attributes:
+        run: that brought it; its time is the run's.
+        source: file, or address without its query.
+        line: in the file.
+        version: ``meta.versionId``.
+        last_updated: ``meta.lastUpdated``.
+        live: it is the one that holds now.
+    """
+
+    run: str
+    source: str
+    line: int | None
+    version: str | None
+    last_updated: str | None
+    live: bool
 
 
 class Lake:
@@ -82,20 +102,6 @@ class Lake:
         self._clear_leftovers(run.site)
         return LakeWriter(self, run)
 
-    def bury(self, run: Run, references: Collection[tuple[str, str]]) -> None:
-        """Record the deletion of ``(type, id)``: what came in so far is no longer live; the bytes stay."""
-        with self._state.session() as session:
-            self._state.upsert(
-                session,
-                TombstoneRow,
-                [
-                    {"site": run.site, "type": type_, "id": id_, "seq": run.last_seq, "run": run.number}
-                    for type_, id_ in references
-                ],
-                keys=("site", "type", "id"),
-                update=("seq", "run"),
-            )
-
     # What is in it ------------------------------------------------------------------------------------------------
 
     def sites(self) -> list[str]:
@@ -130,6 +136,22 @@ class Lake:
                 {"files": files},
             ).fetchall()
         return survivors(links)
+
+    def live_ids(self, site: str, type_: str, *, about_patients: bool = False) -> set[str]:
+        """Ids of the resources of a type that are there now; all of them, or those that are about a patient."""
+        files = self.index_files(site, type_)
+        if not files:
+            return set()
+        with self.engine.connection() as connection:
+            self._mark(connection, files, self.tombstones(site, type_))
+            found = connection.execute(
+                """
+                select distinct id from read_parquet($files, hive_partitioning = false) v anti join superseded using (seq)
+                where patient is not null or not $about_patients
+                """,
+                {"files": files, "about_patients": about_patients},
+            ).fetchall()
+        return {id_ for (id_,) in found}
 
     def patients(self, site: str) -> Iterator[str]:
         """Every person of the site, sorted: with a Patient resource, or only named by other resources.
@@ -199,6 +221,24 @@ class Lake:
                 },
             ).fetchall()
         return dict(sorted(found))
+
+    def origins(self, site: str, type_: str, id_: str) -> list[OriginInfo]:
+        """Where each version of a resource came from, in the order in which they came."""
+        rows = self._segments(site, type_)
+        if not rows:
+            return []
+        with self.engine.connection() as connection:
+            index = [str(self.index_path(site, row.type, row.name)) for row in rows]
+            self._mark(connection, index, self.tombstones(site, type_))
+            found = connection.execute(
+                """
+                select r.run, r.origin, r.line, r.version, r.last_updated, s.seq is null
+                from read_parquet($files, hive_partitioning = false) r left join superseded s on s.seq = r.seq
+                where r.id = $id order by r.seq
+                """,
+                {"files": [str(self.raw_path(site, row.type, row.name)) for row in rows], "id": id_},
+            ).fetchall()
+        return [OriginInfo(*row) for row in found]
 
     def with_codes(
         self,

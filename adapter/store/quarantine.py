@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from adapter.observe import release
 from adapter.store.models import QuarantineRow
@@ -99,6 +99,12 @@ class Quarantine:
                 )
                 for row in rows
             ]
+
+    def counts(self) -> dict[str, int]:
+        """Number of items, by site."""
+        with self._state.session() as session:
+            rows = session.execute(select(QuarantineRow.site, func.count()).group_by(QuarantineRow.site))
+            return dict(rows.tuples().all())
 
     def raw(self, item: QuarantinedItem) -> bytes:
         """The bytes of an item; empty when nothing could be read at all."""

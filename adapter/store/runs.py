@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast
@@ -19,9 +19,10 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapter.errors import BusyError, UsageError
-from adapter.store.models import BookmarkRow, RunRow, SegmentRow, SiteLockRow
+from adapter.store.models import BookmarkRow, RunRow, SegmentRow, SiteLockRow, TombstoneRow
 from adapter.store.processes import start_of
 from adapter.store.state import State, now
+from adapter.store.versions import Tombstone
 
 __all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site"]
 
@@ -91,6 +92,11 @@ class Run:
         self.close()
 
     @property
+    def first_seq(self) -> int:
+        """Below every sequence number of this run, and not below any of an earlier one."""
+        return self.number << _SEQ_BITS
+
+    @property
     def last_seq(self) -> int:
         """The highest sequence number given so far."""
         return self._seq
@@ -101,9 +107,14 @@ class Run:
         return self._seq
 
     def commit(
-        self, segments: list[SegmentInfo], *, bookmarks: Mapping[str, str] | None = None, complete: bool = True
+        self,
+        segments: list[SegmentInfo],
+        *,
+        bookmarks: Mapping[str, str] | None = None,
+        deleted: Iterable[Tombstone] = (),
+        complete: bool = True,
     ) -> None:
-        """Make the segments visible and move the bookmarks, in one transaction."""
+        """Make the segments visible, bury what was deleted and move the bookmarks, in one transaction."""
         at = now()
         with self._state.session() as session:
             session.add_all(
@@ -116,6 +127,16 @@ class Run:
                     raw_bytes=segment.raw_bytes,
                 )
                 for segment in segments
+            )
+            self._state.upsert(
+                session,
+                TombstoneRow,
+                [
+                    {"site": self.site, "type": one.type, "id": one.id, "seq": one.seq, "run": self.number}
+                    for one in deleted
+                ],
+                keys=("site", "type", "id"),
+                update=("seq", "run"),
             )
             self._state.upsert(
                 session,
@@ -175,11 +196,15 @@ def begin_run(state: State, site: str, kind: str) -> Run:
         raise
 
 
-def recent_runs(state: State, kind: str, *, limit: int) -> list[RunInfo]:
-    """The newest runs of a kind over all sites, whatever became of them."""
+def recent_runs(state: State, kind: str | None, *, site: str | None, limit: int) -> list[RunInfo]:
+    """The newest runs, of a kind and a site where these are given, whatever became of them."""
+    query = select(RunRow).order_by(RunRow.number.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(RunRow.kind == kind)
+    if site is not None:
+        query = query.where(RunRow.site == site)
     with state.session() as session:
-        rows = session.scalars(select(RunRow).where(RunRow.kind == kind).order_by(RunRow.number.desc()).limit(limit))
-        return [RunInfo(row) for row in rows]
+        return [RunInfo(row) for row in session.scalars(query)]
 
 
 def _take_lock(state: State, site: str, token: str) -> None:

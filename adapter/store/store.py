@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from sqlalchemy import select
 
@@ -22,9 +22,18 @@ from adapter.store.quarantine import Quarantine, QuarantinedItem
 from adapter.store.runs import Run, RunInfo, begin_run, recent_runs
 from adapter.store.segments import Origin
 from adapter.store.state import State, now, private_folder
-from adapter.store.verdicts import StoredVerdict, Verdicts
+from adapter.store.verdicts import KeptVerdict, StoredVerdict, Verdicts
 
-__all__ = ["Store"]
+__all__ = ["BookmarkInfo", "Store"]
+
+
+class BookmarkInfo(NamedTuple):
+    """How far a type was pulled whole: the server's time, as it wrote it, and when that was noted here."""
+
+    site: str
+    type: str
+    transaction_time: str
+    set_at: datetime
 
 
 class Store:
@@ -91,9 +100,19 @@ class Store:
         """
         return begin_run(self._state, site, kind)
 
-    def runs(self, kind: str, *, limit: int = 50) -> list[RunInfo]:
-        """The newest runs of a kind over all sites, failed and open ones included, newest first."""
-        return recent_runs(self._state, kind, limit=limit)
+    def runs(self, kind: str | None = None, *, site: str | None = None, limit: int = 50) -> list[RunInfo]:
+        """The newest runs (of a kind, of a site), failed and open ones included, newest first."""
+        return recent_runs(self._state, kind, site=site, limit=limit)
+
+    def bookmarks(self, site: str | None = None) -> list[BookmarkInfo]:
+        """How far each type of each site was pulled whole, by site and type."""
+        query = select(BookmarkRow).order_by(BookmarkRow.site, BookmarkRow.type)
+        if site is not None:
+            query = query.where(BookmarkRow.site == site)
+        with self._state.session() as session:
+            return [
+                BookmarkInfo(row.site, row.type, row.transaction_time, row.set_at) for row in session.scalars(query)
+            ]
 
     def bookmark(self, site: str, type_: str) -> str | None:
         """Server time up to which a type was pulled whole, as the server wrote it."""
@@ -122,6 +141,10 @@ class Store:
         """What was put aside at a site, each item once."""
         return self._quarantine.items(site)
 
+    def quarantine_counts(self) -> dict[str, int]:
+        """How many items lie aside, by site."""
+        return self._quarantine.counts()
+
     def quarantined_raw(self, item: QuarantinedItem) -> bytes:
         """The bytes of an item."""
         return self._quarantine.raw(item)
@@ -145,6 +168,16 @@ class Store:
     ) -> StoredVerdict | None:
         """The last verdict of one patient."""
         return self._verdicts.of(site, patient, trial=trial, stage=stage, on=on)
+
+    def first_verdicts(self, trial: str, stage: str, *, site: str) -> dict[str, datetime]:
+        """When each patient of a site was first found, by ``Patient/id``."""
+        return self._verdicts.first(trial, stage, site=site)
+
+    def verdict_history(
+        self, trial: str, stage: str, *, site: str, patients: Collection[str]
+    ) -> dict[str, list[KeptVerdict]]:
+        """All verdicts of some patients of a site, by ``Patient/id``, in the order in which they were made."""
+        return self._verdicts.history(trial, stage, site=site, patients=patients)
 
     # People -------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
-"""In: verdicts of a screening, as the contract's JSON. Out: the latest of each patient, and those of one patient."""
+"""In: verdicts of a screening, as the contract's JSON. Out: the latest of each patient, that of one patient, and all that were ever made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -12,9 +12,11 @@ from sqlalchemy import func, select
 from adapter.store.models import VerdictRow
 from adapter.store.state import State
 
-__all__ = ["StoredVerdict", "Verdicts"]
+__all__ = ["KeptVerdict", "StoredVerdict", "Verdicts"]
 
 _BATCH = 500
+#: SQLite allows 32,766 variables in a statement.
+_AT_ONCE = 500
 
 
 class StoredVerdict(msgspec.Struct, frozen=True):
@@ -32,6 +34,13 @@ class StoredVerdict(msgspec.Struct, frozen=True):
     run: str
     content: str
     input_hash: str
+
+
+class KeptVerdict(msgspec.Struct, frozen=True):
+    """One verdict, and since when the store has known it."""
+
+    first_at: datetime
+    verdict: StoredVerdict
 
 
 class Verdicts:
@@ -110,6 +119,36 @@ class Verdicts:
         with self._state.session() as session:
             row = session.scalar(query)
             return None if row is None else _stored(row)
+
+    def first(self, trial: str, stage: str, *, site: str) -> dict[str, datetime]:
+        """When each patient of a site was first found, by ``Patient/id``."""
+        query = (
+            select(VerdictRow.patient, func.min(VerdictRow.first_screened_at, type_=VerdictRow.first_screened_at.type))
+            .where(VerdictRow.trial == trial, VerdictRow.stage == stage, VerdictRow.site == site)
+            .group_by(VerdictRow.patient)
+        )
+        with self._state.session() as session:
+            return dict(session.execute(query).all())
+
+    def history(self, trial: str, stage: str, *, site: str, patients: Collection[str]) -> dict[str, list[KeptVerdict]]:
+        """All verdicts of some patients of a site, by ``Patient/id``, in the order in which they were made."""
+        found: dict[str, list[KeptVerdict]] = {}
+        for part in _parts(sorted(set(patients))):
+            query = (
+                select(VerdictRow)
+                .where(VerdictRow.trial == trial, VerdictRow.stage == stage, VerdictRow.site == site)
+                .where(VerdictRow.patient.in_(part))
+                .order_by(VerdictRow.patient, VerdictRow.first_screened_at, VerdictRow.number)
+            )
+            with self._state.session() as session:
+                for row in session.scalars(query):
+                    found.setdefault(row.patient, []).append(KeptVerdict(row.first_screened_at, _stored(row)))
+        return found
+
+
+def _parts(patients: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(patients), _AT_ONCE):
+        yield patients[start : start + _AT_ONCE]
 
 
 def _stored(row: VerdictRow) -> StoredVerdict:

@@ -79,11 +79,32 @@ class LakeWriter:
         elif self._waiting_bytes >= _ALL_BATCHES_BYTES:
             self._flush(max(self._batches, key=lambda name: self._batches[name].raw_bytes))
 
-    def commit(self, *, bookmarks: Mapping[str, str] | None = None, complete: bool = True) -> dict[str, TypeCounts]:
-        """Keep what is new, make it visible in one step, and move the bookmarks.
+    def ids(self, type_: str) -> set[str]:
+        """Ids of the resources of a type taken so far."""
+        if type_ in self._batches:
+            self._flush(type_)
+        staged = self._staged.get(type_)
+        if not staged:
+            return set()
+        with self._shelf.engine.connection() as connection:
+            found = connection.execute(
+                "select distinct id from read_parquet($files, hive_partitioning = false)",
+                {"files": [self._index(segment) for segment in staged]},
+            ).fetchall()
+        return {id_ for (id_,) in found}
+
+    def commit(
+        self,
+        *,
+        bookmarks: Mapping[str, str] | None = None,
+        deleted: Iterable[Tombstone] = (),
+        complete: bool = True,
+    ) -> dict[str, TypeCounts]:
+        """Keep what is new, bury what was deleted, make it visible in one step, and move the bookmarks.
 
         Args:
             bookmarks: server time by type, for the types that were read whole.
+            deleted: what the hospital deleted.
             complete: nothing was missing.
 
         Returns:
@@ -109,7 +130,7 @@ class LakeWriter:
                         dropped.append(segment)
                     if final is not None:
                         kept.append(final)
-        self._run.commit(kept, bookmarks=bookmarks, complete=complete)
+        self._run.commit(kept, bookmarks=bookmarks, deleted=deleted, complete=complete)
         self._delete(dropped)
         self._staged.clear()
         return counts

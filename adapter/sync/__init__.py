@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from adapter.sync.bulk_source import BulkOptions, BulkSource
 from adapter.sync.folder_source import FolderSource
-from adapter.sync.http_source import HttpSource, SearchClient
 from adapter.sync.pull import pull
 from adapter.sync.push import Preview, Pusher, PushProgress
 from adapter.sync.push_summary import PushSummary, SetAside, TypeWrites
+from adapter.sync.search_source import SearchSource
 from adapter.sync.settling import settle_conflict
-from adapter.sync.sources import Item, Missing, Problem, Progress, Source
+from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Source
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 
 __all__ = [
+    "BulkOptions",
+    "BulkSource",
     "FolderSource",
-    "HttpSource",
+    "Gone",
     "Item",
     "Missing",
     "Preview",
@@ -24,7 +27,7 @@ __all__ = [
     "PushSummary",
     "Pusher",
     "PutAside",
-    "SearchClient",
+    "SearchSource",
     "SetAside",
     "Source",
     "TypeSummary",

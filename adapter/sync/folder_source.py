@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from adapter.errors import UsageError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
 from adapter.sync.lines import read_lines
-from adapter.sync.sources import Item, Missing, Problem
+from adapter.sync.sources import Item, Missing, Problem, Progress
 
 __all__ = ["FolderSource"]
 
@@ -62,7 +62,10 @@ class FolderSource:
         """Everything, always: a file has no time."""
         return None
 
-    def fetch(self, type_: str, since: str | None) -> Iterator[Item | Problem]:
+    def prepare(self, plan: Mapping[str, str | None], progress: Progress) -> None:
+        """Nothing: the files are there."""
+
+    def fetch(self, type_: str) -> Iterator[Item | Problem]:
         """The lines of a type's files, whatever type they turn out to hold."""
         for path in self._files[type_]:
             try:
@@ -74,6 +77,22 @@ class FolderSource:
                         yield Problem(line.raw, origin, line.trouble, incomplete=True)
             except OSError as error:
                 yield Problem(b"", Origin(path.name), f"the file cannot be read ({error.strerror})", incomplete=True)
+
+    @property
+    def has_all(self) -> bool:
+        """No: a folder may hold a part of what there is."""
+        return False
+
+    def can_confirm(self, type_: str) -> bool:
+        """No: there is nobody to ask."""
+        return False
+
+    def confirm(self, type_: str, ids: Collection[str]) -> tuple[set[str], list[Item]]:
+        """Nothing is known to be gone."""
+        return set(), []
+
+    def close(self) -> None:
+        """Nothing: the files are not ours."""
 
     @property
     def transaction_time(self) -> str | None:

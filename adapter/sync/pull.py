@@ -1,6 +1,7 @@
-"""In: a source of resources and the store. Out: every version in the store, bad ones put aside, one summary.
+"""In: a source of resources and the store. Out: every version in the store, deletions too, bad ones put aside, one summary.
 
-A bad line costs itself only; a type that fails costs itself only. What was read is seen all at once, at the end.
+First everything is fetched onto disk, then it is stored. A bad line costs itself only; a type that fails costs itself only.
+What was read is seen all at once, at the end. That a resource is gone is believed only once the server was asked for it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from collections.abc import Collection
 
 from adapter.errors import RemoteError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, summarise
-from adapter.store import LakeWriter, Origin, Run, Store
-from adapter.sync.sources import Item, Missing, Problem, Progress, Silent, Source
+from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
+from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 
 __all__ = ["pull"]
 
 _ADVANCE_EVERY = 500
+#: So many of a type may be gone at once, however few there are.
+_FEW = 20
 
 
 def pull(
@@ -24,6 +27,7 @@ def pull(
     *,
     site: str,
     full: bool = False,
+    accept_deletions: bool = False,
     progress: Progress | None = None,
     types: Collection[str] | None = None,
 ) -> PullSummary:
@@ -33,7 +37,8 @@ def pull(
         store: open.
         source: a hospital or a folder.
         site: whose resources these are.
-        full: read everything, whatever the bookmarks say.
+        full: read everything, whatever the bookmarks say, and find what is no longer there.
+        accept_deletions: believe it also where more than half of a type is no longer there.
         progress: is told how far it is.
         types: of what the source has, only these.
 
@@ -43,21 +48,31 @@ def pull(
     Raises:
         BusyError: another run works on this site.
         RemoteError: the other side fails before any type is begun.
+        StorageError: this machine has no room: nothing of this pull is in the store, and what was fetched is kept.
     """
-    with store.begin_run(site, "pull") as run:
-        work = _Pull(store, source, run, progress or Silent())
+    with store.begin_run(site, "pull") as run, writing("the store"):
+        shown = progress or Silent()
+        work = _Pull(store, source, run, shown, accept_deletions=accept_deletions)
         wanted = [type_ for type_ in source.types() if types is None or type_ in types]
         absent = [item for item in source.missing() if types is None or item.type in types]
+        bookmarks = {type_: None if full else store.bookmark(site, type_) for type_ in wanted}
+        plan = {type_: None if mark is None else source.since(mark) for type_, mark in bookmarks.items()}
+        source.prepare(plan, shown)
         for type_ in wanted:
-            bookmark = None if full else store.bookmark(site, type_)
-            work.read(type_, None if bookmark is None else source.since(bookmark))
-        return work.close(absent)
+            work.read(type_)
+        for type_ in wanted:
+            work.find_gone(type_, full=full)
+        summary = work.close(absent)
+        source.close()
+        return summary
 
 
 class _Pull:
     """One pull under way."""
 
-    def __init__(self, store: Store, source: Source, run: Run, progress: Progress) -> None:
+    def __init__(
+        self, store: Store, source: Source, run: Run, progress: Progress, *, accept_deletions: bool = False
+    ) -> None:
         self._store = store
         self._source = source
         self._run = run
@@ -68,13 +83,17 @@ class _Pull:
         self._missing: list[Missing] = []
         self._begun = 0
         self._whole: list[str] = []
+        self._none_whole = False
+        self._accept_deletions = accept_deletions
+        self._said_gone: dict[str, set[str]] = {}
+        self._deleted: list[Tombstone] = []
         self._codes: set[int] = set()
         #: Put aside by earlier runs, by resource: one that is read well now is no longer missing.
         self._held_back = {item.reference: item for item in store.quarantined(run.site) if item.reference}
         self._mended: set[str] = set()
         self._faulty: set[str] = set()
 
-    def read(self, type_: str, since: str | None) -> None:
+    def read(self, type_: str) -> None:
         """Read one type to its end, or to where it fails."""
         self._begun += 1
         self._types.setdefault(type_, TypeSummary())
@@ -82,31 +101,79 @@ class _Pull:
         whole = True
         waiting = 0
         try:
-            for item in self._source.fetch(type_, since):
+            for item in self._source.fetch(type_):
                 whole &= self._take(type_, item)
                 waiting += 1
                 if waiting == _ADVANCE_EVERY:
                     self._progress.advance(type_, waiting)
                     waiting = 0
         except RemoteError as error:
-            self._codes.add(error.exit_code)
-            self._missing.append(Missing(type_, str(error)))
+            self._fail(type_, error)
             whole = False
         self._progress.advance(type_, waiting)
         self._progress.finish(type_)
         if whole:
             self._whole.append(type_)
 
+    def find_gone(self, type_: str, *, full: bool) -> None:
+        """Find what the hospital deleted: what it says is gone, and after a full read what did not come any more."""
+        said = self._said_gone.pop(type_, set())
+        finds_missed = full and self._source.has_all and type_ in self._whole and not self._none_whole
+        if not said and not finds_missed:
+            return
+        lake, site = self._store.lake, self._run.site
+        can_confirm = self._source.can_confirm(type_)
+        live, came = lake.live_ids(site, type_), self._writer.ids(type_)
+        told = said & (live | came)
+        missed: set[str] = set()
+        if finds_missed:
+            # An export of patients need not bring what is about none of them.
+            missed = (live if can_confirm else lake.live_ids(site, type_, about_patients=True)) - came
+        if not told | missed:
+            return
+        # As of the beginning of an export: what came with it is there, or was made again.
+        gone, seq = (told | missed) - came, self._run.first_seq
+        if can_confirm:
+            try:
+                gone, found = self._source.confirm(type_, sorted(told | missed))
+            except RemoteError as error:
+                self._fail(type_, error)
+                return
+            for item in found:
+                # Pages skip: it did not come though it is there, or it changed since it came.
+                self._take(type_, item)
+            seq = self._run.last_seq
+        if len(gone & missed) > max(_FEW, len(live) // 2) and not self._accept_deletions:
+            self._missing.append(
+                Missing(
+                    type_,
+                    f"{len(gone & missed)} of {len(live)} stored resources did not come any more, and are not taken for "
+                    "deleted; if they are: pull --full --accept-deletions",
+                )
+            )
+            self._whole.remove(type_)
+            gone -= missed - told
+        self._deleted += [Tombstone(type_, id_, seq) for id_ in sorted(gone)]
+        self._types[type_].deleted += len(gone & live)
+
     def close(self, absent: list[Missing]) -> PullSummary:
         """Commit, and tell what was done."""
         self._missing += absent
+        for type_, ids in self._said_gone.items():
+            # Of a type that is not pulled; what is in the store of it was pulled at another time.
+            live = self._store.lake.live_ids(self._run.site, type_)
+            self._deleted += [Tombstone(type_, id_, self._run.first_seq) for id_ in sorted(ids & live)]
+        if self._none_whole:
+            self._whole.clear()
         complete = not self._missing and len(self._whole) == self._begun
         time = self._source.transaction_time
         for reference in self._mended - self._faulty:
             self._store.release_quarantined(self._held_back[reference])
         self._store.flush_quarantine(self._run)
         counts = self._writer.commit(
-            bookmarks={} if time is None else dict.fromkeys(self._whole, time), complete=complete
+            bookmarks={} if time is None else dict.fromkeys(self._whole, time),
+            deleted=self._deleted,
+            complete=complete,
         )
         for type_, count in counts.items():
             entry = self._types.setdefault(type_, TypeSummary())
@@ -127,10 +194,24 @@ class _Pull:
         self._run.record(summary.to_json())
         return summary
 
-    def _take(self, type_: str, item: Item | Problem) -> bool:
+    def _fail(self, type_: str, error: RemoteError) -> None:
+        self._codes.add(error.exit_code)
+        self._missing.append(Missing(type_, str(error)))
+        self._not_whole(type_)
+
+    def _not_whole(self, type_: str) -> None:
+        if type_ in self._whole:
+            self._whole.remove(type_)
+
+    def _take(self, type_: str, item: Item | Problem | Gone) -> bool:
         """Store or put aside one item; False when something beyond it is missing."""
+        if isinstance(item, Gone):
+            self._said_gone.setdefault(item.type, set()).add(item.id)
+            return True
         if isinstance(item, Problem):
             self._put_aside(type_, item, None)
+            self._codes.add(item.exit_code)
+            self._none_whole |= item.of_all
             return not item.incomplete
         try:
             summary = summarise(item.raw)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from adapter.store import Origin
 
-__all__ = ["Item", "Missing", "Problem", "Progress", "Silent", "Source"]
+__all__ = ["Gone", "Item", "Missing", "Problem", "Progress", "Silent", "Source"]
+
+_IN_PART = 5
 
 
 class Item(NamedTuple):
@@ -19,12 +21,30 @@ class Item(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What came and is no resource, or did not come; ``incomplete``: more is missing than these bytes."""
+    """What came and is no resource, or did not come.
+
+    Attributes:
+        raw: the bytes, where there are any.
+        origin: where they came from.
+        reason: what is wrong.
+        incomplete: more is missing than these bytes: the type is not whole.
+        of_all: of what type that is, nobody knows: no type is whole.
+        exit_code: what the command ends with for it.
+    """
 
     raw: bytes
     origin: Origin
     reason: str
     incomplete: bool = False
+    of_all: bool = False
+    exit_code: int = _IN_PART
+
+
+class Gone(NamedTuple):
+    """The server says that it deleted this resource; the pull asks `Source.confirm` before it believes it."""
+
+    type: str
+    id: str
 
 
 class Missing(NamedTuple):
@@ -49,12 +69,41 @@ class Source(Protocol):
     def since(self, bookmark: str) -> str | None:
         """From when to read, given where the last whole read of a type stood; None for everything."""
 
-    def fetch(self, type_: str, since: str | None) -> Iterator[Item | Problem]:
-        """The resources of a type.
+    def prepare(self, plan: Mapping[str, str | None], progress: Progress) -> None:
+        """Fetch all that is planned; a fetch that was broken off is gone on with, by the plan of then.
+
+        Args:
+            plan: from when to read each type, None for everything; in the order of `types`.
+            progress: is told how far it is.
+
+        Raises:
+            RemoteError: nothing can be had at all; what did arrive is kept for the next time.
+            StorageError: this machine has no room; likewise.
+        """
+
+    def fetch(self, type_: str) -> Iterator[Item | Problem | Gone]:
+        """The resources of a type, as prepared.
 
         Raises:
             RemoteError: the other side refused or failed; what was yielded before holds, the type is incomplete.
         """
+
+    @property
+    def has_all(self) -> bool:
+        """What does not come when everything is asked for is not there any more."""
+
+    def can_confirm(self, type_: str) -> bool:
+        """The server can be asked whether it still has resources of a type."""
+
+    def confirm(self, type_: str, ids: Collection[str]) -> tuple[set[str], list[Item]]:
+        """Of these resources: the ids of those that the server has not, and those that it has, as they are now.
+
+        Raises:
+            RemoteError: the other side refused or failed.
+        """
+
+    def close(self) -> None:
+        """All that was fetched is in the store: it need not be kept any longer, unless something can still be had."""
 
     @property
     def transaction_time(self) -> str | None:
@@ -65,13 +114,16 @@ class Progress(Protocol):
     """Who wants to show how far a pull is."""
 
     def start(self, type_: str) -> None:
-        """A type begins."""
+        """A type begins to be stored."""
 
     def advance(self, type_: str, resources: int) -> None:
-        """So many more resources of the type were read."""
+        """So many more resources of the type were stored."""
 
     def finish(self, type_: str) -> None:
         """A type is done."""
+
+    def fetching(self, what: str, done: int, parts: int) -> None:
+        """So many parts of so many are on disk (0 of 0: not known yet); ``what``: the server's own words, or a type."""
 
 
 class Silent:
@@ -84,4 +136,7 @@ class Silent:
         """Nothing."""
 
     def finish(self, type_: str) -> None:
+        """Nothing."""
+
+    def fetching(self, what: str, done: int, parts: int) -> None:
         """Nothing."""

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from adapter.client import SiteAddress, SiteClient
+from adapter.config import SearchSettings
 from adapter.criteria import Stage
 from adapter.documents import load_site, load_trial
 from adapter.screening import Asked, screen
 from adapter.service.hospital import serve_hospital
 from adapter.simulate import simulate, story_names
 from adapter.store import Store
-from adapter.sync import FolderSource, HttpSource, Source, pull
+from adapter.sync import FolderSource, SearchSource, Source, pull
 from tests.support.hapi_server import hapi_server, load_patients
 
 PATIENTS = 160
@@ -64,7 +65,9 @@ def from_folder(feed: Path, tmp_path_factory: pytest.TempPathFactory) -> Verdict
 
 def _over_http(base_url: str, folder: Path) -> Verdicts:
     with SiteClient(SiteAddress(base_url)) as client:
-        return _verdicts(HttpSource(client, load_trial("nct04954820").resource_types, count=200), folder)
+        types = load_trial("nct04954820").resource_types
+        source = SearchSource(client, folder / "spool", types=types, settings=SearchSettings(count=200))
+        return _verdicts(source, folder)
 
 
 def test_our_hospital_gives_the_verdicts_of_the_folder(feed: Path, from_folder: Verdicts, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from adapter.client.capability import Capability, Lack, TypeCapability, parse_capability
+from adapter.client.capability import Capability, Lack, Security, TypeCapability, parse_capability
 
 STATEMENT = {
     "resourceType": "CapabilityStatement",
@@ -102,3 +102,93 @@ def test_what_can_be_written_is_read() -> None:
 
 def test_server_that_does_not_state_transactions_has_none() -> None:
     assert not parse_capability(msgspec.json.encode(STATEMENT)).transaction
+
+
+def stating(**rest: object) -> Capability:
+    return parse_capability(msgspec.json.encode(STATEMENT | {"rest": [{"mode": "server"} | rest]}))
+
+
+def test_includes_are_told() -> None:
+    named = {"type": "MedicationAdministration", "searchInclude": ["MedicationAdministration:medication", 7]}
+    capability = stating(resource=[named, {"type": "Condition", "searchInclude": ["*"]}])
+
+    assert capability.of("MedicationAdministration").includes("MedicationAdministration:medication")
+    assert not capability.of("MedicationAdministration").includes("MedicationAdministration:patient")
+    assert capability.of("Condition").includes("Condition:encounter")
+    assert not capability.of("Patient").includes("Patient:general-practitioner")
+
+
+@pytest.mark.parametrize(
+    ("rest", "levels"),
+    [
+        pytest.param({"operation": [{"name": "export"}]}, {"system"}, id="system"),
+        pytest.param({"operation": [{"name": "$export"}]}, {"system"}, id="with-its-sign"),
+        pytest.param(
+            {"operation": [{"name": "patient-export"}, {"name": "group-export"}]}, {"patient", "group"}, id="by-name"
+        ),
+        pytest.param(
+            {
+                "operation": [
+                    {
+                        "name": "export",
+                        "definition": "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export|2",
+                    }
+                ]
+            },
+            {"group"},
+            id="by-definition",
+        ),
+        pytest.param(
+            {
+                "operation": [{"name": "export", "definition": "http://h/r4/OperationDefinition/-s-export"}],
+                "resource": [
+                    {
+                        "type": "Patient",
+                        "operation": [
+                            {"name": "export", "definition": "http://h/r4/OperationDefinition/Patient-t-export"}
+                        ],
+                    },
+                    {"type": "Group", "operation": [{"name": "group-export", "definition": {"reference": "x"}}]},
+                ],
+            },
+            {"system", "patient", "group"},
+            id="of-types-as-hapi-states-them",
+        ),
+        pytest.param({"operation": [{"name": "reindex"}]}, set(), id="another-operation"),
+        pytest.param({"operation": "export", "resource": [{"type": "Group", "operation": 7}]}, set(), id="odd"),
+    ],
+)
+def test_levels_of_export_are_told(rest: dict[str, object], levels: set[str]) -> None:
+    assert stating(**rest).exports == levels
+
+
+def test_security_is_told() -> None:
+    security = {
+        "service": [{"coding": [{"code": "SMART-on-FHIR"}]}, {"coding": [{"code": "OAuth"}]}, {}],
+        "extension": [
+            {"url": "http://example.org/other", "extension": [{"url": "token", "valueUri": "https://h/other"}]},
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [
+                    {"url": "token", "valueUri": "https://h/token"},
+                    {"url": "authorize", "valueUrl": "https://h/authorize"},
+                    {"url": "register"},
+                ],
+            },
+        ],
+    }
+
+    assert stating(security=security).security == Security(
+        frozenset({"SMART-on-FHIR", "OAuth"}), {"token": "https://h/token", "authorize": "https://h/authorize"}
+    )
+
+
+@pytest.mark.parametrize("security", [None, 7, {"service": "SMART"}, {"extension": [{"url": 7}]}])
+def test_odd_security_is_none(security: object) -> None:
+    assert stating(security=security).security == Security()
+
+
+def test_what_the_server_says_it_fulfils_is_told() -> None:
+    bulk = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
+
+    assert parse_capability(msgspec.json.encode(STATEMENT | {"instantiates": [bulk]})).instantiates == (bulk,)

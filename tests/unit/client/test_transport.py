@@ -24,7 +24,8 @@ from adapter.client import (
     Uncertain,
     tls_context,
 )
-from adapter.client.transport import Body, Transport, without_query
+from adapter.client.address import without_query
+from adapter.client.transport import Body, Transport
 from adapter.errors import ConfigurationError
 
 SEARCHSET = b'{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Basic","id":"1"}}]}'

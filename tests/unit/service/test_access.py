@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from adapter.service.access import SESSION_SECONDS, Access, host_allowed
+from adapter.service.access import SESSION_SECONDS, Access, host_allowed, service_actor
 
 
 class Clock:
@@ -106,3 +106,15 @@ def test_host_of_another_name_is_refused(host: str) -> None:
 def test_host_that_is_configured_is_allowed(host: str, extra: str) -> None:
     assert host_allowed(host, extra=[extra])
     assert not host_allowed(host)
+
+
+def test_actor_of_the_service_is_whoever_runs_it_and_never_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = service_actor()
+
+    def unknown() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+
+    assert named.startswith("service:")
+    assert service_actor() == "service"

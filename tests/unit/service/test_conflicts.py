@@ -161,7 +161,7 @@ def test_page_is_in_the_language_asked_for(client: TestClient, language: str) ->
 def test_every_sentence_about_conflicts_is_said_somewhere() -> None:
     folder = Path(__file__).parents[3] / "adapter"
     sources = [*(folder / "service" / "templates").glob("*.html"), folder / "service" / "conflicts.py"]
-    sources += [folder / "service" / "settling.py", folder / "cli" / "conflicts.py"]
+    sources += [folder / "service" / "unsettled_listing.py", folder / "cli" / "conflicts.py"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     # Of these groups the code of the store completes the key.
     groups = ("cause", "kind", "means", "reason", "todo", "state", "states", "told", "keep")

@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 from adapter.config import Settings
 from adapter.documents import load_trial
 from adapter.errors import UsageError
-from adapter.service import unsettled
+from adapter.service import settling
 from adapter.service.language import load_words
-from adapter.service.settling import list_unsettled
 from adapter.service.unsettled import FieldDifference, OpenConflict, Unsettled
+from adapter.service.unsettled_listing import list_unsettled
 from adapter.store import Store
 from tests.support.screened import SITE, TRIAL
 from tests.support.unsettled import SECRET, lab_key, unsettled_store
@@ -174,25 +174,13 @@ def test_settling_at_the_same_moment_is_done_once_and_the_other_is_told(
         store.outbox.settle(number, kept="hospital", by="nurse", counterparts=())
         raise UsageError("there is none open by this number")
 
-    monkeypatch.setattr(unsettled, "settle_conflict", be_slower)
+    monkeypatch.setattr(settling, "settle_conflict", be_slower)
     with opened(settings) as store:
         before = len(store.audit_trail())
-        made = unsettled.settle(store, 1, keep="ours", by="somebody")
+        made = settling.settle(store, 1, keep="ours", by="somebody")
 
-        assert made.kind is unsettled.SettlementKind.GONE
+        assert made.kind is settling.SettlementKind.GONE
         assert len(store.audit_trail()) == before
-
-
-def test_actor_of_the_service_is_whoever_runs_it_and_never_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = unsettled.service_actor()
-
-    def unknown() -> str:
-        raise KeyError
-
-    monkeypatch.setattr("getpass.getuser", unknown)
-
-    assert named.startswith("service:")
-    assert unsettled.service_actor() == "service"
 
 
 @pytest.mark.parametrize(

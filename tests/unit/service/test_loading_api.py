@@ -104,6 +104,16 @@ def test_correcting_has_to_be_asked_for(inside: TestClient) -> None:
     assert ([row["column"] for row in refused["refused"]], corrected["changed"]) == (["patient"], 1)
 
 
+def test_load_is_audited_as_whoever_runs_the_service(
+    inside: TestClient, own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "nurse")
+    inside.post("/api/load/labs", content=GOOD, headers=CSV)
+
+    with Store.open(own.store.path) as store:
+        assert [(one.actor, one.action) for one in store.audit_trail()] == [("service:nurse", "load")]
+
+
 @pytest.mark.parametrize("path", ["/api/load/labs", "/api/load/labs/template"])
 def test_stranger_is_refused(outside: TestClient, own: Settings, path: str) -> None:
     answers = [outside.get(path), outside.post(path, content=GOOD, headers=CSV)]

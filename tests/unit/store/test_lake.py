@@ -10,7 +10,7 @@ import pytest
 
 from adapter.errors import UsageError
 from adapter.fhir import summarise
-from adapter.store import Origin, Store, TypeCounts
+from adapter.store import Origin, Store, Tombstone, TypeCounts
 from adapter.store import lake as lake_module
 from adapter.store import writer as writer_module
 from adapter.store.segments import bucket_of
@@ -133,8 +133,7 @@ def test_resource_that_moved_to_another_patient_leaves_the_first(store: Store) -
 def test_deleted_resource_is_not_live_until_it_comes_back(store: Store) -> None:
     fill(store, [patient("1"), observation("a", "1", version=1)])
     with store.begin_run("icm", "pull") as run:
-        store.lake.bury(run, [("Observation", "a")])
-        store.lake.writer(run).commit()
+        store.lake.writer(run).commit(deleted=[Tombstone("Observation", "a", run.last_seq)])
 
     assert live(store) == {"Patient/1": [patient("1")]}
     assert store.lake.stats()["sites"]["icm"]["Observation"] == {"live": 0, "versions": 1}
@@ -145,8 +144,7 @@ def test_deleted_resource_is_not_live_until_it_comes_back(store: Store) -> None:
 def test_what_was_deleted_does_not_outrank_what_came_later(store: Store) -> None:
     fill(store, [observation("a", "1", version=9)])
     with store.begin_run("icm", "pull") as run:
-        store.lake.bury(run, [("Observation", "a")])
-        store.lake.writer(run).commit()
+        store.lake.writer(run).commit(deleted=[Tombstone("Observation", "a", run.last_seq)])
     fill(store, [observation("a", "1", version=1)])
 
     assert live(store) == {"Patient/1": [observation("a", "1", version=1)]}

@@ -9,7 +9,6 @@ import pytest
 
 from adapter.errors import UsageError
 from adapter.store import StaleDecisionError, Store, StoredVerdict
-from adapter.store.verdict_history import first_verdicts, verdict_history
 
 AT = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
@@ -53,10 +52,10 @@ def test_verdict_keeps_the_time_at_which_it_was_first_made(store: Store) -> None
     hours = [timedelta(hours=hour) for hour in (0, 1, 2)]
     store.save_verdicts([_verdict(), _verdict(screened_at=AT + hours[1])])
     store.save_verdicts([_verdict(screened_at=AT + hours[2]), _verdict(patient="Patient/2", screened_at=AT + hours[2])])
-    found = verdict_history(store, "nct04954820", "registration", site="icm", patients=["Patient/1"])
+    found = store.verdict_history("nct04954820", "registration", site="icm", patients=["Patient/1"])
 
     assert [(one.first_at, one.verdict.screened_at) for one in found["Patient/1"]] == [(AT, AT + hours[2])]
-    assert first_verdicts(store, "nct04954820", "registration", site="icm") == {
+    assert store.first_verdicts("nct04954820", "registration", site="icm") == {
         "Patient/1": AT,
         "Patient/2": AT + hours[2],
     }

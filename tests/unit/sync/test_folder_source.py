@@ -27,7 +27,7 @@ def test_folder_reads_files_named_after_a_type(tmp_path: Path, name: str) -> Non
     source = FolderSource(write_folder(tmp_path / "in", {name: patient("1") + b"\n"}))
 
     assert source.types() == ["Patient"]
-    assert [item.raw for item in source.fetch("Patient", None)] == [patient("1")]
+    assert [item.raw for item in source.fetch("Patient")] == [patient("1")]
     assert source.notices() == []
 
 
@@ -54,7 +54,7 @@ def test_folder_reads_parts_in_the_order_of_their_numbers(tmp_path: Path) -> Non
     names = ["Patient.10.ndjson", "Patient.9.ndjson", "Patient.ndjson"]
     source = FolderSource(write_folder(tmp_path / "in", {name: name.encode() + b"\n" for name in names}))
 
-    read = [item.origin.source for item in source.fetch("Patient", None)]
+    read = [item.origin.source for item in source.fetch("Patient")]
     assert read == ["Patient.9.ndjson", "Patient.10.ndjson", "Patient.ndjson"]
 
 
@@ -84,6 +84,6 @@ def test_file_that_cannot_be_read_is_a_problem_and_not_the_end(tmp_path: Path) -
     source = FolderSource(folder)
     (folder / "Patient.1.ndjson").unlink()
 
-    first, second = source.fetch("Patient", None)
+    first, second = source.fetch("Patient")
     assert (first.origin.source, getattr(first, "incomplete", None)) == ("Patient.1.ndjson", True)
     assert second.raw == patient("1")

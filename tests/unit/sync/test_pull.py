@@ -179,6 +179,9 @@ class _Shown:
     def finish(self, type_: str) -> None:
         self.said.append(("finish", type_, 0))
 
+    def fetching(self, what: str, done: int, parts: int) -> None:
+        raise AssertionError("a folder is there already")
+
 
 def test_progress_is_told_of_every_resource(store: Store, tmp_path: Path) -> None:
     shown = _Shown()

@@ -1,0 +1,147 @@
+"""In: the sites of the settings. Out: each pulled, screened and pushed, once or for ever; events in the log, parts on stdout."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli.opening import Opened, settings_of, today
+from adapter.cli.options import Options
+from adapter.cli.output import data, line
+from adapter.errors import ConfigurationError, UsageError, worst_exit_code
+
+if TYPE_CHECKING:
+    from adapter.config import Settings
+    from adapter.jobs import Part, ScreenSummary, Steps
+    from adapter.sync import PullSummary, PushSummary
+
+__all__ = ["sync"]
+
+_LATER = 75
+_STANDING = {0: "done", 1: "defect", 2: "settings", 3: "document", 4: "refused", 5: "in part", _LATER: "later"}
+
+
+def sync(
+    ctx: typer.Context,
+    site: Annotated[str | None, typer.Option(help="Only this site; else all of the settings.")] = None,
+    every: Annotated[
+        str | None, typer.Option(metavar="INTERVAL", help="Go on, each site this often: 90s, 15m, 2h, 1d.")
+    ] = None,
+    no_push: Annotated[bool, typer.Option("--no-push", help="Tell the hospitals nothing.")] = False,
+) -> None:
+    """Pull, screen and push: once, or with --every until it is stopped."""
+    from adapter.jobs import Rounds, Stopped, parse_every, stop_signals
+
+    options: Options = ctx.obj
+    interval = None if every is None else parse_every(every)
+    settings = settings_of(options)
+    quiet_hours = {name: settings.sites[name].quiet_hours for name in _sites(settings, site)}
+    cycle = partial(_cycle, settings=settings, push=not no_push, options=options)
+    try:
+        with stop_signals():
+            if interval is not None:
+                Rounds(quiet_hours, cycle, every=interval).run()
+            code = worst_exit_code({cycle(name) for name in quiet_hours})
+    except Stopped as stop:
+        if interval is not None:
+            # Going on until a signal comes is what was asked for.
+            raise typer.Exit(0) from None
+        if stop.number == signal.SIGINT:
+            raise
+        # A single cycle that was cut has to be run again.
+        raise typer.Exit(_LATER) from None
+    raise typer.Exit(code)
+
+
+def _sites(settings: Settings, site: str | None) -> list[str]:
+    if site is not None and site not in settings.sites:
+        raise ConfigurationError(
+            f"sites.{site}", f"is not in the settings (there: {', '.join(settings.sites) or 'none'})"
+        )
+    names = [site] if site is not None else list(settings.sites)
+    if not names:
+        raise UsageError("no site is in the settings: `reluth init` writes one")
+    return names
+
+
+def _cycle(site: str, *, settings: Settings, push: bool, options: Options) -> int:
+    """One cycle of a site; its exit code."""
+    from datetime import UTC, datetime
+
+    from adapter.jobs import Part, cycle_exit_code, run_cycle
+    from adapter.observe import logger
+    from adapter.store import Store
+
+    try:
+        # Opened for each cycle: nothing is held while nothing is done.
+        with Store.open(settings.store.path, settings.store.database) as store:
+            parts = run_cycle(
+                site,
+                _steps(Opened(settings, store), push=push),
+                quiet_hours=settings.sites[site].quiet_hours,
+                now=lambda: datetime.now(UTC),
+                tell=partial(_tell, options=options),
+            )
+    except ConfigurationError as error:
+        logger("jobs").error("no store", site=site, problem=str(error))
+        parts = [Part(site, "pull", exit_code=error.exit_code, problem=str(error))]
+        _tell(parts[0], options=options)
+    return cycle_exit_code(parts)
+
+
+def _steps(room: Opened, *, push: bool) -> Steps:
+    from adapter.jobs import Steps
+
+    return Steps(
+        pull=partial(_pull, room),
+        screen=partial(_screen, room),
+        push=partial(_push, room) if push else lambda _site: None,
+    )
+
+
+def _pull(room: Opened, site: str) -> PullSummary | None:
+    from adapter.jobs import LoggedTypes
+    from adapter.jobs.pulling import pull_site
+
+    if room.settings.sites[site].base_url is None:
+        return None
+    return pull_site(room.store, room.settings, site, progress=LoggedTypes(site))
+
+
+def _screen(room: Opened, site: str) -> ScreenSummary | None:
+    from adapter.jobs import screen_site
+
+    if site not in room.store.lake.sites():
+        return None
+    trials = [room.trial(name) for name in room.settings.trials]
+    return screen_site(room.store, room.site(site), trials, today=today())
+
+
+def _push(room: Opened, site: str) -> PushSummary | None:
+    """Where there is something to tell, or was: what the hospital changed of it is taken back."""
+    from adapter.cli.push import push_site
+    from adapter.observe import logger
+
+    configured = room.settings.sites[site]
+    if configured.base_url is None or not (configured.push_candidates or room.store.outbox.counts(site)):
+        return None
+    summary, left = push_site(room, site)
+    for sentence in left:
+        logger("jobs").warning("left out", site=site, kind="push", problem=sentence)
+    return summary
+
+
+def _tell(part: Part, *, options: Options) -> None:
+    """One part, on stdout, as soon as it is done."""
+    if options.json:
+        data(part.as_object())
+    else:
+        counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in part.counts().items())
+        standing = "-" if part.skipped and not part.exit_code else _STANDING.get(part.exit_code, str(part.exit_code))
+        told = part.problem or part.skipped or counts or "nothing new"
+        line(f"{part.site:<16} {part.kind:<7} {standing:<9} {told}")
+    sys.stdout.flush()

@@ -1,0 +1,421 @@
+"""In: a site's client, and where we want to be told of changes. Out: FHIR Subscriptions there: created, renewed, left, removed.
+
+One Subscription a resource type. R4 and R4B subscription.html: rest-hook with criteria ``Type?`` and no payload: a notification
+says that something changed, never what. R5 subscription.html: a topic of the server's own that tells of every change of
+the type, with ids only. What a notification says is never believed: it is a reason to read again (`adapter.service.notifications`).
+
+A Subscription of ours carries a tag made of its endpoint, so that two installations never take each other's for their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from adapter.client.address import is_loopback, parsed_url
+from adapter.client.capability import Capability
+from adapter.client.errors import Refused, UnusableAnswer
+from adapter.client.search import SearchPage
+from adapter.client.transaction import EntryOutcome, TransactionEntry
+from adapter.errors import ConfigurationError, RemoteError, TransientError
+
+__all__ = ["Hook", "Subscribed", "SubscriptionClient", "Subscriptions", "advice", "notification_hook"]
+
+#: Meta.tag.system of ours.
+TAGS: Final = "urn:reluth:subscription"
+_DIGITS: Final = 40
+_REASON: Final = "ReLUTH adapter: something of this type changed, read it again"
+# RFC 6750 2.1; shorter ones can be guessed.
+_SECRET = re.compile(r"[A-Za-z0-9\-._~+/]{16,256}=*")
+_STANDING = frozenset({"active", "requested"})
+# A server activates what is requested within a second or so (HAPI 8.8.0: 0.3 s).
+_LOOKS, _LOOK_EVERY = 6, 0.5
+_COUNT = 200
+_CHANNELS: Final = "http://terminology.hl7.org/CodeSystem/subscription-channel-type"
+_DEFINITIONS: Final = "http://hl7.org/fhir/StructureDefinition/"
+_BOTH: Final = frozenset({"create", "update"})
+
+Json = dict[str, Any]
+Outcome = Literal["created", "renewed", "kept", "removed", "left", "not-served", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where we want to be told; made by `notification_hook`.
+
+    Args:
+        endpoint: address of this service for one site, without a slash at its end.
+        secret: what a notification must show.
+    """
+
+    endpoint: str
+    secret: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """Value of the Authorization header of a notification."""
+        return f"Bearer {self.secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """What became of the Subscription of one type.
+
+    Args:
+        type: the resource type.
+        outcome: ``kept`` stood already; ``left``: somebody else's at our endpoint, not removed; ``not-served``:
+            the server does not serve the type; ``failed``: see ``error``.
+        id: on that server, ``""`` when unknown.
+        status: as the server tells it (``active``, ``requested``, ``error``, ``off``), ``""`` when unknown.
+        error: why it failed.
+    """
+
+    type: str
+    outcome: Outcome
+    id: str = ""
+    status: str = ""
+    error: RemoteError | None = None
+
+    def as_object(self) -> Json:
+        """For JSON: ``problem`` only where there is one."""
+        told = {"type": self.type, "outcome": self.outcome, "id": self.id or None, "status": self.status or None}
+        return told if self.error is None else told | {"problem": str(self.error)}
+
+
+class SubscriptionClient(Protocol):
+    """What is needed of `adapter.client.SiteClient`."""
+
+    def capability(self) -> Capability:
+        """What the server says it can do."""
+
+    def search(self, resource_type: str, *, since: str | None = None, count: int = 500) -> Iterator[SearchPage]:
+        """All resources of a type, page by page."""
+
+    def transact(self, entries: Sequence[TransactionEntry]) -> list[EntryOutcome]:
+        """Carry out all of the entries or none of them."""
+
+
+def notification_hook(site: str, *, endpoint: str, secret: str) -> Hook:
+    """The hook of a site.
+
+    Args:
+        site: name in the settings.
+        endpoint: address of this service as the hospital's server reaches it.
+        secret: shared with that server.
+
+    Raises:
+        ConfigurationError: not https and not this machine; a query, fragment or password in it; a secret that is
+            short or that no header can carry.
+    """
+    key = f"sites.{site}.notifications"
+    url = parsed_url(endpoint)
+    if url is None or url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigurationError(f"{key}.endpoint", "an absolute https URL is wanted")
+    if url.query or url.fragment or url.userinfo:
+        raise ConfigurationError(f"{key}.endpoint", "no query, fragment or password may stand in it")
+    if url.scheme != "https" and not is_loopback(url.host):
+        raise ConfigurationError(f"{key}.endpoint", "https is wanted: the secret goes over this way")
+    if not _SECRET.fullmatch(secret):
+        raise ConfigurationError(f"{key}.secret", "at least 16 letters, digits and -._~+/ are wanted, without blanks")
+    return Hook(f"{endpoint.rstrip('/')}/notify/{quote(site, safe='')}", secret)
+
+
+def advice(refused: Refused) -> str:
+    """What to ask the server's owner for, by the codes of the OperationOutcome, else by the status.
+
+    >>> advice(Refused("POST https://fhir.example.org/r4", 403))
+    'ask for the right to read, create, update and delete Subscription resources'
+    """
+    codes = {issue.code for issue in refused.issues if issue.is_error}
+    if refused.status in {401, 403} or codes & {"security", "login", "forbidden", "expired", "suppressed"}:
+        return "ask for the right to read, create, update and delete Subscription resources"
+    if refused.status in {409, 412} or codes & {"conflict", "lock-error"}:
+        return "it was changed meanwhile: run the same command again"
+    if refused.status in {404, 405, 501} or codes & {"not-supported", "not-found"}:
+        return (
+            "the server takes no such Subscriptions: ask for rest-hook Subscriptions on this type, or pull at intervals"
+        )
+    if codes & {"throttled", "too-costly", "no-store", "timeout", "transient"}:
+        return "the server is busy: run the same command later"
+    return "ask which criteria, channel and endpoint the server takes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A Subscription that the server holds."""
+
+    body: Json = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return _text(self.body.get("id"))
+
+    @property
+    def status(self) -> str:
+        return _text(self.body.get("status"))
+
+    @property
+    def if_match(self) -> str | None:
+        version = _text(_table(self.body.get("meta")).get("versionId"))
+        return f'W/"{version}"' if version else None
+
+    @property
+    def tags(self) -> set[str]:
+        stated = _tables(_table(self.body.get("meta")).get("tag"))
+        return {_text(tag.get("code")) for tag in stated if tag.get("system") == TAGS}
+
+    @property
+    def endpoint(self) -> str:
+        return _text(_table(self.body.get("channel")).get("endpoint")) or _text(self.body.get("endpoint"))
+
+    @property
+    def about(self) -> str:
+        """Criteria of R4, topic of R5."""
+        return _text(self.body.get("criteria")) or _text(self.body.get("topic"))
+
+
+class Subscriptions:
+    """The Subscriptions at one site that tell us of changes.
+
+    Args:
+        client: of the site.
+        hook: where to be told.
+        sleep: between two looks at what the server has not activated yet.
+    """
+
+    def __init__(self, client: SubscriptionClient, hook: Hook, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._hook = hook
+        self._sleep = sleep
+
+    def ensure(self, types: Collection[str]) -> list[Subscribed]:
+        """Have one Subscription a type: created where there is none, renewed where it is not as it should be.
+
+        Those of ours for other types are removed. Doing it twice is doing it once.
+
+        Returns:
+            one entry a type, in order, and one for each that was removed. A type that is refused costs itself only.
+
+        Raises:
+            RemoteError: the server takes no Subscriptions at all, or cannot be asked for those that there are.
+        """
+        capability = self._serves()
+        topics = self._topics() if capability.fhir_version.startswith("5.") else None
+        standing = self._standing()
+        told: list[Subscribed] = []
+        stop: TransientError | None = None
+        for type_ in sorted(set(types)):
+            if type_ not in capability.types:
+                told.append(Subscribed(type_, "not-served"))
+                continue
+            if stop is not None:
+                # Waiting for each type anew would take hours.
+                told.append(Subscribed(type_, "failed", error=stop))
+                continue
+            try:
+                told += self._ensure(type_, standing, topics)
+            except TransientError as error:
+                stop = error
+                told.append(Subscribed(type_, "failed", error=error))
+            except RemoteError as error:
+                told.append(Subscribed(type_, "failed", error=error))
+        if stop is None:
+            told += [self._removed(one) for one in standing if self._is_ours(one) and self._type(one) not in types]
+        return self._activated(told)
+
+    def remove(self) -> list[Subscribed]:
+        """Remove the Subscriptions that we made, and name those at our endpoint that somebody else made.
+
+        Raises:
+            RemoteError: the server takes no Subscriptions at all, or cannot be asked for those that there are.
+        """
+        self._serves()
+        told: list[Subscribed] = []
+        for one in self._standing():
+            if self._is_ours(one):
+                told.append(self._removed(one))
+            elif one.endpoint == self._hook.endpoint or one.endpoint.startswith(f"{self._hook.endpoint}/"):
+                told.append(Subscribed(self._type(one), "left", one.id, one.status))
+        return sorted(told, key=lambda one: (one.type, one.id))
+
+    def _serves(self) -> Capability:
+        capability = self._client.capability()
+        if "Subscription" not in capability.types:
+            raise UnusableAnswer("CapabilityStatement", "states no Subscription: pull this site at intervals instead")
+        return capability
+
+    def _standing(self) -> list[_Standing]:
+        """Every Subscription there, by id: not every server can search them by url or tag, and there are few."""
+        found = {one["id"]: _Standing(one) for one in self._all("Subscription") if _text(one.get("id"))}
+        return [found[name] for name in sorted(found)]
+
+    def _all(self, resource_type: str) -> Iterator[Json]:
+        for page in self._client.search(resource_type, count=_COUNT):
+            # What is missing here would be created a second time.
+            if any(issue.is_error for issue in page.issues):
+                raise UnusableAnswer(f"GET {page.url}", "says that matches may be missing")
+            for entry in page.entries:
+                try:
+                    body = msgspec.json.decode(entry.raw)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    continue
+                if isinstance(body, dict) and body.get("resourceType") == resource_type:
+                    yield body
+
+    def _ensure(
+        self, type_: str, standing: Collection[_Standing], topics: dict[str, str] | None
+    ) -> Iterator[Subscribed]:
+        wanted = self._wanted(type_, topics)
+        endpoint = self._endpoint(type_)
+        tag = _tag(endpoint)
+        about = _Standing(wanted).about
+        found = [one for one in standing if tag in one.tags or (one.endpoint == endpoint and one.about == about)]
+        # One that is as it should be first; of two that are not, the one that we made.
+        found.sort(key=lambda one: (not _is_as_wanted(one, wanted), tag not in one.tags, one.id))
+        if not found:
+            yield self._write(type_, TransactionEntry("POST", "Subscription", msgspec.json.encode(wanted)), "created")
+            return
+        first, *others = found
+        if _is_as_wanted(first, wanted):
+            yield Subscribed(type_, "kept", first.id, first.status)
+        else:
+            # What else it holds (a contact, an end that the server set) was put there by somebody, but for these.
+            kept = {key: value for key, value in first.body.items() if key not in {"error", "end", "text"}}
+            body = kept | wanted | {"id": first.id}
+            yield self._write(
+                type_,
+                TransactionEntry("PUT", f"Subscription/{first.id}", msgspec.json.encode(body), if_match=first.if_match),
+                "renewed",
+            )
+        yield from (self._removed(one) for one in others if tag in one.tags)
+
+    def _removed(self, one: _Standing) -> Subscribed:
+        entry = TransactionEntry("DELETE", f"Subscription/{one.id}", if_match=one.if_match)
+        try:
+            return self._write(self._type(one), entry, "removed")
+        except RemoteError as error:
+            return Subscribed(self._type(one), "failed", one.id, one.status, error)
+
+    def _write(self, type_: str, entry: TransactionEntry, outcome: Outcome) -> Subscribed:
+        [done] = self._client.transact([entry])
+        if not done.is_done:
+            raise Refused(f"{entry.method} Subscription", done.status, done.issues)
+        location = done.location or entry.url
+        return Subscribed(type_, outcome, location.partition("/")[2], "" if outcome == "removed" else "requested")
+
+    def _activated(self, told: list[Subscribed]) -> list[Subscribed]:
+        """The same with the status that the server gives to what it was asked for."""
+        for look in range(_LOOKS):
+            if not any(one.status == "requested" for one in told):
+                break
+            if look:
+                self._sleep(_LOOK_EVERY)
+            try:
+                status = {one.id: one.status for one in self._standing()}
+            except RemoteError:
+                # All is done; only how it stands is not known.
+                break
+            told = [
+                one
+                if one.outcome in {"removed", "failed"} or one.id not in status
+                else Subscribed(one.type, one.outcome, one.id, status[one.id])
+                for one in told
+            ]
+        return told
+
+    # What ours look like ------------------------------------------------------------------------------------------
+
+    def _endpoint(self, type_: str) -> str:
+        # The type in the path: a notification without content still says of which type.
+        return f"{self._hook.endpoint}/{type_}"
+
+    def _is_ours(self, one: _Standing) -> bool:
+        return one.endpoint.startswith(f"{self._hook.endpoint}/") and _tag(one.endpoint) in one.tags
+
+    def _type(self, one: _Standing) -> str:
+        """The type that it is about, as its endpoint or its criteria say."""
+        in_path = one.endpoint.removeprefix(self._hook.endpoint).strip("/").partition("/")[0]
+        return in_path or one.about.partition("?")[0]
+
+    def _wanted(self, type_: str, topics: dict[str, str] | None) -> Json:
+        endpoint = self._endpoint(type_)
+        common = {
+            "resourceType": "Subscription",
+            "meta": {"tag": [{"system": TAGS, "code": _tag(endpoint)}]},
+            "status": "requested",
+            "reason": _REASON,
+        }
+        if topics is None:
+            header = [f"Authorization: {self._hook.authorization}"]
+            channel = {"type": "rest-hook", "endpoint": endpoint, "header": header}
+            return common | {"criteria": f"{type_}?", "channel": channel}
+        if type_ not in topics:
+            raise UnusableAnswer("SubscriptionTopic", f"no topic of the server tells of every change of {type_}")
+        return common | {
+            "topic": topics[type_],
+            "channelType": {"system": _CHANNELS, "code": "rest-hook"},
+            "endpoint": endpoint,
+            "parameter": [{"name": "Authorization", "value": self._hook.authorization}],
+            "contentType": "application/fhir+json",
+            "content": "id-only",
+        }
+
+    def _topics(self) -> dict[str, str]:
+        """By resource type, the topic that tells of every creation and update of it (R5 subscriptiontopic.html)."""
+        found: dict[str, str] = {}
+        for topic in sorted(self._all("SubscriptionTopic"), key=lambda one: _text(one.get("url"))):
+            if topic.get("status") != "active" or not _text(topic.get("url")):
+                continue
+            for trigger in _tables(topic.get("resourceTrigger")):
+                stated = set(trigger.get("supportedInteraction") or _BOTH)
+                if stated >= _BOTH and not trigger.keys() & {"queryCriteria", "fhirPathCriteria"}:
+                    found.setdefault(_text(trigger.get("resource")).removeprefix(_DEFINITIONS), topic["url"])
+        return found
+
+
+def _is_as_wanted(one: _Standing, wanted: Json) -> bool:
+    """Nothing to renew: it stands, without an end, and says what we would say.
+
+    A server that does not give the header back is told anew each time: whether it is the right one cannot be seen.
+    """
+    stated = one.body
+    if one.status not in _STANDING or "end" in stated:
+        return False
+    if _text(_table(stated.get("channel")).get("payload")):
+        # Somebody had whole resources sent.
+        return False
+    tags = {_text(tag["code"]) for tag in wanted["meta"]["tag"]}
+    told = wanted.keys() - {"meta", "status", "reason"}
+    return tags <= one.tags and all(_holds(stated.get(key), wanted[key]) for key in told)
+
+
+def _holds(stated: object, wanted: object) -> bool:
+    """Whether all that is wanted is stated; a server may add to it."""
+    if isinstance(wanted, dict):
+        return isinstance(stated, dict) and all(_holds(stated.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(stated, list) and all(any(_holds(one, value) for one in stated) for value in wanted)
+    return stated == wanted
+
+
+def _tag(endpoint: str) -> str:
+    return hashlib.sha256(endpoint.encode()).hexdigest()[:_DIGITS]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _table(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _tables(value: object) -> list[Json]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

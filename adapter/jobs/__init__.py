@@ -1,0 +1,40 @@
+"""In: settings and the store. Out: what runs by itself or spans rooms: the sync cycle, its schedule, how the feeds stand."""
+
+from __future__ import annotations
+
+from adapter.jobs.cycle import Steps, cycle_exit_code, run_cycle
+from adapter.jobs.feeds import FeedState, feed_states, feed_types, needed_types
+from adapter.jobs.parts import Kind, Outcome, Part, run_part, skipped
+from adapter.jobs.pulling import configured_site, pull_site
+from adapter.jobs.reporting import LoggedTypes
+from adapter.jobs.rounds import Rounds
+from adapter.jobs.schedule import Next, next_try, parse_every
+from adapter.jobs.screening import ScreenSummary, screen_site
+from adapter.jobs.stopping import Stopped, stop_if_asked, stop_signals
+
+__all__ = [
+    "FeedState",
+    "Kind",
+    "LoggedTypes",
+    "Next",
+    "Outcome",
+    "Part",
+    "Rounds",
+    "ScreenSummary",
+    "Steps",
+    "Stopped",
+    "configured_site",
+    "cycle_exit_code",
+    "feed_states",
+    "feed_types",
+    "needed_types",
+    "next_try",
+    "parse_every",
+    "pull_site",
+    "run_cycle",
+    "run_part",
+    "screen_site",
+    "skipped",
+    "stop_if_asked",
+    "stop_signals",
+]

@@ -1,0 +1,119 @@
+"""In: a site of the settings. Out: its resources in the store, fetched in the way that the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from adapter.client import Downloader, ExportRequest, RunBudget, SiteClient
+from adapter.config import Settings, SiteSettings
+from adapter.errors import ConfigurationError, TransientError
+from adapter.jobs.connecting import site_address
+from adapter.jobs.feeds import needed_types
+from adapter.store import Store
+from adapter.sync import BulkOptions, BulkSource, Progress, PullSummary, SearchSource, Source, pull
+from adapter.sync.quiet_hours import quiet_until
+from adapter.sync.stored_patients import stored_patients
+
+__all__ = ["configured_site", "pull_site"]
+
+
+def configured_site(settings: Settings, site: str) -> SiteSettings:
+    """A site of the settings.
+
+    Raises:
+        ConfigurationError: there is none of this name.
+    """
+    configured = settings.sites.get(site)
+    if configured is None:
+        known = ", ".join(settings.sites) or "none"
+        raise ConfigurationError(f"sites.{site}", f"is not in the settings (there: {known})")
+    return configured
+
+
+def pull_site(
+    store: Store,
+    settings: Settings,
+    site: str,
+    *,
+    full: bool = False,
+    accept_deletions: bool = False,
+    types: Collection[str] | None = None,
+    progress: Progress | None = None,
+) -> PullSummary:
+    """Pull a site of the settings from its FHIR server.
+
+    Args:
+        store: open.
+        settings: all of them.
+        site: name of the site.
+        full: everything, not only what changed.
+        accept_deletions: see `adapter.sync.pull`.
+        types: of what is pulled from the site, only these.
+        progress: is told how far it is.
+
+    Raises:
+        ConfigurationError: the site is not in the settings, or its server speaks another FHIR version than they say.
+        BusyError: another run works on this site.
+        RemoteError: it cannot be reached, or refuses; in its quiet hours it is not asked.
+    """
+    configured = configured_site(settings, site)
+    wanted = configured.types or needed_types(settings)
+    if types is not None:
+        wanted = [type_ for type_ in wanted if type_ in set(types)]
+    budget = RunBudget(configured.retry_budget)
+    address = site_address(site, configured, budget=budget)
+    _respect_quiet_hours(configured)
+    with ExitStack() as stack:
+        client = stack.enter_context(SiteClient(address, budget=budget))
+        stated = client.capability().fhir_version
+        if stated != configured.fhir_version:
+            raise ConfigurationError(
+                f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
+            )
+        spool = store.folder / "spool" / site
+        source: Source
+        if configured.mode == "bulk":
+            downloader = stack.enter_context(Downloader(address, budget=budget))
+            source = BulkSource(
+                client,
+                downloader,
+                spool,
+                types=wanted,
+                options=_bulk_options(configured),
+                may_ask=lambda: _respect_quiet_hours(configured),
+            )
+        else:
+            source = SearchSource(
+                client,
+                spool,
+                types=wanted,
+                settings=configured.search,
+                patients=lambda: stored_patients(store, site, wanted),
+                quiet=lambda: quiet_until(configured.quiet_hours, datetime.now(UTC)),
+            )
+        return pull(store, source, site=site, full=full, accept_deletions=accept_deletions, progress=progress)
+
+
+def _bulk_options(configured: SiteSettings) -> BulkOptions:
+    told = configured.bulk
+    request = ExportRequest(
+        types=(),
+        level=told.level or ("patient" if configured.group is None else "group"),
+        group=configured.group,
+        type_filters=tuple(told.type_filters),
+        elements=tuple(told.elements),
+        organize_output_by=told.organize_output_by,
+        partial_manifests=told.partial_manifests,
+        post=told.method == "post",
+    )
+    return BulkOptions(request, downloads=told.downloads)
+
+
+def _respect_quiet_hours(configured: SiteSettings) -> None:
+    until = quiet_until(configured.quiet_hours, datetime.now(UTC))
+    if until is not None:
+        raise TransientError(
+            f"the hospital wants to be left alone until {until:%H:%M} (quiet_hours): run it again then"
+        )

@@ -1,0 +1,378 @@
+"""In: a hospital's bulk export. Out: its files on disk, each whole or named, and from them the resources by type.
+
+An export that was begun is gone on with after a kill: what is finished is on disk, what is not is fetched from where the
+export still is. All that an export brings lies in the spool until it is in the store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from adapter.client import (
+    Downloader,
+    ExportFile,
+    ExportRequest,
+    Manifest,
+    NotFound,
+    SiteClient,
+    UnusableAnswer,
+    issues_of,
+    without_query,
+)
+from adapter.errors import RemoteError, TransientError
+from adapter.fhir import RESOURCE_TYPES
+from adapter.store import Origin
+from adapter.sync.lines import Line, read_lines
+from adapter.sync.sources import Gone, Item, Missing, Problem, Progress
+from adapter.sync.spool import Part, Spool
+
+__all__ = ["BulkOptions", "BulkSource"]
+
+#: The export's own clock may be a little off what its resources say of themselves.
+_OVERLAP: Final = timedelta(minutes=5)
+_IN_PART: Final = 5
+_LATER: Final = TransientError.exit_code
+#: A file that the server cannot give is asked for in so many pulls; then there is a new export.
+_MOST_TRIES: Final = 3
+_SEARCH: Final = "search-type"
+#: ``Patient/42`` at the end of a relative or absolute address.
+_REFERENCE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})$")
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOptions:
+    """How exports are asked for.
+
+    Attributes:
+        request: all but types and time.
+        downloads: files at once.
+        longest_poll: seconds between two looks at an export at most, whatever the server asks for.
+    """
+
+    request: ExportRequest
+    downloads: int = 4
+    longest_poll: float = 300.0
+
+
+class _Request(msgspec.Struct):
+    method: str = ""
+    url: str = ""
+
+
+class _Entry(msgspec.Struct):
+    request: _Request | None = None
+
+
+class _Deleted(msgspec.Struct):
+    """A Bundle of a ``deleted`` file (Bulk Data 2.0, Response - Complete Status)."""
+
+    resourceType: str = ""
+    entry: list[_Entry] = []
+
+
+class BulkSource:
+    """What a bulk export brings.
+
+    Args:
+        client: open for as long as the source is used.
+        downloader: of the same site.
+        spool: folder; only the holder of the site's lock may use it.
+        types: what to read.
+        options: how exports are asked for.
+        may_ask: called before each export and each file; raises where the hospital wants to be left alone now.
+    """
+
+    def __init__(
+        self,
+        client: SiteClient,
+        downloader: Downloader,
+        spool: Path,
+        *,
+        types: Collection[str],
+        options: BulkOptions,
+        may_ask: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._may_ask = may_ask
+        self._client = client
+        self._downloader = downloader
+        self._folder = spool
+        self._wanted = sorted(set(types), key=lambda type_: (type_ != "Patient", type_))
+        self._options = options
+        self._spool: Spool | None = None
+        self._plan: dict[str, str | None] = {}
+        self._notices: list[str] = []
+
+    def types(self) -> list[str]:
+        """The types that are wanted and served."""
+        served = self._client.capability().types
+        return [type_ for type_ in self._wanted if type_ in served]
+
+    def missing(self) -> list[Missing]:
+        """The types that are wanted and not served."""
+        served = self._client.capability().types
+        return [Missing(type_, "the server does not serve this type") for type_ in self._wanted if type_ not in served]
+
+    def notices(self) -> list[str]:
+        """What came and was not asked for, and what the server remarks."""
+        return self._notices
+
+    def since(self, bookmark: str) -> str | None:
+        """The bookmark less the overlap; everything where the bookmark is no time."""
+        try:
+            moment = datetime.fromisoformat(bookmark)
+        except ValueError:
+            return None
+        return None if moment.tzinfo is None else (moment.astimezone(UTC) - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def has_all(self) -> bool:
+        """An export without a time holds all that there is, unless it was narrowed."""
+        asked = self._options.request
+        return not asked.type_filters and not asked.elements
+
+    # Fetching -----------------------------------------------------------------------------------------------------
+
+    def prepare(self, plan: Mapping[str, str | None], progress: Progress) -> None:
+        """Have the exports made, and download their files.
+
+        Raises:
+            RemoteError: no export could be had; one that is being made goes on, and is asked for the next time.
+            StorageError: this machine has no room; files that are whole are kept.
+        """
+        spool = self._spool = self._open(plan)
+        # Types that were never read whole need all; the others what changed since the oldest of their times.
+        whole = tuple(type_ for type_, since in self._plan.items() if since is None)
+        times = {type_: since for type_, since in self._plan.items() if since is not None}
+        if whole:
+            self._list(spool, "0", replace(self._options.request, types=whole), progress)
+        if times:
+            self._list(
+                spool, "1", replace(self._options.request, types=tuple(times), since=min(times.values())), progress
+            )
+        self._download(spool, progress)
+
+    def _open(self, plan: Mapping[str, str | None]) -> Spool:
+        """The spool of a fetch that was broken off, with its plan, where that asked for no less; else a new one."""
+        told = (self._client.root, repr(self._options.request), sorted(plan))
+        spool = Spool.open(self._folder, key=f"bulk {told!r}")
+        kept = msgspec.json.decode(spool.note("plan") or "{}", type=dict[str, str | None])
+        tries = int(spool.note("tries") or 0)
+        if spool.resumed and (tries >= _MOST_TRIES or not _covers(kept, plan)):
+            spool.discard()
+            spool, kept, tries = Spool.open(self._folder, key=f"bulk {told!r}"), {}, 0
+        self._plan = kept or dict(plan)
+        spool.keep(notes={"plan": msgspec.json.encode(self._plan).decode(), "tries": str(tries + 1)})
+        return spool
+
+    def _list(self, spool: Spool, name: str, request: ExportRequest, progress: Progress) -> None:
+        """Have one export made, and keep which files it has."""
+        if spool.note(f"listed {name}") is not None:
+            return
+        self._may_ask()
+        export = self._client.bulk()
+        status = spool.note(f"status {name}")
+        if status is not None:
+            try:
+                self._keep_listed(spool, name, self._wait(status, progress))
+                return
+            except NotFound:
+                # It was thrown away, or ran out, while nobody asked: it is made anew.
+                spool.keep(notes={f"status {name}": None})
+        status = export.kick_off(request)
+        spool.keep(notes={f"status {name}": status})
+        self._keep_listed(spool, name, self._wait(status, progress))
+
+    def _wait(self, status: str, progress: Progress) -> Sequence[Manifest]:
+        export = self._client.bulk()
+        try:
+            first = export.wait(
+                status, tell=lambda told: progress.fetching(told, 0, 0), longest=self._options.longest_poll
+            )
+            return list(export.pages(first))
+        except KeyboardInterrupt:
+            # Nobody waits for it any more (Bulk Data 2.0, Bulk Data Delete Request); a kill leaves it to be gone on with.
+            export.cancel(status)
+            if self._spool is not None:
+                self._spool.discard()
+            raise
+
+    def _keep_listed(self, spool: Spool, name: str, manifests: Sequence[Manifest]) -> None:
+        files = []
+        for page in manifests:
+            for file in page.files:
+                if file.type is None or file.kind != "output" or file.type in self._plan:
+                    files.append((file, page.requires_access_token))
+                else:
+                    # No more is had of a patient than the trial needs.
+                    self._notices.append(f"{file.type}: exported, though not asked for; not fetched")
+        parts = [
+            Part(
+                name=f"{name}-{number:05d}.{file.kind}",
+                type=file.type,
+                url=file.url,
+                kind=file.kind,
+                token=token,
+                count=file.count,
+            )
+            for number, (file, token) in enumerate(files)
+        ]
+        spool.keep(*parts, notes={f"listed {name}": manifests[0].transaction_time})
+
+    def _download(self, spool: Spool, progress: Progress) -> None:
+        parts = spool.parts()
+        # What failed in an earlier try may have been mended.
+        waiting = iter([part for part in parts if part.state != "done"])
+        done = sum(part.state == "done" for part in parts)
+        progress.fetching("files", done, len(parts))
+        with ThreadPoolExecutor(self._options.downloads, thread_name_prefix="download") as pool:
+            running: set[Future[None]] = set()
+            try:
+                while True:
+                    # As many as work at once: what has not begun need not be called off.
+                    while len(running) < self._options.downloads and (part := next(waiting, None)) is not None:
+                        self._may_ask()
+                        running.add(pool.submit(self._fetch_file, spool, part))
+                    if not running:
+                        return
+                    ended, running = wait(running, return_when=FIRST_COMPLETED)
+                    for one in ended:
+                        one.result()
+                    done += len(ended)
+                    progress.fetching("files", done, len(parts))
+            finally:
+                for one in running:
+                    one.cancel()
+
+    def _fetch_file(self, spool: Spool, part: Part) -> None:
+        assert part.kind in ("output", "deleted", "error"), "the spool of a search has another key"
+        file = ExportFile(url=part.url, kind=part.kind, type=part.type, count=part.count)
+        try:
+            received = self._downloader.download(file, spool.path(part), with_token=part.token)
+        except RemoteError as error:
+            # One that is missing, or not what was announced, is named, and costs the others nothing.
+            in_part = isinstance(error, NotFound | UnusableAnswer)
+            part.state, part.reason = "failed", str(error)
+            part.exit_code = _IN_PART if in_part else error.exit_code
+        else:
+            part.state, part.reason, part.exit_code = "done", "", 0
+            part.bytes, part.lines = received.bytes, received.lines
+        spool.keep(part)
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    def fetch(self, type_: str) -> Iterator[Item | Problem | Gone]:
+        """The resources of a type's files; with the first type also what is said of all of them."""
+        spool = self._opened
+        is_first = type_ == next(iter(self._plan), None)
+        for part in spool.parts():
+            is_of_all = part.kind != "output" or part.type not in self._plan
+            if not (is_first if is_of_all else part.type == type_):
+                continue
+            if part.state != "done":
+                origin = Origin(_place(part), is_url=True)
+                yield Problem(
+                    b"", origin, part.reason or "was not fetched", True, is_of_all, part.exit_code or _IN_PART
+                )
+                continue
+            yield from self._read(spool, part, is_of_all=is_of_all)
+
+    def _read(self, spool: Spool, part: Part, *, is_of_all: bool) -> Iterator[Item | Problem | Gone]:
+        for line in read_lines(spool.path(part)):
+            origin = Origin(_place(part), line.number, is_url=True)
+            if line.trouble is not None:
+                yield Problem(line.raw, origin, line.trouble, True, is_of_all)
+            elif part.kind == "deleted":
+                yield from _deleted(line, origin)
+            elif part.kind == "error":
+                yield from self._remarks(line, origin)
+            else:
+                yield Item(line.raw, origin, line.ended)
+
+    def _remarks(self, line: Line, origin: Origin) -> Iterator[Problem]:
+        """What an OperationOutcome of the export says."""
+        issues = issues_of(line.raw)
+        errors = [issue for issue in issues if issue.is_error]
+        if errors or not issues:
+            told = ", ".join(map(str, errors)) or "something that cannot be read"
+            yield Problem(line.raw, origin, f"the export reports {told}: resources may be missing", True, True)
+        else:
+            self._notices += [f"{origin.source}: the export remarks {issue}" for issue in issues]
+
+    def can_confirm(self, type_: str) -> bool:
+        """The server can be searched too."""
+        stated = self._client.capability().types.get(type_)
+        return stated is not None and _SEARCH in stated.interactions
+
+    def confirm(self, type_: str, ids: Collection[str]) -> tuple[set[str], list[Item]]:
+        """Ask the server for resources by their ids."""
+        raws = self._client.remaining(type_, ids)
+        origin = Origin(f"{self._client.root}/{type_}", is_url=True)
+        return set(ids) - raws.keys(), [Item(raw, origin) for raw in raws.values()]
+
+    def close(self) -> None:
+        """Let the server and the disk forget the exports, unless a file may still be had at another time."""
+        spool = self._opened
+        if any(part.exit_code == _LATER for part in spool.parts()):
+            return
+        for status in [note for name in "01" if (note := spool.note(f"status {name}")) is not None]:
+            self._client.bulk().cancel(status)
+        spool.discard()
+
+    @property
+    def transaction_time(self) -> str | None:
+        """The earliest of the exports' times."""
+        times = [note for name in "01" if (note := self._opened.note(f"listed {name}")) is not None]
+        return min(times, key=_instant, default=None)
+
+    @property
+    def _opened(self) -> Spool:
+        assert self._spool is not None, "nothing was prepared"
+        return self._spool
+
+
+def _deleted(line: Line, origin: Origin) -> Iterator[Gone | Problem]:
+    """The deletions of one Bundle; what cannot be read among them is named."""
+    try:
+        bundle = msgspec.json.decode(line.raw, type=_Deleted)
+    except msgspec.DecodeError:
+        bundle = _Deleted()
+    if bundle.resourceType != "Bundle":
+        yield Problem(line.raw, origin, "no Bundle of deletions: some may be missing", True, True)
+        return
+    for entry in bundle.entry:
+        found = _REFERENCE.search(entry.request.url) if entry.request is not None else None
+        if found is None or entry.request is None or entry.request.method != "DELETE" or found[1] not in RESOURCE_TYPES:
+            yield Problem(line.raw, origin, "an entry that is no deletion of a resource", True, True)
+        else:
+            yield Gone(found[1], found[2])
+
+
+def _covers(kept: Mapping[str, str | None], wanted: Mapping[str, str | None]) -> bool:
+    """A plan asked for no less than another one would."""
+    if kept.keys() != wanted.keys():
+        return False
+    return all(
+        since is None or ((later := wanted[type_]) is not None and _instant(since) <= _instant(later))
+        for type_, since in kept.items()
+    )
+
+
+def _place(part: Part) -> str:
+    """Where a file was had from, as it may be told: links to files hold their right of access in the query."""
+    return without_query(part.url).removeprefix("GET ")
+
+
+def _instant(time: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

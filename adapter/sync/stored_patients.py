@@ -1,0 +1,66 @@
+"""In: the store and a site. Out: which patients it knows, and since when each type was read whole of them.
+
+A search by patient asks of those whom the type was read whole of for what changed; of the others for everything. The
+bookmark of a type alone does not tell: a patient may have come with a pull in which the type failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from adapter.store import Store
+from adapter.sync.search_plan import PATIENT, StoredPatients
+
+__all__ = ["stored_patients"]
+
+#: A bookmark older than so many pulls is looked for no further; everything is read then.
+_RUNS = 2_000
+#: Of the sequence numbers, a run's lie above its number shifted by so many bits.
+_SEQ_BITS = 32
+
+
+class _Summary(msgspec.Struct):
+    transaction_time: str | None = None
+
+
+def stored_patients(store: Store, site: str, types: Collection[str]) -> StoredPatients:
+    """Which patients a site's part of the store knows.
+
+    Args:
+        store: open.
+        site: whose patients.
+        types: that may be asked for by patient.
+    """
+    files = store.lake.index_files(site, PATIENT)
+    if not files:
+        return StoredPatients()
+    with store.lake.engine.connection() as connection:
+        found = connection.execute(
+            "select id, min(seq) from read_parquet($files, hive_partitioning = false) group by id", {"files": files}
+        ).fetchall()
+    first_run = {id_: seq >> _SEQ_BITS for id_, seq in found}
+    earliest = _earliest_runs(store, site)
+    whole_since = {}
+    for type_ in types:
+        bookmark = store.bookmark(site, type_)
+        if bookmark is not None and bookmark in earliest:
+            whole_since[type_] = earliest[bookmark]
+    return StoredPatients(first_run, whole_since)
+
+
+def _earliest_runs(store: Store, site: str) -> dict[str, int]:
+    """By server time, the number of the first run that could set a bookmark to it.
+
+    A run that goes on with what another began has the same time; the earlier one is taken, as it knew fewer patients.
+    """
+    earliest: dict[str, int] = {}
+    for run in store.runs("pull", limit=_RUNS):
+        if run.site != site or run.state != "committed" or run.summary is None:
+            continue
+        time = msgspec.json.decode(run.summary, type=_Summary).transaction_time
+        if time is not None:
+            number = int(run.name.rpartition("-")[2])
+            earliest[time] = min(number, earliest.get(time, number))
+    return earliest

@@ -1,0 +1,318 @@
+"""In: a new result in a real HAPI with Subscriptions of ours. Out: proof that the patient's verdict follows within seconds, however told."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer
+import uvicorn
+from fastapi import FastAPI
+from typer.testing import CliRunner
+
+from adapter.cli.options import Options
+from adapter.cli.subscribe import subscribe
+from adapter.client import SiteAddress, SiteClient
+from adapter.config import Settings, load_settings
+from adapter.jobs.catch_up import CatchUp, start_catch_up
+from adapter.jobs.notified import Pace
+from adapter.service.notifications import notification_router
+from adapter.store import Store
+from adapter.sync import PullSummary, pull
+from adapter.sync.search_source import SearchSource
+from tests.support.hapi_server import running_hapi, unload
+
+pytestmark = pytest.mark.hapi
+
+SITE = "icm"
+TRIAL = "nct04954820"
+TYPES = ("Patient", "Condition", "Observation")
+TODAY = date(2025, 6, 1)
+SECRET = "secret-of-the-notification-tests"
+#: No pull at an interval, so that only a notification can bring what the tests wait for.
+TOLD = Pace(settle=0.3, rest=0.1, every=3600.0, again=0.2)
+# HAPI hands on what changed every few seconds (5 at most).
+LIMIT = 40.0
+SOON = 15.0
+
+
+class Ward:
+    """A patient at HAPI, a store and a service of ours that HAPI can reach."""
+
+    def __init__(self, base_url: str, folder: Path) -> None:
+        self.base_url = base_url
+        self.folder = folder
+        self.patient = f"notified-{uuid.uuid4().hex[:12]}"
+        self.pulls: list[frozenset[str] | None] = []
+        self._catch_up: CatchUp | None = None
+        self._made: dict[str, list[str]] = {"Patient": [], "Condition": [], "Observation": []}
+        self._numbers = itertools.count(1)
+
+    # At the hospital
+
+    def put(self, resource: dict[str, Any]) -> None:
+        resource_type, name = resource["resourceType"], resource["id"]
+        httpx.put(
+            f"{self.base_url}/{resource_type}/{name}",
+            content=json.dumps(resource),
+            headers={"Content-Type": "application/fhir+json"},
+            timeout=60,
+            trust_env=False,
+        ).raise_for_status()
+        if name not in self._made[resource_type]:
+            self._made[resource_type].append(name)
+
+    def admit(self) -> None:
+        """A patient with a tumour of the small intestine, and a haemoglobin that passes."""
+        self.put({"resourceType": "Patient", "id": self.patient, "birthDate": "1960-05-04", "gender": "male"})
+        tumour = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C17.2"}]}
+        self.put(
+            {
+                "resourceType": "Condition",
+                "id": f"{self.patient}-c",
+                "subject": {"reference": f"Patient/{self.patient}"},
+                "code": tumour,
+                "recordedDate": "2023-03-01",
+            }
+        )
+        self.measure(12.1)
+
+    def measure(self, haemoglobin: float) -> None:
+        number = next(self._numbers)
+        self.put(
+            {
+                "resourceType": "Observation",
+                "id": f"{self.patient}-o{number}",
+                "status": "final",
+                "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+                "subject": {"reference": f"Patient/{self.patient}"},
+                "effectiveDateTime": f"2025-05-{20 + number}T08:00:00+02:00",
+                "valueQuantity": {
+                    "value": haemoglobin,
+                    "unit": "g/dL",
+                    "system": "http://unitsofmeasure.org",
+                    "code": "g/dL",
+                },
+            }
+        )
+
+    def discharge(self) -> None:
+        unload(self.base_url, {name: ids for name, ids in self._made.items() if ids})
+
+    # Here
+
+    def settings(self, port: int = 1) -> Settings:
+        file = self.folder / "adapter.toml"
+        file.write_text(
+            f'[store]\npath = "var"\n[sites.{SITE}]\nbase_url = "{self.base_url}"\ntypes = {list(TYPES)}\n'
+            f'[sites.{SITE}.notifications]\nendpoint = "http://127.0.0.1:{port}"\nsecret = "{SECRET}"\n'
+        )
+        return load_settings(file)
+
+    def pull(self, store: Store, site: str, types: frozenset[str] | None) -> PullSummary:
+        self.pulls.append(types)
+        with SiteClient(SiteAddress(self.base_url)) as client:
+            source = SearchSource(client, store.folder / "spool" / site, types=TYPES if types is None else types)
+            return pull(store, source, site=site)
+
+    @contextmanager
+    def serving(self, pace: Pace = TOLD) -> Iterator[str]:
+        """The service with its catch-up, until the block ends; yields its address."""
+        with socket.socket() as listener, ExitStack() as stack:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            port = listener.getsockname()[1]
+            settings = self.settings(port)
+            catch_up = stack.enter_context(start_catch_up(settings, self.pull, today=lambda: TODAY, pace=pace))
+            app = FastAPI()
+            app.include_router(notification_router(settings, catch_up.mark))
+            server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off"))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                until(lambda: server.started)
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.should_exit = True
+                thread.join(LIMIT)
+
+    def truth(self) -> str | None:
+        """Of the haemoglobin of the latest verdict."""
+        with Store.open(self.folder / "var") as store:
+            kept = store.verdict_of(SITE, f"Patient/{self.patient}", trial=TRIAL, stage="registration")
+        if kept is None:
+            return None
+        [criterion] = [one for one in json.loads(kept.content)["criteria"] if one["id"] == "I11"]
+        [part] = [one for one in criterion["parts"] if one["id"] == "I11.a"]
+        return str(part["truth"])
+
+    def subscribe(self, *arguments: str) -> list[tuple[str, str, str | None]]:
+        """`reluth subscribe`: type, outcome and status of each."""
+        app = typer.Typer()
+        app.command()(subscribe)
+        options = Options(config=self.folder / "adapter.toml", json=True)
+        ran = CliRunner().invoke(app, ["--site", SITE, *arguments], obj=options)
+        assert ran.exit_code == 0, ran.output
+        assert SECRET not in ran.output
+        # Before it may stand what the service's threads log meanwhile.
+        found = json.loads(ran.stdout.splitlines()[-1])["subscriptions"]
+        return [(one["type"], one["outcome"], one["status"]) for one in found]
+
+
+def until(holds: Callable[[], bool], limit: float = LIMIT) -> float:
+    """Seconds until something holds."""
+    begun = time.monotonic()
+    while not holds():
+        assert time.monotonic() < begun + limit, "it did not come to pass"
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Iterator[Ward]:
+    found = Ward(running_hapi(), tmp_path)
+    found.admit()
+    yield found
+    found.discharge()
+
+
+@pytest.fixture
+def subscribed(ward: Ward) -> Iterator[str]:
+    """A ward that HAPI tells of changes, through with its start; the service's address."""
+    with ward.serving() as address:
+        until(lambda: ward.truth() == "T")
+        ward.subscribe()
+        yield address
+        ward.subscribe("--remove")
+
+
+@pytest.fixture
+def served(ward: Ward) -> Iterator[str]:
+    """A ward through with its start, of which only the test tells; the service's address."""
+    with ward.serving() as address:
+        until(lambda: ward.truth() == "T")
+        yield address
+
+
+def settle(ward: Ward) -> int:
+    """Pulls so far, once HAPI has told of all that was done before."""
+    seen = -1
+    while seen != len(ward.pulls):
+        seen = len(ward.pulls)
+        time.sleep(6)
+    return seen
+
+
+def test_subscribing_is_done_once_and_undone(ward: Ward) -> None:
+    ward.settings(port=9)
+    first, again = ward.subscribe(), ward.subscribe()
+    removed, gone = ward.subscribe("--remove"), ward.subscribe("--remove")
+
+    assert first == [(name, "created", "active") for name in sorted(TYPES)]
+    assert again == [(name, "kept", "active") for name in sorted(TYPES)]
+    assert removed == [(name, "removed", None) for name in sorted(TYPES)]
+    assert gone == []
+
+
+def test_new_result_at_the_hospital_is_a_new_verdict_within_seconds(ward: Ward, subscribed: str) -> None:
+    del subscribed
+    before = settle(ward)
+    ward.measure(6.0)
+    seconds = until(lambda: ward.truth() == "F")
+    print(f"from the result to the verdict: {seconds:.1f} s")
+
+    assert seconds < SOON
+    assert ward.pulls[before:] == [frozenset({"Observation"})]
+
+
+def test_many_changes_at_once_are_few_pulls(ward: Ward, subscribed: str) -> None:
+    del subscribed
+    before = settle(ward)
+    for value in (12.0, 11.9, 11.8, 11.7, 11.6, 11.5, 11.4, 11.3, 6.0):
+        ward.measure(value)
+    until(lambda: ward.truth() == "F")
+
+    assert 1 <= len(ward.pulls) - before <= 3
+
+
+def test_many_notifications_of_one_change_are_one_pull(ward: Ward, served: str) -> None:
+    before = len(ward.pulls)
+    with httpx.Client(headers={"Authorization": f"Bearer {SECRET}"}, trust_env=False) as client:
+        answers = [client.post(f"{served}/notify/{SITE}/Observation").status_code for _ in range(30)]
+    until(lambda: len(ward.pulls) > before)
+    time.sleep(1)
+
+    assert answers == [200] * 30
+    assert ward.pulls[before:] == [frozenset({"Observation"})]
+
+
+def test_forged_body_changes_nothing_but_causes_a_re_read(ward: Ward, served: str) -> None:
+    before = len(ward.pulls)
+    forged = {
+        "resourceType": "Observation",
+        "id": f"{ward.patient}-o1",
+        "meta": {"versionId": "99"},
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "subject": {"reference": f"Patient/{ward.patient}"},
+        "effectiveDateTime": "2025-05-30",
+        "valueQuantity": {"value": 2.0, "unit": "g/dL"},
+    }
+    with Store.open(ward.folder / "var") as store:
+        stats = store.lake.stats()
+    answer = httpx.put(
+        f"{served}/notify/{SITE}/Observation/{ward.patient}-o1",
+        json=forged,
+        headers={"Authorization": f"Bearer {SECRET}"},
+        trust_env=False,
+    )
+    until(lambda: len(ward.pulls) > before)
+    time.sleep(1)
+
+    assert (answer.status_code, ward.truth()) == (200, "T")
+    with Store.open(ward.folder / "var") as store:
+        assert store.lake.stats() == stats
+
+
+def test_wrong_secret_is_refused_and_causes_nothing(ward: Ward, served: str) -> None:
+    before = len(ward.pulls)
+    answers = [
+        httpx.post(f"{served}/notify/{SITE}/Observation", headers=headers, trust_env=False).status_code
+        for headers in ({}, {"Authorization": "Bearer another-secret-0123456789"})
+    ]
+    time.sleep(1)
+
+    assert answers == [401, 401]
+    assert len(ward.pulls) == before
+
+
+def test_change_that_nobody_was_told_of_is_caught_up_at_the_start(ward: Ward) -> None:
+    with ward.serving():
+        until(lambda: ward.truth() == "T")
+    ward.measure(6.0)
+    time.sleep(0.5)
+    unheard = ward.truth()
+    with ward.serving():
+        until(lambda: ward.truth() == "F")
+
+    assert (unheard, ward.pulls) == ("T", [None, None])
+
+
+def test_lost_notification_is_caught_up_at_the_interval(ward: Ward) -> None:
+    with ward.serving(Pace(rest=0.1, every=1.0)):
+        until(lambda: ward.truth() == "T")
+        ward.measure(6.0)
+        until(lambda: ward.truth() == "F")
+
+    assert set(ward.pulls) == {None}

@@ -1,0 +1,78 @@
+"""In: files of an export on a second host, which is on the site's list. Out: they come, and the token goes there only where it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.fault_bench import Bench, bench, settings
+from tests.support.fault_clock import SkippingClock
+from tests.support.fault_plan import Fault, Habits
+from tests.support.fault_server import FaultServer, fault_server
+
+
+@pytest.fixture(params=["wanted", "not-wanted"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    clock = SkippingClock()
+    clock.install(monkeypatch)
+    with bench(tmp_path, clock, habits=Habits(presigned=request.param == "not-wanted")) as place:
+        yield place
+
+
+@pytest.fixture
+def friend(place: Bench) -> Iterator[FaultServer]:
+    """The second host: it has the files of the first, and asks for the same tokens."""
+    with fault_server(place.server.habits, clock=place.clock) as friend:
+        friend.exports, friend.tokens = place.server.exports, place.server.tokens
+        friend.stranger = place.stranger.origin
+        yield friend
+
+
+def test_files_of_another_host_come_with_a_token_only_where_it_is_wanted(place: Bench, friend: FaultServer) -> None:
+    place.server.files_root = friend.root
+    settings(place.folder, place.server, mode="bulk", lines=[f'hosts = ["{friend.address}"]'])
+
+    ran = place.pull()
+
+    place.check_run(ran)
+    assert ran.code == 0, ran.err
+    assert len(friend.of("file", whole=True)) == 6
+    assert {item.place for item in friend.seen} == {"file"}
+    assert {item.token is None for item in friend.seen} == {place.server.habits.presigned}
+
+
+def test_files_of_a_host_that_is_not_on_the_list_are_not_asked_for(place: Bench, friend: FaultServer) -> None:
+    place.server.files_root = friend.root
+    settings(place.folder, place.server, mode="bulk")
+
+    ran = place.pull()
+
+    place.check_run(ran)
+    assert ran.code == 4, ran.err
+    assert friend.address in ran.err
+    assert friend.seen == []
+
+
+def test_files_that_are_redirected_to_a_host_of_the_list_come(place: Bench, friend: FaultServer) -> None:
+    settings(place.folder, place.server, mode="bulk", lines=[f'hosts = ["{friend.address}"]'])
+    place.server.faults.add(Fault("file", "redirect", of="Observation.2", to=friend.origin, times=0))
+
+    ran = place.pull()
+
+    place.check_run(ran)
+    assert ran.code == 0, ran.err
+    assert [item.name for item in friend.of("file", whole=True)] == ["Observation.2.ndjson"]
+
+
+def test_redirect_of_a_redirect_to_a_host_that_is_not_on_the_list_is_refused(place: Bench, friend: FaultServer) -> None:
+    settings(place.folder, place.server, mode="bulk", lines=[f'hosts = ["{friend.address}"]'])
+    place.server.faults.add(Fault("file", "redirect", of="Observation.2", to=friend.origin, times=0))
+    friend.faults.add(Fault("file", "redirect", times=0))
+
+    ran = place.pull()
+
+    place.check_run(ran)
+    assert ran.code in (4, 5), ran.err
+    assert "Observation.2.ndjson" in ran.err

@@ -1,0 +1,333 @@
+"""In: Subscriptions that a server holds. Out: proof of what is created, renewed, left and removed, and that only ours is touched."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapter.client import (
+    Capability,
+    EntryOutcome,
+    Issue,
+    Refused,
+    SearchEntry,
+    SearchPage,
+    TransactionEntry,
+    TypeCapability,
+    Unavailable,
+    UnusableAnswer,
+)
+from adapter.client.subscription import TAGS, Hook, Subscribed, Subscriptions, advice, notification_hook
+from adapter.errors import ConfigurationError
+
+ENDPOINT = "https://reluth.chu.example/notify/icm"
+SECRET = "a-secret-of-the-tests-0123456789"
+HOOK = Hook(ENDPOINT, SECRET)
+TYPES = ("Condition", "Observation")
+TOPIC = {
+    "resourceType": "SubscriptionTopic",
+    "id": "t",
+    "url": "https://fhir.example.org/topics/any",
+    "status": "active",
+    "resourceTrigger": [
+        {"resource": "http://hl7.org/fhir/StructureDefinition/Observation"},
+        {"resource": "Condition", "supportedInteraction": ["create", "update", "delete"]},
+    ],
+}
+
+Json = dict[str, Any]
+
+
+class Server:
+    """Holds Subscriptions, and activates them when they are looked at for the second time."""
+
+    def __init__(self, version: str = "4.0.1", served: Sequence[str] = (*TYPES, "Subscription")) -> None:
+        self.capability_ = Capability(version, types={type_: TypeCapability() for type_ in served})
+        self.held: dict[str, Json] = {}
+        self.topics: list[Json] = []
+        self.writes: list[str] = []
+        self.refusals: dict[str, Exception] = {}
+        self.issues: tuple[Issue, ...] = ()
+
+    def capability(self) -> Capability:
+        return self.capability_
+
+    def search(self, resource_type: str, *, since: str | None = None, count: int = 500) -> Iterator[SearchPage]:
+        bodies = self.topics if resource_type == "SubscriptionTopic" else list(self.held.values())
+        raws = [msgspec.json.encode(body) for body in bodies]
+        entries = tuple(SearchEntry(raw, "match") for raw in raws)
+        yield SearchPage(
+            url=resource_type, number=1, entries=entries, issues=self.issues, transaction_time=None, total=None
+        )
+        for body in self.held.values():
+            if body["status"] == "requested":
+                body["status"] = "active"
+
+    def transact(self, entries: Sequence[TransactionEntry]) -> list[EntryOutcome]:
+        [entry] = entries
+        body = msgspec.json.decode(entry.resource) if entry.resource else {}
+        about = body.get("criteria") or body.get("topic") or entry.url
+        for part, error in self.refusals.items():
+            if part in about:
+                raise error
+        self.writes.append(f"{entry.method} {about} {entry.if_match or ''}".strip())
+        if entry.method == "DELETE":
+            del self.held[entry.url.partition("/")[2]]
+            return [EntryOutcome(204)]
+        name = body.get("id") or f"s{len(self.held) + 1}"
+        version = str(int(self.held.get(name, {"meta": {"versionId": "0"}})["meta"]["versionId"]) + 1)
+        self.held[name] = body | {"id": name, "meta": body["meta"] | {"versionId": version}}
+        return [EntryOutcome(201 if entry.method == "POST" else 200, f"Subscription/{name}", version)]
+
+    def put(self, name: str, **told: Any) -> Json:
+        """A Subscription that somebody else made."""
+        body = {
+            "resourceType": "Subscription",
+            "id": name,
+            "meta": {"versionId": "7"},
+            "status": "active",
+            "criteria": "Observation?",
+            "channel": {"type": "rest-hook", "endpoint": f"{ENDPOINT}/Observation"},
+            **told,
+        }
+        self.held[name] = body
+        return body
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def subscriptions(server: Server, hook: Hook = HOOK) -> Subscriptions:
+    return Subscriptions(server, hook, sleep=lambda seconds: None)
+
+
+def outcomes(told: list[Subscribed]) -> list[tuple[str, str]]:
+    return [(one.type, one.outcome) for one in told]
+
+
+def test_subscription_is_made_for_each_type_with_secret_and_without_content(server: Server) -> None:
+    told = subscriptions(server).ensure(TYPES)
+    condition, observation = server.held.values()
+
+    assert [(one.type, one.outcome, one.id, one.status) for one in told] == [
+        ("Condition", "created", "s1", "active"),
+        ("Observation", "created", "s2", "active"),
+    ]
+    assert (condition["criteria"], observation["criteria"]) == ("Condition?", "Observation?")
+    assert observation["channel"] == {
+        "type": "rest-hook",
+        "endpoint": f"{ENDPOINT}/Observation",
+        "header": [f"Authorization: Bearer {SECRET}"],
+    }
+
+
+def test_subscribing_twice_writes_once(server: Server) -> None:
+    subscriptions(server).ensure(TYPES)
+    server.writes.clear()
+    told = subscriptions(server).ensure(TYPES)
+
+    assert outcomes(told) == [("Condition", "kept"), ("Observation", "kept")]
+    assert server.writes == []
+
+
+def spoil_channel(body: Json, **told: Any) -> None:
+    body["channel"] = body["channel"] | told
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: body.update(status="error"),
+        lambda body: body.update(status="off"),
+        lambda body: body.update(end="2027-01-01T00:00:00Z"),
+        lambda body: spoil_channel(body, payload="application/fhir+json"),
+        lambda body: spoil_channel(body, header=["Authorization: Bearer another"]),
+        lambda body: body["channel"].pop("header"),
+        lambda body: spoil_channel(body, endpoint="https://elsewhere.example/x"),
+        lambda body: body.update(criteria="Observation?code=718-7"),
+    ],
+    ids=["error", "off", "end", "payload", "old-secret", "no-header", "endpoint", "criteria"],
+)
+def test_subscription_that_is_not_as_it_should_be_is_renewed_by_its_version(
+    server: Server, spoil: Callable[[Json], None]
+) -> None:
+    subscriptions(server).ensure(["Observation"])
+    sound = copy.deepcopy(server.held["s1"])
+    spoil(server.held["s1"])
+    server.writes.clear()
+    told = subscriptions(server).ensure(["Observation"])
+
+    assert [(one.outcome, one.id, one.status) for one in told] == [("renewed", "s1", "active")]
+    assert server.writes == ['PUT Observation? W/"1"']
+    assert server.held["s1"] | {"meta": sound["meta"]} == sound
+
+
+def test_subscription_made_by_hand_at_our_endpoint_becomes_ours(server: Server) -> None:
+    server.put("by-hand", contact=[{"system": "phone", "value": "1"}])
+    told = subscriptions(server).ensure(["Observation"])
+
+    assert outcomes(told) == [("Observation", "renewed")]
+    assert server.writes == ['PUT Observation? W/"7"']
+    assert server.held["by-hand"]["contact"] and server.held["by-hand"]["meta"]["tag"][0]["system"] == TAGS
+
+
+def test_second_one_of_ours_for_a_type_is_removed(server: Server) -> None:
+    subscriptions(server).ensure(["Observation"])
+    server.held["s9"] = server.held["s1"] | {"id": "s9", "status": "error"}
+    told = subscriptions(server).ensure(["Observation"])
+
+    assert [(one.outcome, one.id) for one in told] == [("kept", "s1"), ("removed", "s9")]
+    assert list(server.held) == ["s1"]
+
+
+def test_type_that_is_no_longer_wanted_is_removed(server: Server) -> None:
+    subscriptions(server).ensure(TYPES)
+    told = subscriptions(server).ensure(["Condition"])
+
+    assert outcomes(told) == [("Condition", "kept"), ("Observation", "removed")]
+
+
+def test_removing_takes_ours_only_and_names_those_at_our_endpoint(server: Server) -> None:
+    subscriptions(server).ensure(TYPES)
+    server.put("by-hand")
+    server.put("other", channel={"type": "rest-hook", "endpoint": "https://other.example/notify/icm/Observation"})
+    subscriptions(server, Hook("https://reluth.chu.example/notify/icm2", SECRET)).ensure(["Observation"])
+    told = subscriptions(server).remove()
+
+    assert [(one.type, one.outcome, one.id) for one in told] == [
+        ("Condition", "removed", "s1"),
+        ("Observation", "left", "by-hand"),
+        ("Observation", "removed", "s2"),
+    ]
+    assert sorted(server.held) == ["by-hand", "other", "s5"]
+
+
+def test_type_that_is_refused_costs_itself_only(server: Server) -> None:
+    refused = Refused("POST https://fhir.example.org/r4", 422, (Issue("error", "business-rule"),))
+    server.refusals["Condition"] = refused
+    told = subscriptions(server).ensure(TYPES)
+
+    assert outcomes(told) == [("Condition", "failed"), ("Observation", "created")]
+    assert told[0].error is refused
+    assert told[0].as_object()["problem"] == str(refused)
+
+
+def test_server_that_does_not_answer_is_not_asked_for_each_type(server: Server) -> None:
+    gone = Unavailable("POST https://fhir.example.org/r4", "no answer", attempts=6)
+    server.refusals["Condition"] = gone
+    told = subscriptions(server).ensure(TYPES)
+
+    assert [(one.outcome, one.error) for one in told] == [("failed", gone), ("failed", gone)]
+    assert server.writes == []
+
+
+def test_type_that_is_not_served_is_named(server: Server) -> None:
+    told = subscriptions(server).ensure(["Observation", "ResearchSubject"])
+
+    assert outcomes(told) == [("Observation", "created"), ("ResearchSubject", "not-served")]
+
+
+def test_server_without_subscriptions_is_left_alone() -> None:
+    server = Server(served=TYPES)
+
+    with pytest.raises(UnusableAnswer, match="states no Subscription"):
+        subscriptions(server).ensure(TYPES)
+    assert server.writes == []
+
+
+def test_search_that_may_lack_matches_creates_nothing(server: Server) -> None:
+    server.issues = (Issue("error", "timeout"),)
+
+    with pytest.raises(UnusableAnswer, match="may be missing"):
+        subscriptions(server).ensure(TYPES)
+    assert server.writes == []
+
+
+def test_secret_is_in_no_repr() -> None:
+    assert SECRET not in repr(HOOK)
+
+
+# R5: topics of the server
+
+
+def test_server_of_r5_is_subscribed_by_its_topic_with_ids_only() -> None:
+    server = Server("5.0.0")
+    server.topics = [TOPIC]
+    first = subscriptions(server).ensure(TYPES)
+    again = subscriptions(server).ensure(TYPES)
+    body = server.held["s2"]
+
+    assert outcomes(first) == [("Condition", "created"), ("Observation", "created")]
+    assert outcomes(again) == [("Condition", "kept"), ("Observation", "kept")]
+    assert (body["topic"], body["content"], body["endpoint"]) == (TOPIC["url"], "id-only", f"{ENDPOINT}/Observation")
+    assert body["parameter"] == [{"name": "Authorization", "value": f"Bearer {SECRET}"}]
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"status": "retired"},
+        {"resourceTrigger": [{"resource": "Observation", "supportedInteraction": ["create"]}]},
+        {"resourceTrigger": [{"resource": "Observation", "queryCriteria": {"current": "status=final"}}]},
+        {"resourceTrigger": [{"resource": "Observation", "fhirPathCriteria": "%current.status = 'final'"}]},
+    ],
+)
+def test_topic_that_tells_of_a_part_only_is_not_taken(narrowed: Json) -> None:
+    server = Server("5.0.0")
+    server.topics = [TOPIC | narrowed]
+    [told] = subscriptions(server).ensure(["Observation"])
+
+    assert told.outcome == "failed"
+    assert "no topic of the server" in str(told.error)
+
+
+# The hook
+
+
+@pytest.mark.parametrize("endpoint", ["https://reluth.chu.example", "http://127.0.0.1:8000/", "http://[::1]:8000"])
+def test_hook_is_the_endpoint_and_the_site(endpoint: str) -> None:
+    hook = notification_hook("icm", endpoint=endpoint, secret=SECRET)
+
+    assert hook.endpoint == f"{endpoint.rstrip('/')}/notify/icm"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "secret", "key"),
+    [
+        ("http://reluth.chu.example", SECRET, "sites.icm.notifications.endpoint"),
+        ("ftp://reluth.chu.example", SECRET, "sites.icm.notifications.endpoint"),
+        ("https://reluth.chu.example/?a=b", SECRET, "sites.icm.notifications.endpoint"),
+        ("https://me:word@reluth.chu.example/", SECRET, "sites.icm.notifications.endpoint"),
+        ("https://reluth.chu.example", "short", "sites.icm.notifications.secret"),
+        ("https://reluth.chu.example", f"{SECRET}\r\nX-Other: 1", "sites.icm.notifications.secret"),
+        ("https://reluth.chu.example", f"{SECRET} blank", "sites.icm.notifications.secret"),
+    ],
+)
+def test_hook_that_would_show_the_secret_is_refused_by_its_key(endpoint: str, secret: str, key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        notification_hook("icm", endpoint=endpoint, secret=secret)
+
+    assert caught.value.setting == key
+    assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "forbidden", "right"),
+        (422, "security", "right"),
+        (409, "conflict", "again"),
+        (422, "not-supported", "rest-hook"),
+        (404, "not-found", "rest-hook"),
+        (400, "too-costly", "later"),
+        (422, "business-rule", "criteria"),
+    ],
+)
+def test_advice_follows_the_codes_of_the_outcome(status: int, code: str, said: str) -> None:
+    assert said in advice(Refused("POST x", status, (Issue("error", code),)))
