@@ -69,7 +69,7 @@ accuracy: $(VENV)/.setup-dev ## truth against verdicts on 10,000 patients, then 
 openapi: $(VENV)/.setup ## write openapi/adapter.json
 	$(BIN)/reluth openapi > openapi/adapter.json
 
-# Wheels are of this machine's system and Python version. --isolated builds need the index too; the other machine needs none.
+# The wheels are of this machine's system and Python version. An index is needed here, none where they are installed.
 wheelhouse: $(VENV)/.made ## dist/wheelhouse: the product and its pinned dependencies, to install on a machine without internet
 	rm -rf $(WHEELHOUSE)
 	mkdir -p $(WHEELHOUSE)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapter.jobs.connecting import site_address
 from adapter.cli.connection_report import WORDS, Report, connection_json, print_connection
 from adapter.cli.opening import Opened, opened, settings_of
 from adapter.cli.options import Options
@@ -121,6 +120,7 @@ def _connection(
     from adapter.jobs.check_findings import Finding, Group, Status
     from adapter.jobs.check_here import check_here
     from adapter.jobs.check_reach import check_reach
+    from adapter.jobs.connecting import site_address
     from adapter.jobs.site_check import SiteCheck, SiteToCheck, check_site
 
     here = list(check_here(configured, settings_file=options.config or DEFAULT_FILE, store=settings.store.path))

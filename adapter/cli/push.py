@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.jobs.connecting import site_address
 from adapter.cli.opening import Opened, opened, today
 from adapter.cli.options import Options
 from adapter.cli.output import data, line, note, progress_bars, say
@@ -41,7 +40,8 @@ def push(
 ) -> None:
     """Tell a hospital's server what is new or changed here, and take back what was changed there."""
     from adapter.client import SiteClient
-    from adapter.jobs.pulling import configured_site
+    from adapter.jobs import configured_site
+    from adapter.jobs.connecting import site_address
 
     options: Options = ctx.obj
     with opened(options, make=True) as room:
@@ -75,7 +75,8 @@ def push_site(
         BusyError: another run works on this site.
     """
     from adapter.client import SiteClient
-    from adapter.jobs.pulling import configured_site
+    from adapter.jobs import configured_site
+    from adapter.jobs.connecting import site_address
 
     configured = configured_site(room.settings, site)
     with SiteClient(site_address(site, configured)) as client:

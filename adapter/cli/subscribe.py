@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.jobs.connecting import site_address
 from adapter.cli.opening import settings_of
 from adapter.cli.options import Options
 from adapter.cli.output import data, line, say
@@ -27,8 +26,10 @@ def subscribe(
     remove: Annotated[bool, typer.Option("--remove", help="Remove the Subscriptions that this command made.")] = False,
 ) -> None:
     """Have the hospital's server tell `reluth serve` of changes: FHIR Subscriptions, one a resource type."""
-    from adapter.client import SiteClient
-    from adapter.client.subscription import Subscriptions, notification_hook
+    from adapter.client import Refused, SiteClient
+    from adapter.client.hook import notification_hook
+    from adapter.client.subscription import Subscriptions, advice
+    from adapter.jobs.connecting import site_address
 
     options: Options = ctx.obj
     settings = settings_of(options)
@@ -44,14 +45,18 @@ def subscribe(
     hook = notification_hook(site, endpoint=str(wanted.endpoint), secret=wanted.secret.get_secret_value())
     with SiteClient(site_address(site, configured)) as client:
         subscriptions = Subscriptions(client, hook)
-        found = subscriptions.remove() if remove else subscriptions.ensure(_types(settings, site))
+        try:
+            found = subscriptions.remove() if remove else subscriptions.ensure(_types(settings, site))
+        except Refused as error:
+            say(f"reluth: {advice(error)}")
+            raise
     _tell(found, options, site=site, endpoint=hook.endpoint)
     raise typer.Exit(worst_exit_code({_code(one) for one in found} - {0}))
 
 
 def _types(settings: Settings, site: str) -> list[str]:
     """The types to be told of: those of ``notifications``, else all that are pulled."""
-    from adapter.jobs import feed_types
+    from adapter.jobs.feeds import feed_types
 
     configured = settings.sites[site].notifications
     return feed_types(settings)[site] if configured is None or configured.types is None else configured.types

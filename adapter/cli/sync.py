@@ -104,8 +104,7 @@ def _steps(room: Opened, *, push: bool) -> Steps:
 
 
 def _pull(room: Opened, site: str) -> PullSummary | None:
-    from adapter.jobs import LoggedTypes
-    from adapter.jobs.pulling import pull_site
+    from adapter.jobs import LoggedTypes, pull_site
 
     if room.settings.sites[site].base_url is None:
         return None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import typer
 
 from adapter.cli.add import add
+from adapter.cli.audit import audit
 from adapter.cli.check import check
 from adapter.cli.conflicts import conflicts
 from adapter.cli.criteria import criteria
 from adapter.cli.decide import decide
 from adapter.cli.demo import demo
 from adapter.cli.funnel import funnel
+from adapter.cli.init import init
+from adapter.cli.keys import keys
 from adapter.cli.load import load
 from adapter.cli.log import log
 from adapter.cli.openapi import openapi
@@ -20,6 +23,8 @@ from adapter.cli.screen import screen
 from adapter.cli.serve import serve
 from adapter.cli.simulate import simulate
 from adapter.cli.store import store
+from adapter.cli.subscribe import subscribe
+from adapter.cli.sync import sync
 from adapter.cli.terms import terms
 from adapter.cli.why import why
 from adapter.cli.worklist import worklist
@@ -29,6 +34,8 @@ __all__ = ["register"]
 #: In the order of the help: first what shows it all, then the way of the data.
 _VERBS = (
     demo,
+    init,
+    keys,
     simulate,
     pull,
     check,
@@ -43,7 +50,10 @@ _VERBS = (
     load,
     push,
     conflicts,
+    sync,
+    subscribe,
     serve,
+    audit,
     openapi,
 )
 

@@ -124,8 +124,12 @@ class BulkExport:
                 tell(going.progress)
             pace.after_progress(going.asked)
 
-    def pages(self, first: Manifest) -> Iterator[Manifest]:
+    def pages(self, first: Manifest, *, longest: float | None = None) -> Iterator[Manifest]:
         """A manifest, and those that it leads to.
+
+        Args:
+            first: as `wait` gave it.
+            longest: as there.
 
         Raises:
             LoopingPages: a page leads back to one already read.
@@ -139,7 +143,7 @@ class BulkExport:
                 raise LoopingPages(without_query(manifest.next))
             seen.add(manifest.next)
             # Of a page that is not ready yet a server may say so as it does of the first.
-            manifest = self.wait(manifest.next)
+            manifest = self.wait(manifest.next, longest=longest)
             yield manifest
 
     def cancel(self, status_url: str) -> None:

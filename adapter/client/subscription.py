@@ -10,30 +10,26 @@ A Subscription of ours carries a tag made of its endpoint, so that two installat
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
-from urllib.parse import quote
 
 import msgspec
 
-from adapter.client.address import is_loopback, parsed_url
 from adapter.client.capability import Capability
 from adapter.client.errors import Refused, UnusableAnswer
+from adapter.client.hook import Hook
 from adapter.client.search import SearchPage
 from adapter.client.transaction import EntryOutcome, TransactionEntry
-from adapter.errors import ConfigurationError, RemoteError, TransientError
+from adapter.errors import RemoteError, TransientError
 
-__all__ = ["Hook", "Subscribed", "SubscriptionClient", "Subscriptions", "advice", "notification_hook"]
+__all__ = ["Subscribed", "SubscriptionClient", "Subscriptions", "advice"]
 
 #: Meta.tag.system of ours.
 TAGS: Final = "urn:reluth:subscription"
 _DIGITS: Final = 40
 _REASON: Final = "ReLUTH adapter: something of this type changed, read it again"
-# RFC 6750 2.1; shorter ones can be guessed.
-_SECRET = re.compile(r"[A-Za-z0-9\-._~+/]{16,256}=*")
 _STANDING = frozenset({"active", "requested"})
 # A server activates what is requested within a second or so (HAPI 8.8.0: 0.3 s).
 _LOOKS, _LOOK_EVERY = 6, 0.5
@@ -44,24 +40,6 @@ _BOTH: Final = frozenset({"create", "update"})
 
 Json = dict[str, Any]
 Outcome = Literal["created", "renewed", "kept", "removed", "left", "not-served", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """Where we want to be told; made by `notification_hook`.
-
-    Args:
-        endpoint: address of this service for one site, without a slash at its end.
-        secret: what a notification must show.
-    """
-
-    endpoint: str
-    secret: str = field(repr=False)
-
-    @property
-    def authorization(self) -> str:
-        """Value of the Authorization header of a notification."""
-        return f"Bearer {self.secret}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +78,6 @@ class SubscriptionClient(Protocol):
 
     def transact(self, entries: Sequence[TransactionEntry]) -> list[EntryOutcome]:
         """Carry out all of the entries or none of them."""
-
-
-def notification_hook(site: str, *, endpoint: str, secret: str) -> Hook:
-    """The hook of a site.
-
-    Args:
-        site: name in the settings.
-        endpoint: address of this service as the hospital's server reaches it.
-        secret: shared with that server.
-
-    Raises:
-        ConfigurationError: not https and not this machine; a query, fragment or password in it; a secret that is
-            short or that no header can carry.
-    """
-    key = f"sites.{site}.notifications"
-    url = parsed_url(endpoint)
-    if url is None or url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError(f"{key}.endpoint", "an absolute https URL is wanted")
-    if url.query or url.fragment or url.userinfo:
-        raise ConfigurationError(f"{key}.endpoint", "no query, fragment or password may stand in it")
-    if url.scheme != "https" and not is_loopback(url.host):
-        raise ConfigurationError(f"{key}.endpoint", "https is wanted: the secret goes over this way")
-    if not _SECRET.fullmatch(secret):
-        raise ConfigurationError(f"{key}.secret", "at least 16 letters, digits and -._~+/ are wanted, without blanks")
-    return Hook(f"{endpoint.rstrip('/')}/notify/{quote(site, safe='')}", secret)
 
 
 def advice(refused: Refused) -> str:

@@ -52,6 +52,7 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(
     r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$"
 )
+_WORDS = frozenset({"text", "display"})
 _TEXT_ONLY = frozenset({"id", "extension", "text"})
 _ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
@@ -174,39 +175,7 @@ def normalise_reference(text: str) -> str | None:
 
 def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary:
     own = f"{resource_type}/{identity}"
-    codes: dict[str, None] = {}
-    texts: dict[str, None] = {}
-    references: dict[str, None] = {}
-    # One walk over all that a resource holds, each object once; exact types, as a parser makes no others. Of a pull's time
-    # most is spent here.
-    stack: list[Any] = [body]
-    while stack:
-        node = stack.pop()
-        if type(node) is list:
-            stack += [value for value in node if type(value) is dict or type(value) is list]
-            continue
-        words: list[str] | None = None
-        for key, value in node.items():
-            kind = type(value)
-            if kind is dict or kind is list:
-                stack.append(value)
-            elif kind is str and (key == "text" or key == "display"):
-                words = [value] if words is None else [*words, value]
-        code, literal = node.get("code"), node.get("reference")
-        if type(code) is str and type(system := node.get("system")) is str:
-            codes[f"{system}|{code}"] = None
-        if type(literal) is str and (target := normalise_reference(literal)):
-            references[target] = None
-        # A concept may be a text alone: what a hospital writes without a code must be found too. Names are not searched.
-        if words is not None and (
-            type(code) is str or "coding" in node or "reference" in node or node.keys() <= _TEXT_ONLY
-        ):
-            texts |= dict.fromkeys(words)
-        if type(coding := node.get("coding")) is list:
-            for entry in coding:
-                # A coding with a display and no code is words, too.
-                if type(entry) is dict and type(text := entry.get("display")) is str:
-                    texts[text] = None
+    codes, texts, references = _walked(body)
     if isinstance(canonical := body.get("questionnaire"), str):
         codes[f"questionnaire|{canonical}"] = None
     patient = own if resource_type == "Patient" else _person(body)
@@ -228,6 +197,49 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
         references=list(references),
         links=_links(body) if resource_type == "Patient" else [],
     )
+
+
+def _walked(body: dict[str, Any]) -> tuple[dict[str, None], dict[str, None], dict[str, None]]:
+    """Codes, texts and references of all that a resource holds.
+
+    Exact types, as a parser makes no others: half of the time that a resource takes to be stored is spent here.
+    """
+    codes: dict[str, None] = {}
+    texts: dict[str, None] = {}
+    references: dict[str, None] = {}
+    stack: list[Any] = [body]
+    while stack:
+        node = stack.pop()
+        if type(node) is list:
+            stack += [value for value in node if type(value) is dict or type(value) is list]
+            continue
+        words: list[str] = []
+        for key, value in node.items():
+            kind = type(value)
+            if kind is dict or kind is list:
+                stack.append(value)
+            elif kind is str and key in _WORDS:
+                words.append(value)
+        code, literal = node.get("code"), node.get("reference")
+        if type(code) is str and type(system := node.get("system")) is str:
+            codes[f"{system}|{code}"] = None
+        if type(literal) is str and (target := normalise_reference(literal)):
+            references[target] = None
+        if words and _is_concept(node, code):
+            texts |= dict.fromkeys(words)
+        if type(coding := node.get("coding")) is list:
+            # A coding with a display and no code is words, too.
+            texts |= dict.fromkeys(_displays(coding))
+    return codes, texts, references
+
+
+def _is_concept(node: dict[str, Any], code: Any) -> bool:
+    """A concept may be a text alone: what a hospital writes without a code must be found too. Names are not searched."""
+    return type(code) is str or "coding" in node or "reference" in node or node.keys() <= _TEXT_ONLY
+
+
+def _displays(codings: list[Any]) -> list[str]:
+    return [text for entry in codings if type(entry) is dict and type(text := entry.get("display")) is str]
 
 
 def _person(body: dict[str, Any]) -> str | None:

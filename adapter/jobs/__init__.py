@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapter.jobs.catch_up import CatchUp, start_catch_up
 from adapter.jobs.cycle import Steps, cycle_exit_code, run_cycle
 from adapter.jobs.feeds import FeedState, feed_states, feed_types, needed_types
 from adapter.jobs.parts import Kind, Outcome, Part, run_part, skipped
@@ -13,6 +14,7 @@ from adapter.jobs.screening import ScreenSummary, screen_site
 from adapter.jobs.stopping import Stopped, stop_if_asked, stop_signals
 
 __all__ = [
+    "CatchUp",
     "FeedState",
     "Kind",
     "LoggedTypes",
@@ -35,6 +37,7 @@ __all__ = [
     "run_part",
     "screen_site",
     "skipped",
+    "start_catch_up",
     "stop_if_asked",
     "stop_signals",
 ]

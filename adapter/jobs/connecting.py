@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
+from adapter.client import BasicAuth, BearerAuth, RunBudget, SiteAddress, SiteAuth, tls_context
+from adapter.client.address import origin_of
+from adapter.client.keys import signing_key
+from adapter.client.smart import SmartAuth, SmartClient
+from adapter.config import (
+    BasicSettings,
+    BearerSettings,
+    MutualTlsSettings,
+    NoAuthSettings,
+    SiteSettings,
+    SmartBackendSettings,
+)
 from adapter.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from adapter.client import SiteAddress, SiteAuth
-    from adapter.client.retry import RunBudget
-    from adapter.config import SiteSettings, SmartBackendSettings
 
 __all__ = ["site_address"]
 
@@ -39,9 +46,6 @@ def site_address(site_id: str, site: SiteSettings, *, budget: RunBudget | None =
 
 
 def _address(site: SiteSettings, budget: RunBudget | None) -> SiteAddress:
-    from dataclasses import replace
-
-    from adapter.client import SiteAddress
 
     if site.base_url is None:
         raise ConfigurationError("base_url", "is missing: where is the hospital's FHIR server?")
@@ -52,7 +56,6 @@ def _address(site: SiteSettings, budget: RunBudget | None) -> SiteAddress:
 
 
 def _check_is_safe(site: SiteSettings, address: SiteAddress) -> None:
-    from adapter.config import MutualTlsSettings, NoAuthSettings
 
     if isinstance(site.auth, MutualTlsSettings) and not address.is_encrypted:
         raise ConfigurationError("base_url", "a client certificate is shown over https only")
@@ -67,8 +70,6 @@ def _check_is_safe(site: SiteSettings, address: SiteAddress) -> None:
 
 
 def _tls(site: SiteSettings, address: SiteAddress) -> ssl.SSLContext | None:
-    from adapter.client import tls_context
-    from adapter.config import MutualTlsSettings
 
     ca_file = None if site.ca_file is None else str(site.ca_file)
     if isinstance(site.auth, MutualTlsSettings):
@@ -78,8 +79,6 @@ def _tls(site: SiteSettings, address: SiteAddress) -> ssl.SSLContext | None:
 
 
 def _auth(site: SiteSettings, address: SiteAddress, budget: RunBudget | None) -> SiteAuth | None:
-    from adapter.client import BasicAuth, BearerAuth
-    from adapter.config import BasicSettings, BearerSettings, SmartBackendSettings
 
     match site.auth:
         case BasicSettings(username=username, password=password):
@@ -93,9 +92,6 @@ def _auth(site: SiteSettings, address: SiteAddress, budget: RunBudget | None) ->
 
 
 def _smart(auth: SmartBackendSettings, address: SiteAddress, budget: RunBudget | None) -> SiteAuth:
-    from adapter.client.address import origin_of
-    from adapter.client.keys import signing_key
-    from adapter.client.smart import SmartAuth, SmartClient
 
     token_url = None if auth.token_url is None else str(auth.token_url)
     if token_url is not None and origin_of(token_url) not in address.allowed():

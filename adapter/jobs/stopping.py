@@ -42,6 +42,9 @@ def stop_signals() -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if _asked:
+            # Not by the handler: it may have come while a line was being written, and a writer cannot be entered twice.
+            logger("jobs").info("stopping", signal=signal.Signals(_asked[0]).name)
         _asked.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -58,7 +61,6 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     _asked.append(number)
     signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
-    logger("jobs").info("stopping", signal=signal.Signals(number).name)
     when_interruptible(stop_if_asked)
 
 

@@ -68,19 +68,6 @@ def health() -> Health:
     return Health(status="ok")
 
 
-@health_router.get(
-    "/readyz",
-    summary="Whether the service can answer",
-    operation_id="readiness",
-    response_model=Health,
-    responses={503: {"model": Health, "description": "The store does not answer."}},
-)
-def readiness(desk: AnyDesk) -> JSONResponse:
-    """Asks the store."""
-    ready = desk.ready()
-    return JSONResponse(Health(status="ok" if ready else "not ready").model_dump(), status_code=200 if ready else 503)
-
-
 @api_router.get("/worklist", summary="Candidates in the order of what to do next", operation_id="worklist")
 def worklist(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> Worklist:
     """All candidates whose verdicts are kept."""

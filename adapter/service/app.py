@@ -15,21 +15,27 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from adapter.config import Settings
+from adapter.jobs import pull_site, start_catch_up
 from adapter.service.access import Access
 from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
 from adapter.service.conflicts import conflicts_api, conflicts_pages
 from adapter.service.crossing import ForeignRequest, refuse_foreign
-from adapter.service.desk import open_desk
+from adapter.service.desk import Desk, open_desk
 from adapter.service.guard import Guard
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
+from adapter.service.metrics import metrics_router
+from adapter.service.notifications import NOTIFY_PREFIX, notification_router
 from adapter.service.pages import page_router, refusal_page, static_router
+from adapter.service.readiness import readiness_router
+from adapter.store import Store
+from adapter.sync import PullSummary
 
 __all__ = ["create_app", "openapi_document"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FIRST_ERROR = 400
-_PROBLEM_PATHS = ("/api/", "/healthz", "/readyz")
+_PROBLEM_PATHS = ("/api/", "/healthz", "/readyz", "/metrics", NOTIFY_PREFIX)
 
 
 def today_in_paris() -> date:
@@ -53,9 +59,17 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_desk(settings) as desk:
+        with open_desk(settings) as desk, start_catch_up(settings, _pull_of(settings), today=today) as catch_up:
             app.state.desk = desk
+            app.state.catch_up = catch_up
             yield
+
+    def store_of(request: Request) -> Store:
+        desk: Desk = request.app.state.desk
+        return desk.store
+
+    def mark(site: str, types: frozenset[str] | None) -> None:
+        app.state.catch_up.mark(site, types)
 
     # The two documentation pages of FastAPI load scripts from another host.
     app = FastAPI(
@@ -74,6 +88,9 @@ def create_app(
     app.add_exception_handler(ForeignRequest, refuse_foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(health_router)
+    app.include_router(readiness_router(settings, store_of))
+    app.include_router(metrics_router(settings, store_of))
+    app.include_router(notification_router(settings, mark))
     app.include_router(api_router)
     app.include_router(loading_router(settings))
     app.include_router(conflicts_api)
@@ -83,6 +100,10 @@ def create_app(
     app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=settings.service.hosts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
+
+
+def _pull_of(settings: Settings) -> Callable[[Store, str, frozenset[str] | None], PullSummary]:
+    return lambda store, site, types: pull_site(store, settings, site, types=types)
 
 
 def openapi_document() -> dict[str, Any]:

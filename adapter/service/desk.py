@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from adapter.config import Settings
 from adapter.criteria import Criterion, Stage, Trial
 from adapter.documents import load_site, load_trial
-from adapter.errors import DocumentError, ReluthError
+from adapter.errors import DocumentError
 from adapter.observe import logger
 from adapter.screening import Funnel, WorklistRow, read_funnel, read_worklist
 from adapter.screening.unread import unmapped_of
@@ -59,13 +57,10 @@ class Desk:
         self._unmapped: dict[str, tuple[object, Unmapped]] = {}
         self.trial = trial
 
-    def ready(self) -> bool:
-        """Whether the store answers."""
-        try:
-            self._store.patient_by_key("")
-        except (ReluthError, OSError, SQLAlchemyError):
-            return False
-        return True
+    @property
+    def store(self) -> Store:
+        """The open store, for what is told of it as a whole: readiness and metrics."""
+        return self._store
 
     def worklist(self, stage: Stage) -> list[WorklistRow]:
         """Candidates in the order of what to do next."""

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from adapter.client.hook import notification_hook
 from adapter.config import Settings
 from adapter.fhir import RESOURCE_TYPES
 from adapter.observe import logger
@@ -88,12 +89,16 @@ def notification_router(settings: Settings, mark: Mark) -> APIRouter:
     Args:
         settings: of the service.
         mark: is told of each notification; it must not wait.
+
+    Raises:
+        ConfigurationError: a secret that is empty or short, or that would be sent in the clear.
     """
-    secrets = {
-        name: _digest(site.notifications.secret.get_secret_value())
+    hooks = {
+        name: notification_hook(name, endpoint=str(told.endpoint), secret=told.secret.get_secret_value())
         for name, site in settings.sites.items()
-        if site.notifications is not None
+        if (told := site.notifications) is not None
     }
+    secrets = {name: _digest(hook.secret) for name, hook in hooks.items()}
     router = APIRouter(prefix=NOTIFY_PREFIX.rstrip("/"), tags=["notifications"])
 
     async def take(request: Request, site: str, rest: str = "") -> Response:

@@ -104,7 +104,7 @@ class Quarantine:
         """Number of items, by site."""
         with self._state.session() as session:
             rows = session.execute(select(QuarantineRow.site, func.count()).group_by(QuarantineRow.site))
-            return dict(rows.tuples().all())
+            return dict(rows.all())
 
     def raw(self, item: QuarantinedItem) -> bytes:
         """The bytes of an item; empty when nothing could be read at all."""

@@ -193,10 +193,9 @@ class BulkSource:
     def _wait(self, status: str, progress: Progress) -> Sequence[Manifest]:
         export = self._client.bulk()
         try:
-            first = export.wait(
-                status, tell=lambda told: progress.fetching(told, 0, 0), longest=self._options.longest_poll
-            )
-            return list(export.pages(first))
+            longest = self._options.longest_poll
+            first = export.wait(status, tell=lambda told: progress.fetching(told, 0, 0), longest=longest)
+            return list(export.pages(first, longest=longest))
         except KeyboardInterrupt:
             # Nobody waits for it any more (Bulk Data 2.0, Bulk Data Delete Request); a kill leaves it to be gone on with.
             export.cancel(status)
@@ -247,9 +246,10 @@ class BulkSource:
                         one.result()
                     done += len(ended)
                     progress.fetching("files", done, len(parts))
-            finally:
-                for one in running:
-                    one.cancel()
+            except BaseException:
+                # An interrupt, or no room: what is under way ends where it is, and is gone on with the next time.
+                self._downloader.stop()
+                raise
 
     def _fetch_file(self, spool: Spool, part: Part) -> None:
         assert part.kind in ("output", "deleted", "error"), "the spool of a search has another key"

@@ -160,13 +160,10 @@ class PartReader:
             seen = self._seen(asked, part, first)
             for page in self._pages(asked, part):
                 self._keep_page(asked, part, page, seen)
-            # Fewer than announced: pages skipped some, or there are fewer now.
-            lacking = 0 if part.count is None else part.count - _different(seen)
-            if lacking > 0 and number == _ROUNDS:
-                lacking -= self._still_there(asked, part, seen, first)
-                if lacking > 0:
-                    part.problems.append(f"{(part.count or 0) - lacking} of {part.count} announced resources came")
-            if lacking <= 0 or number == _ROUNDS:
+            lacking = self._lacking(part, seen)
+            if lacking and number == _ROUNDS:
+                self._make_up(asked, part, seen, first)
+            if not lacking or number == _ROUNDS:
                 self._finish(part)
                 return
             number, first = number + 1, part.lines
@@ -233,6 +230,25 @@ class PartReader:
                 if number >= first:
                     seen.extend(_matching([raw], asked.type))
         return seen
+
+    @staticmethod
+    def _lacking(part: Part, seen: array[int]) -> int:
+        """How many are missing: fewer came than announced, as pages skipped some, or there are fewer now.
+
+        Where nothing was announced, as many as came twice: pages that repeat some skip others.
+        """
+        different = _different(seen)
+        return len(seen) - different if part.count is None else max(0, part.count - different)
+
+    def _make_up(self, asked: Asked, part: Part, seen: array[int], first: int) -> None:
+        """Say what is missing after the last round, but for those of earlier rounds that are still there."""
+        lacking = self._lacking(part, seen)
+        if part.count is None:
+            part.problems.append(f"{lacking} resources came twice: others may be missing, and the server counts none")
+            return
+        lacking -= self._still_there(asked, part, seen, first)
+        if lacking > 0:
+            part.problems.append(f"{part.count - lacking} of {part.count} announced resources came")
 
     def _still_there(self, asked: Asked, part: Part, seen: array[int], first: int) -> int:
         """How many of those that came in earlier rounds only are there: these did not lack."""

@@ -229,10 +229,8 @@ class SearchSource:
             return
         error = _left_alone(until)
         part = self._opened.part(asked.batch.name)
-        if part is not None:
-            self._opened.keep(
-                msgspec.structs.replace(part, state="failed", reason=str(error), exit_code=error.exit_code)
-            )
+        assert part is not None, "a part is told of before it is read"
+        self._opened.keep(msgspec.structs.replace(part, state="failed", reason=str(error), exit_code=error.exit_code))
         raise error
 
     def _make_plan(self, type_: str, way: Way, since: str | None) -> TypePlan:

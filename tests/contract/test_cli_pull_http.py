@@ -82,13 +82,13 @@ def test_pull_over_http_names_the_server_that_speaks_another_version(hospital: s
     assert "sites.clinic.fhir_version: is 5.0.0, the server states 4.0.1" in ran.err
 
 
-def test_pull_over_http_names_the_mode_that_is_not_there_yet(hospital: str) -> None:
+def test_pull_in_bulk_from_a_server_that_only_searches_is_refused_by_it(hospital: str) -> None:
     _settings(hospital, 'mode = "bulk"')
 
     ran = _pull()
 
-    assert (ran.code, ran.out) == (2, "")
-    assert "sites.clinic.mode" in ran.err
+    assert (ran.code, ran.out) == (4, "")
+    assert "Patient/$export" in ran.err
 
 
 def test_pull_over_http_needs_the_site_in_the_settings(hospital: str) -> None:

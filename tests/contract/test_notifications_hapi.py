@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from adapter.client import SiteAddress, SiteClient
 from adapter.config import Settings, load_settings
 from adapter.jobs.catch_up import CatchUp, start_catch_up
 from adapter.jobs.notified import Pace
+from adapter.service import create_app
 from adapter.service.notifications import notification_router
 from adapter.store import Store
 from adapter.sync import PullSummary, pull
@@ -128,24 +129,22 @@ class Ward:
 
     @contextmanager
     def serving(self, pace: Pace = TOLD) -> Iterator[str]:
-        """The service with its catch-up, until the block ends; yields its address."""
-        with socket.socket() as listener, ExitStack() as stack:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            port = listener.getsockname()[1]
-            settings = self.settings(port)
-            catch_up = stack.enter_context(start_catch_up(settings, self.pull, today=lambda: TODAY, pace=pace))
-            app = FastAPI()
-            app.include_router(notification_router(settings, catch_up.mark))
-            server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off"))
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-            thread.start()
-            try:
-                until(lambda: server.started)
-                yield f"http://127.0.0.1:{port}"
-            finally:
-                server.should_exit = True
-                thread.join(LIMIT)
+        """What of the service takes notifications, with its catch-up, until the block ends; yields its address."""
+        with listening() as listener:
+            settings = self.settings(listener.getsockname()[1])
+            with start_catch_up(settings, self.pull, today=lambda: TODAY, pace=pace) as catch_up:
+                app = FastAPI()
+                app.include_router(notification_router(settings, catch_up.mark))
+                with served_at(listener, app) as address:
+                    yield address
+
+    @contextmanager
+    def serving_all(self) -> Iterator[str]:
+        """The same with the service as `reluth serve` runs it."""
+        with listening() as listener:
+            settings = self.settings(listener.getsockname()[1])
+            with served_at(listener, create_app(settings, token="one-time", today=lambda: TODAY)) as address:
+                yield address
 
     def truth(self) -> str | None:
         """Of the haemoglobin of the latest verdict."""
@@ -168,6 +167,29 @@ class Ward:
         # Before it may stand what the service's threads log meanwhile.
         found = json.loads(ran.stdout.splitlines()[-1])["subscriptions"]
         return [(one["type"], one["outcome"], one["status"]) for one in found]
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A free port of this machine."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener
+
+
+@contextmanager
+def served_at(listener: socket.socket, app: FastAPI) -> Iterator[str]:
+    """An app until the block ends; yields its address."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(LIMIT)
 
 
 def until(holds: Callable[[], bool], limit: float = LIMIT) -> float:
@@ -230,10 +252,28 @@ def test_new_result_at_the_hospital_is_a_new_verdict_within_seconds(ward: Ward, 
     before = settle(ward)
     ward.measure(6.0)
     seconds = until(lambda: ward.truth() == "F")
-    print(f"from the result to the verdict: {seconds:.1f} s")
 
     assert seconds < SOON
     assert ward.pulls[before:] == [frozenset({"Observation"})]
+
+
+def test_service_follows_what_hapi_tells_it_and_lets_nobody_else_in(ward: Ward) -> None:
+    (ward.folder / "var").mkdir(mode=0o700)
+    with ward.serving_all() as address, httpx.Client(base_url=address, trust_env=False) as client:
+        until(lambda: ward.truth() == "T")
+        ward.subscribe()
+        ward.measure(6.0)
+        until(lambda: ward.truth() == "F")
+        ward.subscribe("--remove")
+        proxied = {"Host": "reluth.chu.example", "Authorization": f"Bearer {SECRET}"}
+        answers = [
+            client.post(f"/notify/{SITE}", headers=proxied).status_code,
+            client.post(f"/notify/{SITE}").status_code,
+            client.get("/api/worklist", headers=proxied).status_code,
+            client.get("/api/worklist").status_code,
+        ]
+
+    assert answers == [200, 401, 400, 401]
 
 
 def test_many_changes_at_once_are_few_pulls(ward: Ward, subscribed: str) -> None:

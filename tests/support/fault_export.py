@@ -160,7 +160,7 @@ class Exports:
     def _files(self, types: Iterable[str], since: datetime | None) -> Iterable[ExportedFile]:
         for type_ in types:
             current = [item.raw for item in self._ward.current(type_) if since is None or item.updated >= since]
-            if self._habits.twice and type_ == "Observation":
+            if self._habits.twice and type_ == "Observation" and current:
                 current.insert(_LINES, current[0])
                 # The older version comes last: what came last is not what holds.
                 held = {raw for _, _, raw in self._ward.held([type_])}

@@ -40,6 +40,7 @@ class FaultServer:
         root: FHIR base URL.
         stalls: what was hit by a ``stall`` goes on when it is set.
         stalled: set once such a request has come.
+        defects: of this server itself, of which there should be none.
     """
 
     def __init__(self, server: WireServer, habits: Habits, faults: FaultPlan, now: _Now) -> None:
@@ -52,6 +53,7 @@ class FaultServer:
         self.root = f"{self.origin}/fhir"
         self.files_root = self.root
         self.stranger = ""
+        self.defects: list[str] = []
         self.now = now
         self.tokens = Tokens(habits, f"{self.root}/token")
         self.exports = Exports(self.ward, habits)
@@ -174,6 +176,7 @@ def fault_server(
             server.shutdown()
             thread.join()
             server.end_connections()
+            assert ward.defects == [], ward.defects
 
 
 def _place(method: str, path: str, query: Mapping[str, list[str]]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
+import sys
 import threading
 import zlib
 from contextlib import suppress
@@ -62,7 +63,10 @@ class WireServer(ThreadingHTTPServer):
             thread.join(5)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that was killed, or has had enough: nothing to tell."""
+        """A client that was killed, or has had enough, is nothing to tell; anything else is a defect of this server."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            self.hospital.defects.append(repr(error))
 
 
 class WireHandler(BaseHTTPRequestHandler):

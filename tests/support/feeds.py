@@ -17,7 +17,7 @@ NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 def feed_settings(**more: Any) -> Settings:
     """Settings of one site with a server, ``icm``, of which two types are pulled, and one that a folder feeds, ``local``."""
     icm = {"base_url": "https://fhir.example.org/r4", "types": ["Patient", "Observation"], **more}
-    return Settings(sites={"icm": icm, "local": {}})  # type: ignore[dict-item]
+    return Settings(sites={"icm": icm, "local": {}})
 
 
 def pulled(store: Store, type_: str, *, hours_ago: float, site: str = "icm") -> None:

@@ -13,8 +13,8 @@ Keys of a case, all but ``row`` and ``exit`` to be left out:
 - ``seen``, ``seen_at_most``: how many requests of a kind came.
 - ``waited``, ``waited_at_most``: seconds of all waits.
 - ``resumed``: the files of which a part was asked for.
-- ``again``: the run after that, without faults: ``exit``, ``seen``, ``files`` that were asked for; ``restarted``: the server forgot its exports and
-  pages before it. ``none`` where it would be the same again.
+- ``again``: the run after that, or a list of runs, without faults: ``exit``, ``seen``, ``files`` that were asked for; ``restarted``: the server forgot
+  its exports and pages before it. ``none`` where it would be the same again.
 """
 
 from __future__ import annotations
@@ -73,14 +73,19 @@ def test_fault_ends_with_all_there_or_loud_and_named(
 
         place.check_run(ran)
         assert place.server.faults.untouched() == [], "a fault that hit nothing proves nothing"
-        exits = EXITS.get(case["exit"], case["exit"])
-        assert ran.code in (exits if isinstance(exits, list | tuple) else (exits,)), ran.err + ran.out
+        assert ran.code in _exits(case["exit"]), ran.err + ran.out
         _check_told(case, ran)
         _check_held(case, ran, place, before)
         _check_seen(case, place.server.seen)
         waited = sum(clock.waits) - waited
         assert case.get("waited", 0) <= waited <= case.get("waited_at_most", float("inf")), clock.waits
         _check_again(case, place, ran)
+
+
+def _exits(told: Any) -> tuple[int, ...]:
+    if isinstance(told, str):
+        return EXITS[told]
+    return tuple(told) if isinstance(told, list) else (told,)
 
 
 def _prepare(place: Bench, actions: list[str]) -> None:
@@ -141,24 +146,25 @@ def _check_seen(case: Case, seen: list[Seen]) -> None:
 
 
 def _check_again(case: Case, place: Bench, first: Ran) -> None:
-    again = case.get("again", {"exit": 0})
+    again = case.get("again", [{"exit": 0}])
     if again == "none":
         return
     place.server.faults.clear()
     place.server.tokens.restore()
-    place.server.seen.clear()
-    if again.get("restarted"):
-        place.server.restart()
+    for told in again if isinstance(again, list) else [again]:
+        place.server.seen.clear()
+        if told.get("restarted"):
+            place.server.restart()
 
-    ran = place.pull()
+        ran = place.pull(*case.get("arguments", ()))
 
-    assert ran.code == again["exit"], ran.err + ran.out
-    place.check_run(ran)
-    _check_seen(again, place.server.seen)
-    if "files" in again:
-        assert sorted(item.name for item in place.server.of("file")) == again["files"]
-    if first.code == 0:
-        assert {counts["new"] + counts["changed"] for counts in ran.object["types"].values()} <= {0}
+        assert ran.code in _exits(told["exit"]), ran.err + ran.out
+        place.check_run(ran)
+        _check_seen(told, place.server.seen)
+        if "files" in told:
+            assert sorted(item.name for item in place.server.of("file")) == told["files"]
+        if first.code == 0:
+            assert {counts["new"] + counts["changed"] for counts in ran.object["types"].values()} <= {0}
 
 
 def test_cases_are_of_keys_that_are_read() -> None:

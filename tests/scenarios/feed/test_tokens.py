@@ -63,7 +63,10 @@ def test_files_that_are_redirected_to_a_host_of_the_list_come(place: Bench, frie
 
     place.check_run(ran)
     assert ran.code == 0, ran.err
-    assert [item.name for item in friend.of("file", whole=True)] == ["Observation.2.ndjson"]
+    assert {item.name for item in friend.seen} == {"Observation.2.ndjson"}
+    assert [item.status for item in friend.of("file", whole=True)][-1] == 200
+    # A redirect to an address that was signed would be refused with a token.
+    assert friend.seen[0].token is None
 
 
 def test_redirect_of_a_redirect_to_a_host_that_is_not_on_the_list_is_refused(place: Bench, friend: FaultServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -25,7 +26,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def runs() -> list[str]:
     """Runs of two sites on three days; their names."""
-    asked = {"transaction_time": "2025-06-01T08:00:00Z", "types": {"Patient": {"read": 3}}}
+    asked: dict[str, Any] = {"transaction_time": "2025-06-01T08:00:00Z", "types": {"Patient": {"read": 3}}}
     found = []
     with Store.open(Path("var")) as store:
         for day, (site, kind) in enumerate([("icm", "pull"), ("icm", "screen"), ("aphp", "pull"), ("icm", "push")], 1):

@@ -23,6 +23,8 @@ from tests.support.cli import reluth, reluth_process
 
 VERBS = [
     "demo",
+    "init",
+    "keys",
     "simulate",
     "pull",
     "check",
@@ -39,7 +41,10 @@ VERBS = [
     "load",
     "push",
     "conflicts",
+    "sync",
+    "subscribe",
     "serve",
+    "audit",
     "openapi",
 ]
 HEAVY = ("duckdb", "pyarrow", "fastapi", "sqlalchemy", "httpx", "pydantic", "yaml")

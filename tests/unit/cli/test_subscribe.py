@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from adapter.cli.options import Options
 from adapter.cli.subscribe import subscribe
+from adapter.client import Refused
 from adapter.errors import ConfigurationError
 
 BASE_URL = "https://fhir.example.org/r4"
@@ -124,6 +125,16 @@ def test_refusal_is_told_by_its_codes_with_what_to_ask_for(tmp_path: Path, serve
     assert "error/not-supported" in ran.stderr and "rest-hook" in ran.stderr
     assert "Dupont" not in ran.output
     assert [line.split()[1] for line in ran.stdout.splitlines()] == ["failed", "created"]
+
+
+def test_server_that_does_not_show_its_subscriptions_is_told_what_to_ask_for(tmp_path: Path) -> None:
+    with respx.mock(base_url=BASE_URL) as router:
+        router.get("/metadata").respond(200, json=STATEMENT)
+        router.get("/Subscription").respond(403)
+        ran = run(tmp_path)
+
+    assert isinstance(ran.exception, Refused)
+    assert "ask for the right to read, create, update and delete Subscription" in ran.stderr
 
 
 def test_json_is_one_object_that_names_each_type(tmp_path: Path, server: Server) -> None:

@@ -21,7 +21,8 @@ from adapter.client import (
     Unavailable,
     UnusableAnswer,
 )
-from adapter.client.subscription import TAGS, Hook, Subscribed, Subscriptions, advice, notification_hook
+from adapter.client.hook import Hook, notification_hook
+from adapter.client.subscription import TAGS, Subscribed, Subscriptions, advice
 from adapter.errors import ConfigurationError
 
 ENDPOINT = "https://reluth.chu.example/notify/icm"

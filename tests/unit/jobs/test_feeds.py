@@ -27,7 +27,7 @@ def states(store: Store, settings: Settings) -> dict[str, FeedState]:
 
 def test_feed_types_are_those_of_the_site_else_those_of_the_trials() -> None:
     server = {"base_url": "https://fhir.example.org/r4"}
-    settings = Settings(sites={"icm": {**server, "types": ["Patient"]}, "aphp": server, "local": {}})  # type: ignore[dict-item]
+    settings = Settings(sites={"icm": {**server, "types": ["Patient"]}, "aphp": server, "local": {}})
 
     assert feed_types(settings) == {"icm": ["Patient"], "aphp": needed_types(settings)}
     assert set(needed_types(settings)) == set(load_trial("nct04954820").resource_types)

@@ -88,15 +88,26 @@ def test_nothing_of_a_sample_is_left(
         memory.mkdir()
     monkeypatch.setattr(check_sample, "_MEMORY", memory)
     used = memory if in_memory else folder
-    with (
-        pytest.raises(RuntimeError, match="in the block"),
-        sampled_store(subject, site="icm", types=("Patient",), most=9, folder=folder, connect=_client(_answer)) as (
-            store,
-            _,
-        ),
+    with sampled_store(subject, site="icm", types=("Patient",), most=9, folder=folder, connect=_client(_answer)) as (
+        store,
+        _,
     ):
-        assert store.folder.is_relative_to(used)
-        assert store.folder.parent.stat().st_mode & 0o077 == 0
-        raise RuntimeError("in the block")
+        mode = store.folder.parent.stat().st_mode & 0o077
+        inside = store.folder.is_relative_to(used)
 
+    assert (inside, mode) == (True, 0)
     assert list(used.iterdir()) == []
+
+
+def test_nothing_of_a_sample_is_left_where_its_reader_fails(
+    subject: SiteToCheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_sample, "_MEMORY", tmp_path / "none")
+
+    def fail() -> None:
+        with sampled_store(subject, site="icm", types=("Patient",), most=9, folder=tmp_path, connect=_client(_answer)):
+            raise RuntimeError("in the block")
+
+    with pytest.raises(RuntimeError, match="in the block"):
+        fail()
+    assert list(tmp_path.iterdir()) == []

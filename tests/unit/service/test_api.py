@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.exc import OperationalError
 
-from adapter.criteria import Stage, Trial
+from adapter.criteria import Stage
 from adapter.documents import load_trial
 from adapter.service.desk import Desk
 from adapter.store import Store
@@ -113,19 +111,3 @@ def test_refusal_is_a_problem_that_repeats_nothing_of_the_request(client: TestCl
     assert answer.headers["content-type"] == "application/problem+json"
     assert set(answer.json()) == {"type", "title", "status", "detail"}
     assert not {"unknown", "not a key", "other", "nct00000000"} & set(answer.text.split('"'))
-
-
-def test_desk_is_not_ready_when_the_database_fails() -> None:
-    class Broken:
-        def patient_by_key(self, key: str) -> None:
-            raise OperationalError("select", {}, Exception("disk I/O error"))
-
-    assert not Desk(cast(Store, Broken()), cast(Trial, None)).ready()
-
-
-def test_readiness_tells_when_the_store_does_not_answer(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapter.service.desk.Desk.ready", lambda _desk: False)
-    answer = client.get("/readyz")
-
-    assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready"}

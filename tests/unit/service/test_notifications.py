@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from adapter.config import Settings
+from adapter.errors import ConfigurationError
 from adapter.service.notifications import MOST_BYTES, notification_router, notified_types
 from tests.unit.service.conftest import HOME
 
@@ -139,6 +141,49 @@ def test_neither_secret_nor_content_gets_into_the_log(client: TestClient, capfd:
 
     assert "icm" in log
     assert not [word for word in ("4711", "Dupont", SECRET, "wrong-secret") if word in log]
+
+
+async def asgi(*received: dict[str, Any], marked: Marks) -> list[dict[str, Any]]:
+    """What is answered to a client that sends this and then nothing for ever."""
+    app = FastAPI()
+    app.include_router(notification_router(SETTINGS, lambda site, types: marked.append((site, types))))
+    waiting, sent = list(received), []
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            await asyncio.sleep(3600)
+        return waiting.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = "/notify/icm/Observation"
+    headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {SECRET}".encode())]
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode()}
+    await app({**scope, "scheme": "http", "query_string": b"", "headers": headers}, receive, send)
+    return sent
+
+
+def test_body_that_does_not_come_is_not_waited_for(marks: Marks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.service.notifications._READ_SECONDS", 0.05)
+    sent = asyncio.run(asgi({"type": "http.request", "body": b"{", "more_body": True}, marked=marks))
+
+    assert (sent[0]["status"], marks) == (408, [])
+
+
+def test_client_that_hangs_up_has_told_that_something_changed(marks: Marks) -> None:
+    asyncio.run(asgi({"type": "http.disconnect"}, marked=marks))
+
+    assert marks == [("icm", frozenset({"Observation"}))]
+
+
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_secret_that_can_be_guessed_is_no_door(secret: str) -> None:
+    settings = Settings(sites={"icm": notified_site(secret)})
+
+    with pytest.raises(ConfigurationError) as caught:
+        notification_router(settings, lambda site, types: None)
+    assert caught.value.setting == "sites.icm.notifications.secret"
 
 
 # Bodies

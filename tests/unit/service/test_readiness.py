@@ -79,6 +79,6 @@ def test_store_that_does_not_answer_is_not_ready(store: Store, monkeypatch: pyte
 
 
 def test_trial_that_cannot_be_read_is_not_ready(store: Store) -> None:
-    settings = Settings(trials=["nct00000000"], sites={"icm": {"base_url": "https://fhir.example.org/r4"}})  # type: ignore[dict-item]
+    settings = Settings(trials=["nct00000000"], sites={"icm": {"base_url": "https://fhir.example.org/r4"}})
 
     assert ask(store, settings).status == 503

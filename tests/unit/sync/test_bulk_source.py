@@ -58,6 +58,7 @@ class Hospital:
     fetched: list[str] = field(default_factory=list)
     tokens: list[bool] = field(default_factory=list)
     root: str = ROOT
+    stopped: bool = False
 
     # As SiteClient
 
@@ -89,13 +90,16 @@ class Hospital:
         files = tuple(file for file in self.files if file.type in (None, "Basic", *wanted))
         return Manifest(self.times.pop(0), requires_access_token=True, files=files)
 
-    def pages(self, first: Manifest) -> Iterator[Manifest]:
+    def pages(self, first: Manifest, *, longest: float) -> Iterator[Manifest]:
         yield first
 
     def cancel(self, status_url: str) -> None:
         self.cancelled.append(status_url)
 
     # As Downloader
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def download(self, file: ExportFile, to: Path, *, with_token: bool) -> Received:
         name = file.url.rpartition("/")[2].partition("?")[0]
@@ -116,7 +120,9 @@ def hospital() -> Hospital:
     )
 
 
-def source(hospital: Hospital, store: Store, types: Iterable[str] = ("Patient", "Observation"), **more: Any) -> BulkSource:
+def source(
+    hospital: Hospital, store: Store, types: Iterable[str] = ("Patient", "Observation"), **more: Any
+) -> BulkSource:
     options = more.pop("options", BulkOptions(ExportRequest(), downloads=1))
     client, downloader = cast("SiteClient", hospital), cast("Downloader", hospital)
     return BulkSource(client, downloader, store.folder / "spool", types=list(types), options=options, **more)
@@ -170,6 +176,7 @@ def test_broken_off_export_goes_on_and_fetches_what_is_missing_only(hospital: Ho
     hospital.fails["o2"] = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         pulled(hospital, store)
+    assert hospital.stopped
     hospital.fetched.clear()
 
     summary = pulled(hospital, store)
@@ -364,7 +371,11 @@ def test_cut_file_is_not_whole_though_it_was_accepted(hospital: Hospital, store:
 
     summary = pulled(hospital, store)
 
-    assert (summary.exit_code, store.bookmark("icm", "Observation"), store.bookmark("icm", "Patient")) == (5, None, TIME)
+    assert (summary.exit_code, store.bookmark("icm", "Observation"), store.bookmark("icm", "Patient")) == (
+        5,
+        None,
+        TIME,
+    )
 
 
 def test_quiet_hours_that_begin_meanwhile_leave_the_rest_for_later(hospital: Hospital, store: Store) -> None:

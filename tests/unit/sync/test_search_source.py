@@ -215,6 +215,30 @@ def _without(ids: list[str], *, lost: int) -> list[str]:
     return [*ids[:lost], ids[0], *ids[lost + 1 :]] if len(ids) > 1 and lost else ids[1:] + ids[1:2]
 
 
+def test_pages_that_repeat_where_nobody_counts_are_read_again(store: Store) -> None:
+    server = Server(held(*people(6)), tells_total=False)
+    server.meddle = refusing(400, lambda ask: ask.kind == "count")
+    server.order = lambda ask, ids: _without(ids, lost=3) if ask.params["_search"] == "0" else ids
+
+    summary = pulled(store, server)
+
+    assert (summary.complete, len(live(store))) == (True, 6)
+    assert server.kinds() == ["search", "count", "page", "page", "search", "page", "page"]
+
+
+def test_pages_that_always_repeat_where_nobody_counts_are_incomplete(store: Store) -> None:
+    server = Server(held(*people(6)), tells_total=False)
+    server.meddle = refusing(400, lambda ask: ask.kind == "count")
+    server.order = lambda ask, ids: _without(ids, lost=3)
+
+    summary = pulled(store, server)
+
+    assert (summary.complete, summary.exit_code) == (False, 5)
+    assert [item.reason for item in summary.quarantine] == [
+        "1 resources came twice: others may be missing, and the server counts none"
+    ]
+
+
 def test_resources_that_were_deleted_between_pages_are_not_missed(store: Store) -> None:
     server = Server(held(*people(5)))
 
@@ -338,6 +362,11 @@ def test_server_without_search_by_post_is_asked_by_patient_in_addresses(store: S
     sizes = [len(found["patient"].split(",")) for found in server.searches("Condition") if "patient" in found]
     assert sizes == [30, 20, 10]
 
+    pulled(store, server, count=100)
+
+    # Refused with a time, POST is not asked for once more without.
+    assert sum(ask.method == "POST" for ask in server.asked) == 2
+
 
 def test_patients_stay_out_of_addresses_where_post_is_asked_for(store: Store) -> None:
     server = clinic(3)
@@ -390,6 +419,15 @@ def test_patients_that_could_not_be_read_make_types_by_patient_incomplete(store:
     assert "asked for by patient, while not all patients could be read" in {item.reason for item in summary.quarantine}
     assert summary.types["Condition"].new == 4
     assert store.bookmark(SITE, "Condition") is None
+
+
+def test_patients_of_the_store_are_asked_about_where_patients_are_not_pulled(store: Store) -> None:
+    server = clinic(2)
+    pulled(store, server, ["Patient"])
+
+    summary = pulled(store, server, ["Condition"])
+
+    assert (summary.complete, summary.types["Condition"].new) == (True, 2)
 
 
 def test_type_that_is_refused_in_every_way_is_named_by_the_first_refusal(store: Store) -> None:
@@ -547,6 +585,22 @@ def test_killed_round_is_counted_from_where_it_began(store: Store) -> None:
 
     assert summary.complete
     assert server.kinds() == ["search", "page", "page", "search", "page", "page", "page", "search", "page", "page"]
+
+
+def test_round_of_what_was_begun_anew_is_not_taken_for_a_later_one(store: Store) -> None:
+    server = Server(held(*people(6)))
+    server.order = lambda ask, ids: _without(ids, lost=3) if ask.params["_search"] == "0" else ids
+    server.meddle = dying(lambda ask: (ask.page, ask.params.get("_search")) == (2, "1"))
+    with pytest.raises(Killed):
+        pulled(store, server)
+    # The second round's link is not known any more, and what is begun then lacks one again.
+    server.meddle = once(lambda ask: ask.kind == "page", lambda: httpx.Response(410))
+    server.order = lambda ask, ids: _without(ids, lost=2) if ask.params["_search"] == "2" else ids
+
+    summary = pulled(store, server)
+
+    assert (summary.complete, len(live(store))) == (True, 6)
+    assert len(server.searches("Patient")) == 4
 
 
 def test_full_pull_does_not_go_on_with_less(store: Store) -> None:
