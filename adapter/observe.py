@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -142,7 +143,7 @@ _waiting: list[Callable[[], None]] = []
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A block (a commit) that a signal to end waits for; for the main thread, which signals are given to.
+    """A block (a commit) that a signal to end waits for; signals are given to the main thread, others are not ended so.
 
     >>> done = []
     >>> with uninterrupted():
@@ -152,6 +153,9 @@ def uninterrupted() -> Iterator[None]:
     ['committed', 'ended']
     """
     global _depth  # noqa: PLW0603 - signals, too, are of the process
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _depth += 1
     try:
         yield

@@ -91,7 +91,7 @@ class _Looked:
 
     def to_json(self, tongue: Words, connected: Words) -> dict[str, Any]:
         told: dict[str, Any] = {"site": self.site, "trial": self.trial, "complete": True}
-        empty = {"criteria": [], "data": [], "unmapped": None}
+        empty: dict[str, Any] = {"criteria": [], "data": [], "unmapped": None}
         told |= empty if self.coverage is None else _to_json(self.coverage, tongue)
         told["complete"] = self.exit_code == 0
         if self.report is not None:

@@ -125,15 +125,29 @@ class Lake:
         return dict(known[1])
 
     def _read_merges(self, site: str, files: list[str]) -> dict[str, str]:
+        tombstones = self.tombstones(site, "Patient")
+        buried = {one.id for one in tombstones}
+        if buried:
+            buried -= self.live_ids(site, "Patient")
         with self.engine.connection() as connection:
-            self._mark(connection, files, self.tombstones(site, "Patient"))
+            self._mark(connection, files, tombstones)
+            # A hospital may delete the record that was merged away: whom it was merged into is still so.
             links = connection.execute(
                 """
+                with gone as (
+                    select patient, links, row_number() over (
+                        partition by id order by version_number desc nulls last, seq desc
+                    ) as place
+                    from read_parquet($files, hive_partitioning = false) where id in (select unnest($buried))
+                )
                 select patient, unnest(links)
                 from read_parquet($files, hive_partitioning = false) p anti join superseded using (seq)
                 where len(links) > 0
+                union all
+                select patient, link from (select patient, unnest(links) as link from gone where place = 1)
+                where starts_with(link, 'replaced-by ')
                 """,
-                {"files": files},
+                {"files": files, "buried": sorted(buried)},
             ).fetchall()
         return survivors(links)
 

@@ -242,5 +242,6 @@ def _is_alive(held: SiteLockRow) -> bool:
     start = start_of(held.pid)
     if start is None:
         return False
-    # The number of a dead process is given again; the time it started is not.
-    return held.process_start in ("", start)
+    # The number of a dead process is given again; the time it started is not. Where the system does not tell it (hidepid,
+    # ProtectProc=), whoever lives under that number is taken for the owner.
+    return start == "" or held.process_start in ("", start)

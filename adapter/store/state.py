@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from adapter.errors import ConfigurationError
+from adapter.observe import uninterrupted
 
 __all__ = ["State", "now", "private_file", "private_folder"]
 
@@ -61,8 +62,8 @@ class State:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """One transaction: committed at the end, rolled back on any exception."""
-        with self._sessions.begin() as session:
+        """One transaction: committed at the end, rolled back on any exception; a signal to end waits for it."""
+        with uninterrupted(), self._sessions.begin() as session:
             yield session
 
     def upsert(

@@ -31,7 +31,7 @@ from adapter.errors import RemoteError, TransientError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
 from adapter.sync.lines import Line, read_lines
-from adapter.sync.sources import Gone, Item, Missing, Problem, Progress
+from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests
 from adapter.sync.spool import Part, Spool
 
 __all__ = ["BulkOptions", "BulkSource"]
@@ -131,6 +131,16 @@ class BulkSource:
         except ValueError:
             return None
         return None if moment.tzinfo is None else (moment.astimezone(UTC) - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def mode(self) -> Mode:
+        """By export."""
+        return "bulk"
+
+    def requests(self) -> Requests:
+        """Of client and downloads."""
+        asked = (self._client.traffic, self._downloader.traffic)
+        return Requests(sum(one.sent for one in asked), sum(one.retried for one in asked))
 
     @property
     def has_all(self) -> bool:

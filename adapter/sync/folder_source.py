@@ -10,7 +10,7 @@ from adapter.errors import UsageError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
 from adapter.sync.lines import read_lines
-from adapter.sync.sources import Item, Missing, Problem, Progress
+from adapter.sync.sources import Item, Missing, Mode, Problem, Progress
 
 __all__ = ["FolderSource"]
 
@@ -77,6 +77,14 @@ class FolderSource:
                         yield Problem(line.raw, origin, line.trouble, incomplete=True)
             except OSError as error:
                 yield Problem(b"", Origin(path.name), f"the file cannot be read ({error.strerror})", incomplete=True)
+
+    @property
+    def mode(self) -> Mode:
+        """From a folder."""
+        return "folder"
+
+    def requests(self) -> None:
+        """None: there is no server."""
 
     @property
     def has_all(self) -> bool:

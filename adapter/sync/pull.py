@@ -190,6 +190,8 @@ class _Pull:
             missing=self._missing,
             notices=self._source.notices(),
             remote_exit_codes=self._codes,
+            mode=self._source.mode,
+            requests=self._source.requests(),
         )
         self._run.record(summary.to_json())
         return summary

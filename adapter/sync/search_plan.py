@@ -48,6 +48,10 @@ MedicationDispense MedicationRequest MedicationStatement MolecularSequence Nutri
 Observation Procedure Provenance QuestionnaireResponse RelatedPerson RequestGroup RequestOrchestration
 ResearchSubject RiskAssessment ServiceRequest Specimen SupplyDelivery SupplyRequest Task VisionPrescription
 """
+#: With a search parameter of this name for a Medication (R4 and R5 searchparameter-registry.html).
+_REFERS_TO_MEDICATION: Final = frozenset(
+    ["MedicationAdministration", "MedicationDispense", "MedicationRequest", "MedicationStatement"]
+)
 _OF_PATIENTS: Final = frozenset(_MEMBERS.split())
 
 
@@ -194,4 +198,6 @@ def parts_of(
 def includes_of(type_: str, wanted: Collection[str], capability: Capability) -> list[str]:
     """Values of ``_include`` that bring the Medications with what refers to them, where the server states them."""
     include = f"{type_}:medication"
-    return [include] if MEDICATION in wanted and capability.of(type_).includes(include) else []
+    # HAPI states ``*`` for every type, and refuses what the type has no such parameter for.
+    is_meant = type_ in _REFERS_TO_MEDICATION and MEDICATION in wanted
+    return [include] if is_meant and capability.of(type_).includes(include) else []

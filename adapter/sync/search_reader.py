@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from adapter.client import Capability, Refused, SearchPage, UnusableAnswer
 from adapter.client.found import head_of
 from adapter.client.history import HistoryEntry
+from adapter.client.transport import Traffic
 from adapter.errors import RemoteError
 from adapter.sync.search_plan import Batch, Way
 from adapter.sync.spool import Part, Spool
@@ -39,6 +40,10 @@ class SearchClient(Protocol):
     @property
     def root(self) -> str:
         """The base URL."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """How often it was asked."""
 
     def capability(self) -> Capability:
         """What the server says it can do."""

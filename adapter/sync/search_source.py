@@ -38,7 +38,7 @@ from adapter.sync.search_plan import (
     ways_of,
 )
 from adapter.sync.search_reader import Asked, PartReader, SearchClient, Stopped
-from adapter.sync.sources import Gone, Item, Missing, Problem, Progress
+from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests
 from adapter.sync.spool import Part, Spool
 
 __all__ = ["SearchSource"]
@@ -106,6 +106,15 @@ class SearchSource:
         if moment is None:
             return None
         return (moment - timedelta(minutes=self._settings.overlap_minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def mode(self) -> Mode:
+        """By search."""
+        return "search"
+
+    def requests(self) -> Requests:
+        """Of the client."""
+        return Requests(self._client.traffic.sent, self._client.traffic.retried)
 
     @property
     def has_all(self) -> bool:

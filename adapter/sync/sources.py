@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from adapter.store import Origin
 
-__all__ = ["Gone", "Item", "Missing", "Problem", "Progress", "Silent", "Source"]
+__all__ = ["Gone", "Item", "Missing", "Mode", "Problem", "Progress", "Requests", "Silent", "Source"]
+
+#: How resources are had.
+Mode = Literal["folder", "bulk", "search"]
 
 _IN_PART = 5
 
@@ -45,6 +48,13 @@ class Gone(NamedTuple):
 
     type: str
     id: str
+
+
+class Requests(NamedTuple):
+    """How often a server was asked: requests sent, and of these the ones that followed a failed one."""
+
+    sent: int
+    retried: int
 
 
 class Missing(NamedTuple):
@@ -87,6 +97,13 @@ class Source(Protocol):
         Raises:
             RemoteError: the other side refused or failed; what was yielded before holds, the type is incomplete.
         """
+
+    @property
+    def mode(self) -> Mode:
+        """How resources are had."""
+
+    def requests(self) -> Requests | None:
+        """How often the server was asked so far; None where there is none."""
 
     @property
     def has_all(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from adapter.errors import worst_exit_code
-from adapter.sync.sources import Missing
+from adapter.sync.sources import Missing, Mode, Requests
 
 __all__ = ["PullSummary", "PutAside", "TypeSummary"]
 
@@ -38,7 +38,7 @@ class PullSummary(msgspec.Struct):
     """What a pull did.
 
     ``missing`` names the types that could not be had, or not to their end; ``remote_exit_codes`` tells how the other
-    side failed; ``notices`` are sentences for a person (stderr).
+    side failed; ``notices`` are sentences for a person (stderr); ``mode`` and ``requests`` say how a server was asked.
     """
 
     site: str
@@ -50,6 +50,8 @@ class PullSummary(msgspec.Struct):
     missing: list[Missing]
     notices: list[str]
     remote_exit_codes: set[int]
+    mode: Mode = "folder"
+    requests: Requests | None = None
 
     @property
     def exit_code(self) -> int:
@@ -67,6 +69,8 @@ class PullSummary(msgspec.Struct):
             "types": {type_: msgspec.to_builtins(counts) for type_, counts in sorted(self.types.items())},
             "quarantine": [_entry(item) for item in self.quarantine],
         }
+        if self.requests is not None:
+            body |= {"mode": self.mode, "requests": self.requests._asdict()}
         if self.missing:
             body["missing"] = [{"type": item.type, "reason": item.reason} for item in self.missing]
         return body

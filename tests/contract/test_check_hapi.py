@@ -86,6 +86,8 @@ def test_check_without_a_sample_says_that_a_pull_comes_next(room: Path) -> None:
 
 
 def test_check_after_a_pull_tells_of_all_that_is_stored(room: Path) -> None:
+    with (room / "adapter.toml").open("a") as settings:
+        settings.write('types = ["Observation", "Patient"]\n')
     assert reluth("pull", "--site", SITE).code == 0
     found = _check("--json").object
 

@@ -211,10 +211,6 @@ def test_check_prints_a_table_and_what_to_ask(room: Hospital) -> None:
     assert f"`reluth terms --site {SITE} --suggest`" in ran.out
 
 
-def test_check_says_in_its_help_what_it_does_not_check_yet(room: Hospital) -> None:
-    assert "checked in a later version" in " ".join(room.run("check", "--help").out.split())
-
-
 # funnel
 
 

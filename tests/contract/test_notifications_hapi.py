@@ -24,6 +24,8 @@ from typer.testing import CliRunner
 from adapter.cli.options import Options
 from adapter.cli.subscribe import subscribe
 from adapter.client import SiteAddress, SiteClient
+from adapter.client.hook import notification_hook
+from adapter.client.subscription import Subscriptions
 from adapter.config import Settings, load_settings
 from adapter.jobs.catch_up import CatchUp, start_catch_up
 from adapter.jobs.notified import Pace
@@ -245,6 +247,33 @@ def test_subscribing_is_done_once_and_undone(ward: Ward) -> None:
     assert again == [(name, "kept", "active") for name in sorted(TYPES)]
     assert removed == [(name, "removed", None) for name in sorted(TYPES)]
     assert gone == []
+
+
+def test_hapi_of_r5_takes_subscriptions_to_its_topics_only() -> None:
+    base_url = running_hapi("r5")
+    topic = {
+        "resourceType": "SubscriptionTopic",
+        "id": "notified-observations",
+        "url": "https://fhir.example.org/topics/notified-observations",
+        "status": "active",
+        "resourceTrigger": [{"resource": "Observation", "supportedInteraction": ["create", "update"]}],
+    }
+    hook = notification_hook(SITE, endpoint="http://127.0.0.1:9", secret=SECRET)
+    with (
+        httpx.Client(headers={"Content-Type": "application/fhir+json"}, timeout=60, trust_env=False) as hospital,
+        SiteClient(SiteAddress(base_url)) as client,
+    ):
+        hospital.put(f"{base_url}/SubscriptionTopic/{topic['id']}", json=topic).raise_for_status()
+        subscriptions = Subscriptions(client, hook)
+        told = [subscriptions.ensure(["Condition", "Observation"]) for _ in range(2)]
+        removed = subscriptions.remove()
+    unload(base_url, {"SubscriptionTopic": [str(topic["id"])]})
+
+    assert [[(one.type, one.outcome, one.status) for one in found] for found in told] == [
+        [("Condition", "failed", ""), ("Observation", "created", "active")],
+        [("Condition", "failed", ""), ("Observation", "kept", "active")],
+    ]
+    assert [(one.type, one.outcome) for one in removed] == [("Observation", "removed")]
 
 
 def test_new_result_at_the_hospital_is_a_new_verdict_within_seconds(ward: Ward, subscribed: str) -> None:

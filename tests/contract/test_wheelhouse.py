@@ -69,7 +69,7 @@ def test_a_wheelhouse_installs_without_an_index_and_runs(tmp_path: Path) -> None
     reluth = f"{HOME}/bin/reluth"
     for command in (
         f"{reluth} --help",
-        f"{reluth} simulate {tmp_path}/feed --patients 5",
+        f"{reluth} simulate {tmp_path}/feed --patients 5 --seed 1",
         f"{reluth} --store {tmp_path}/var pull --from {tmp_path}/feed",
         f"{reluth} --store {tmp_path}/var screen --all --json",
     ):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from adapter.store import Store
 from tests.support.cli import Ran, reluth
 from tests.support.fault_clock import SkippingClock
-from tests.support.fault_plan import FaultPlan, Habits, Seen
+from tests.support.fault_plan import FaultPlan, Habits
 from tests.support.fault_server import FaultServer, fault_server
 from tests.support.fault_tokens import BEARER, CLIENT, write_key
 from tests.support.fault_ward import SECRET, TYPES
@@ -99,27 +99,28 @@ class Bench:
         for unsaid in _UNSAID:
             assert unsaid not in ran.out + ran.err
         assert "Traceback" not in ran.err
+        held = self.held()
         told: dict[str, Any] = ran.object if ran.out else {}
         if ran.code:
             assert ran.err.strip(), "a failure is told to people too"
             assert told.get("complete", False) is False
         else:
             assert told["complete"] is True
-            self.check_all()
-        self.check_sound()
+            self.check_all(held)
+        self.check_sound(held)
         assert self.server.hurried() == []
         assert self.stranger.seen == []
 
-    def check_sound(self) -> None:
+    def check_sound(self, held: Held | None = None) -> None:
         """Nothing is in the store that the server never had, and nothing twice."""
-        versions = self.held().versions
+        versions = (held or self.held()).versions
 
         assert set(versions) <= self.server.ward.ever()
         assert len(versions) == len(set(versions))
 
-    def check_all(self) -> None:
+    def check_all(self, held: Held | None = None) -> None:
         """All that the server has is in the store, and what it has no more is not current."""
-        held = self.held()
+        held = held or self.held()
 
         missing = set(self.server.ward.held()) - set(held.versions)
         assert not missing, f"{len(missing)} missing, e.g. {min(missing)[:2]}"
@@ -136,8 +137,3 @@ def bench(
         stranger = open_.enter_context(fault_server(Habits(auth="none"), clock=clock))
         server.stranger = stranger.origin
         yield Bench(server, stranger, folder, clock, folder / "var")
-
-
-def of_names(seen: Sequence[Seen]) -> list[str]:
-    """Names of the files that were asked for, in order."""
-    return sorted(item.name for item in seen)

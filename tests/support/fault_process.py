@@ -99,7 +99,8 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", counting("replace", os.replace))
         patched.setattr(os, "fsync", counting("fsync", os.fsync))
-        patched.setattr(Run, "commit", counting("commit", Run.commit))
+        patched.setattr(Run, "commit", counting("commit", counting("committed", Run.commit)))
+        yield counts
 
 
 @dataclass

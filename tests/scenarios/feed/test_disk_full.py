@@ -93,7 +93,7 @@ def test_pull_without_room_says_so_and_harms_nothing(
         assert again.code == 0, again.err
 
 
-@pytest.mark.parametrize("limit", [4, 12])
+@pytest.mark.parametrize("limit", [16, 64])
 @pytest.mark.parametrize("mode", MODES)
 def test_pull_that_may_write_no_larger_file_says_so_and_harms_nothing(
     tmp_path: Path, clock: SkippingClock, mode: str, limit: int

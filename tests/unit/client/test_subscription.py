@@ -53,11 +53,16 @@ class Server:
         self.writes: list[str] = []
         self.refusals: dict[str, Exception] = {}
         self.issues: tuple[Issue, ...] = ()
+        self.outcome: EntryOutcome | None = None
+        self.searches: list[Exception | None] = []
 
     def capability(self) -> Capability:
         return self.capability_
 
     def search(self, resource_type: str, *, since: str | None = None, count: int = 500) -> Iterator[SearchPage]:
+        refusal = self.searches.pop(0) if self.searches else None
+        if refusal is not None:
+            raise refusal
         bodies = self.topics if resource_type == "SubscriptionTopic" else list(self.held.values())
         raws = [msgspec.json.encode(body) for body in bodies]
         entries = tuple(SearchEntry(raw, "match") for raw in raws)
@@ -75,6 +80,8 @@ class Server:
         for part, error in self.refusals.items():
             if part in about:
                 raise error
+        if self.outcome is not None:
+            return [self.outcome]
         self.writes.append(f"{entry.method} {about} {entry.if_match or ''}".strip())
         if entry.method == "DELETE":
             del self.held[entry.url.partition("/")[2]]
@@ -226,6 +233,29 @@ def test_server_that_does_not_answer_is_not_asked_for_each_type(server: Server) 
 
     assert [(one.outcome, one.error) for one in told] == [("failed", gone), ("failed", gone)]
     assert server.writes == []
+
+
+def test_one_that_cannot_be_removed_costs_itself_only(server: Server) -> None:
+    subscriptions(server).ensure(TYPES)
+    server.refusals["Subscription/s1"] = Refused("POST https://fhir.example.org/r4", 409)
+    told = subscriptions(server).remove()
+
+    assert [(one.outcome, one.id) for one in told] == [("failed", "s1"), ("removed", "s2")]
+
+
+def test_entry_that_was_not_carried_out_is_a_refusal(server: Server) -> None:
+    server.outcome = EntryOutcome(422, issues=(Issue("error", "business-rule"),))
+    [told] = subscriptions(server).ensure(["Observation"])
+
+    assert told.outcome == "failed"
+    assert "422 (error/business-rule)" in str(told.error)
+
+
+def test_status_that_cannot_be_looked_at_is_told_as_requested(server: Server) -> None:
+    server.searches = [None, Unavailable("GET Subscription", "no answer", attempts=6)]
+    [told] = subscriptions(server).ensure(["Observation"])
+
+    assert (told.outcome, told.status) == ("created", "requested")
 
 
 def test_type_that_is_not_served_is_named(server: Server) -> None:

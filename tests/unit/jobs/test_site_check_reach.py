@@ -22,7 +22,7 @@ NOW = datetime.now(UTC)
 
 
 def _look(address: SiteAddress) -> list[Finding]:
-    return list(check_reach(address, now=NOW, seconds=5))
+    return list(check_reach(address, now=datetime.now(UTC), seconds=5))
 
 
 @contextmanager

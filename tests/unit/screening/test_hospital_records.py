@@ -279,7 +279,6 @@ def test_a_merged_record_whose_survivor_is_deleted_is_a_person_still(
     assert _rows(screened, trial)["breast"].record is RecordState.ACTIVE
 
 
-@pytest.mark.xfail(reason="Lake.merges forgets the link of a record that is deleted after it was merged", strict=True)
 def test_a_decision_outlives_the_deletion_of_the_record_that_was_merged_away(
     screened: Store, trial: Trial, tmp_path: Path
 ) -> None:

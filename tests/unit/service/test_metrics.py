@@ -175,3 +175,11 @@ def test_store_that_does_not_answer_is_503_and_not_noughts(store: Store, monkeyp
 
     assert answer.status_code == 503
     assert "Dupont" not in answer.text
+
+
+def test_metrics_and_readiness_of_the_service_need_no_session_but_its_name(stranger: TestClient) -> None:
+    asked = {path: stranger.get(path).status_code for path in ("/metrics", "/readyz", "/api/runs")}
+    by_another_name = stranger.get("/metrics", headers={"Host": "rebound.example.org"}).status_code
+
+    assert asked == {"/metrics": 200, "/readyz": 200, "/api/runs": 401}
+    assert by_another_name == 400

@@ -13,6 +13,7 @@ import pytest
 from adapter.client import Capability, ExportFile, ExportRequest, Manifest, NotFound, TypeCapability, Unavailable
 from adapter.client.download import Downloader, Received
 from adapter.client.site import SiteClient
+from adapter.client.transport import Traffic
 from adapter.errors import RemoteError, TransientError
 from adapter.store import Store
 from adapter.sync import PullSummary, pull
@@ -58,6 +59,7 @@ class Hospital:
     fetched: list[str] = field(default_factory=list)
     tokens: list[bool] = field(default_factory=list)
     root: str = ROOT
+    traffic: Traffic = field(default_factory=Traffic)
     stopped: bool = False
 
     # As SiteClient

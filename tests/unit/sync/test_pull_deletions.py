@@ -10,7 +10,7 @@ import pytest
 from adapter.client import Unavailable
 from adapter.store import Origin, Store
 from adapter.sync import PullSummary, pull
-from adapter.sync.sources import Gone, Item, Missing, Problem, Progress
+from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests
 from tests.unit.store.making import live, observation, patient
 
 PAGE = Origin("https://fhir.hospital.example/r4/Observation", is_url=True)
@@ -42,6 +42,7 @@ class Server:
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     closed: bool = False
     has_all: bool = True
+    mode: Mode = "search"
     transaction_time: str | None = "2025-06-01T08:00:00Z"
 
     def types(self) -> list[str]:
@@ -74,6 +75,9 @@ class Server:
         if self.fails:
             raise Unavailable("GET https://fhir.hospital.example/r4", "answered 503", attempts=6)
         return set(ids) - self.has.keys(), [Item(self.has[id_], PAGE) for id_ in ids if id_ in self.has]
+
+    def requests(self) -> Requests:
+        return Requests(3, 1)
 
     def close(self) -> None:
         self.closed = True
