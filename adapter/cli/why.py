@@ -1,11 +1,15 @@
-"""In: a patient. Out: their verdicts in words, what decides first; or why they are not on the list."""
+"""In: a patient. Out: their verdicts in words, what decides first; or why they are not on the list.
+
+Of a record that the hospital has deleted, the last verdict kept and the last decision.
+"""
 
 from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import msgspec
 import typer
 
 from adapter.cli.opening import Opened, a_day, opened, stage_of, today
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
     from adapter.criteria import Stage, Trial
     from adapter.screening import CriterionLine, Explanation, Words
+    from adapter.screening.hospital_records import RecordState
+    from adapter.store import Decision, Store
 
 __all__ = ["why"]
 
@@ -26,6 +32,17 @@ _IN_PART = 5
 _EVIDENCE_SHOWN = 6
 _STYLES = {True: "green", False: "bold red", None: "yellow"}
 _MARKS = {True: "✓", False: "✗", None: "?"}
+
+
+class _Told(NamedTuple):
+    """What there is to tell of a person; ``verdict`` is None where nothing of a deleted record was kept."""
+
+    person: Person
+    record: RecordState
+    verdict: dict[str, Any] | None
+    decision: Decision | None
+    resources: int
+    unreadable: tuple[str, ...] = ()
 
 
 def why(
@@ -40,39 +57,97 @@ def why(
     overlay: Annotated[Path | None, typer.Option(help="Folder with the site's own documents.")] = None,
 ) -> None:
     """Tell why a patient is where they are on the list, criterion by criterion; or why they are not on it."""
-    from adapter.screening import Asked, explain, screen, words
+    from adapter.screening import Asked, explain, words
 
     options: Options = ctx.obj
     tongue = words(lang)
     day = a_day(on, option="--on")
+    at = stage_of(stage)
     with opened(options) as room:
         document = room.trial(trial)
-        person = find_person(room.store, patient)
+        person = _find(room.store, patient)
         asked = Asked(
-            today=_default_day(room, document, person, stage_of(stage)),
-            stage=stage_of(stage),
-            on=day,
-            patients=(person.patient,),
-            save=False,
+            today=_default_day(room, document, person, at), stage=at, on=day, patients=(person.patient,), save=False
         )
-        screening = screen(room.store, document, room.site(person.site, overlay), asked)
-        verdict = next(screening, None)
-        if verdict is None:
-            raise UsageError(f"{person}: the store holds no resource of this patient")
-        # The iterator closes its files when it is exhausted.
-        list(screening)
-        found = verdict.to_json()
-        decision = room.store.decisions(document.id, site=person.site).get((person.site, person.patient))
-        resources = sum(len(one.resources) for one in room.store.lake.records(person.site, [person.patient]))
-        explanation = explain(found, document, tongue, resources=resources, decision=decision)
-        unreadable = screening.unreadable
+        told = _told(room, document, person, asked=asked, overlay=overlay)
+    explanation = None
+    if told.verdict is not None:
+        explanation = explain(told.verdict, document, tongue, resources=told.resources, decision=told.decision)
     if options.json:
-        data({"listed": explanation.listed, "because": list(explanation.because), "verdict": found})
+        data(_object(told, explanation, tongue))
+    elif explanation is not None:
+        _print(told, explanation, tongue)
     else:
-        _print(explanation, tongue)
-    if unreadable:
-        say_unreadable(unreadable)
+        _print_deleted(told, document, at, tongue)
+    if told.unreadable:
+        say_unreadable(told.unreadable)
         raise typer.Exit(_IN_PART)
+
+
+def _find(store: Store, text: str) -> Person:
+    """The person meant, be it one whose every resource the hospital has deleted: only its tombstone knows the id."""
+    try:
+        return find_person(store, text)
+    except UsageError:
+        *before, identity = text.split("/")
+        named = [part for part in before if part != "Patient"]
+        sites = named or store.lake.sites()
+        found = [site for site in sites if any(one.id == identity for one in store.lake.tombstones(site, "Patient"))]
+        asked = f"Patient/{identity}"
+        if len(found) > 1:
+            names = " and ".join(found)
+            raise UsageError(f"{asked}: deleted at {names}; say which as {found[0]}/{identity}") from None
+        if not found or len(named) > 1:
+            raise
+        return Person(found[0], store.lake.merges(found[0]).get(asked, asked), asked)
+
+
+def _told(room: Opened, trial: Trial, person: Person, *, asked: Asked, overlay: Path | None) -> _Told:
+    from adapter.screening import screen
+    from adapter.screening.hospital_records import RecordState
+
+    store = room.store
+    record = _record(store, person)
+    found = _kept(store, trial, person, asked.stage) if record is RecordState.DELETED else None
+    unreadable: tuple[str, ...] = ()
+    if found is None:
+        screening = screen(store, trial, room.site(person.site, overlay), asked)
+        # The iterator closes its files when it is exhausted.
+        verdict = next(iter(list(screening)), None)
+        if verdict is None and record is not RecordState.DELETED:
+            raise UsageError(f"{person}: the store holds no resource of this patient")
+        found = None if verdict is None else verdict.to_json()
+        unreadable = screening.unreadable
+    resources = sum(len(one.resources) for one in store.lake.records(person.site, [person.patient]))
+    return _Told(person, record, found, _decision(store, trial, person), resources, unreadable)
+
+
+def _record(store: Store, person: Person) -> RecordState:
+    from adapter.screening.hospital_records import RecordState, deleted_people, inactive_people
+
+    if person.patient in deleted_people(store, person.site):
+        return RecordState.DELETED
+    inactive = inactive_people(store, person.site, [person.patient])
+    return RecordState.INACTIVE if inactive else RecordState.ACTIVE
+
+
+def _kept(store: Store, trial: Trial, person: Person, stage: Stage) -> dict[str, Any] | None:
+    """The last verdict on what a deleted record said: what is left of the record, if anything, would tell another story."""
+    from adapter.screening.hospital_records import as_deleted
+
+    merges = store.lake.merges(person.site)
+    people = [person.patient, *sorted(old for old, survivor in merges.items() if survivor == person.patient)]
+    kept = (store.verdict_of(person.site, one, trial=trial.id, stage=stage) for one in people)
+    saved = next((one for one in kept if one is not None), None)
+    return None if saved is None else as_deleted(msgspec.json.decode(saved.content))
+
+
+def _decision(store: Store, trial: Trial, person: Person) -> Decision | None:
+    """The last decision on the person, under whichever of their records it was made."""
+    merges = store.lake.merges(person.site)
+    decisions = store.decisions(trial.id, site=person.site)
+    found = [one for (_, who), one in decisions.items() if merges.get(who, who) == person.patient]
+    return max(found, key=lambda one: one.decided_at, default=None)
 
 
 def _default_day(room: Opened, trial: Trial, person: Person, stage: Stage) -> date:
@@ -81,12 +156,54 @@ def _default_day(room: Opened, trial: Trial, person: Person, stage: Stage) -> da
     return today() if saved is None else saved.on
 
 
-def _print(explanation: Explanation, words: Words) -> None:
+def _object(told: _Told, explanation: Explanation | None, words: Words) -> dict[str, Any]:
+    decision = told.decision
+    made = ("state", "reason", "decided_by", "decided_at")
+    return {
+        "listed": explanation is not None and explanation.listed,
+        "because": [*_of_the_record(told, words), *(() if explanation is None else explanation.because)],
+        "record": str(told.record),
+        "decision": None if decision is None else {key: msgspec.to_builtins(getattr(decision, key)) for key in made},
+        "verdict": told.verdict,
+    }
+
+
+def _of_the_record(told: _Told, words: Words) -> list[str]:
+    """What the hospital has done with the record, that the verdict does not say."""
+    from adapter.screening.hospital_records import RecordState
+
+    person = told.person
+    found = []
+    if person.asked != person.patient:
+        found.append(words.phrase("merged-into", asked=person.asked, patient=person.patient))
+    if told.record is RecordState.INACTIVE:
+        found.append(words.phrase("inactive-told"))
+    if told.record is RecordState.DELETED and told.verdict is None:
+        found.append(words.phrase("deleted-headline", patient=person))
+    return found
+
+
+def _print_deleted(told: _Told, trial: Trial, stage: Stage, words: Words) -> None:
+    from rich.text import Text
+
+    out = console()
+    for line in _of_the_record(told, words):
+        out.print(Text(line, style="bold"))
+    out.print(Text(words.phrase("deleted-unscreened", trial=trial.acronym, stage=words.of("stages", stage))))
+    if told.decision is not None:
+        made = told.decision
+        state = next((one.label[words.lang] for one in trial.states if one.id == made.state), made.state)
+        known = made.reason in words.codes("decision_reasons")
+        reason = words.of("decision_reasons", made.reason) if known else made.reason
+        out.print(Text(words.phrase("decided", state=state, reason=reason, day=words.day(made.decided_at.date()))))
+
+
+def _print(told: _Told, explanation: Explanation, words: Words) -> None:
     from rich.text import Text
 
     out = console()
     out.print(Text(explanation.headline, style="bold"))
-    for sentence in explanation.because:
+    for sentence in (*_of_the_record(told, words), *explanation.because):
         out.print(Text(sentence))
     if explanation.decision:
         out.print(Text(explanation.decision))

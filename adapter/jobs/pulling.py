@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
+from typing import Final
 
-from adapter.client import Downloader, ExportRequest, RunBudget, SiteClient
+from adapter.client import Capability, Downloader, ExportRequest, RunBudget, SiteClient
 from adapter.config import Settings, SiteSettings
 from adapter.errors import ConfigurationError, TransientError
 from adapter.jobs.connecting import site_address
 from adapter.jobs.feeds import needed_types
 from adapter.store import Store
-from adapter.sync import BulkOptions, BulkSource, Progress, PullSummary, SearchSource, Source, pull
+from adapter.sync import BulkOptions, BulkSource, CombinedSource, Progress, PullSummary, SearchSource, Source, pull
 from adapter.sync.quiet_hours import quiet_until
+from adapter.sync.search_plan import OF_PATIENTS, PATIENT
 from adapter.sync.stored_patients import stored_patients
 
 __all__ = ["configured_site", "pull_site"]
+
+_SEARCH: Final = "search-type"
 
 
 def configured_site(settings: Settings, site: str) -> SiteSettings:
@@ -73,26 +78,27 @@ def pull_site(
                 f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
             )
         spool = store.folder / "spool" / site
-        source: Source
+        search = partial(
+            SearchSource,
+            client,
+            spool,
+            settings=configured.search,
+            patients=lambda: stored_patients(store, site, wanted),
+            quiet=lambda: quiet_until(configured.quiet_hours, datetime.now(UTC)),
+        )
+        source: Source = search(types=wanted)
         if configured.mode == "bulk":
-            downloader = stack.enter_context(Downloader(address, budget=budget))
-            source = BulkSource(
+            options = _bulk_options(configured)
+            searched = _not_exported(wanted, options, client.capability())
+            exported = BulkSource(
                 client,
-                downloader,
+                stack.enter_context(Downloader(address, budget=budget)),
                 spool,
-                types=wanted,
-                options=_bulk_options(configured),
+                types=[type_ for type_ in wanted if type_ not in searched],
+                options=options,
                 may_ask=lambda: _respect_quiet_hours(configured),
             )
-        else:
-            source = SearchSource(
-                client,
-                spool,
-                types=wanted,
-                settings=configured.search,
-                patients=lambda: stored_patients(store, site, wanted),
-                quiet=lambda: quiet_until(configured.quiet_hours, datetime.now(UTC)),
-            )
+            source = CombinedSource([exported, search(types=searched)]) if searched else exported
         return pull(store, source, site=site, full=full, accept_deletions=accept_deletions, progress=progress)
 
 
@@ -109,6 +115,17 @@ def _bulk_options(configured: SiteSettings) -> BulkOptions:
         post=told.method == "post",
     )
     return BulkOptions(request, downloads=told.downloads)
+
+
+def _not_exported(types: Collection[str], options: BulkOptions, capability: Capability) -> list[str]:
+    """Types that an export of patients leaves out, or refuses (HAPI-0512), and that the server can be searched for."""
+    if options.request.level == "system":
+        return []
+    return [
+        type_
+        for type_ in types
+        if type_ not in OF_PATIENTS | {PATIENT} and _SEARCH in capability.of(type_).interactions
+    ]
 
 
 def _respect_quiet_hours(configured: SiteSettings) -> None:

@@ -7,7 +7,7 @@ The only module of the service that reads data.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from adapter.documents import load_site, load_trial
 from adapter.errors import DocumentError
 from adapter.observe import logger
 from adapter.screening import Funnel, WorklistRow, read_funnel, read_worklist
+from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people, inactive_people
 from adapter.screening.unread import unmapped_of
 from adapter.service.settling import Keep, Settlement, settle
 from adapter.service.shapes import (
     FunnelCounts,
+    KeptOutcome,
     PatientFile,
     Quarantined,
     RunEntry,
@@ -33,7 +35,7 @@ from adapter.service.shapes import (
     Worklist,
 )
 from adapter.service.unsettled import Unsettled, read_proposals, read_unsettled
-from adapter.store import Conflict, Decision, RunInfo, Store
+from adapter.store import Conflict, Decision, KeptVerdict, RunInfo, Store
 from adapter.terminology.unmapped import Unmapped
 
 __all__ = ["Desk", "open_desk"]
@@ -72,7 +74,10 @@ class Desk:
         return Worklist.model_validate({"trial": self.trial.id, "stage": stage, "rows": rows})
 
     def patient(self, key: str, stage: Stage) -> PatientFile | None:
-        """One patient's last verdict, None for an unknown key or one that was not screened at this stage."""
+        """One patient's last verdict, None for an unknown key or one that was not screened at this stage.
+
+        A record that the hospital has deleted since takes nothing away: the verdict is marked, and all that led to it stays.
+        """
         named = self._store.patient_by_key(key)
         if named is None:
             return None
@@ -80,20 +85,33 @@ class Desk:
         # An address kept from before two records were merged leads to the record that stayed.
         merges = self._store.lake.merges(site)
         patient = merges.get(patient, patient)
-        stored = self._store.verdict_of(site, patient, trial=self.trial.id, stage=str(stage))
+        # Who was merged since the last screening stands under the old record's verdict until the next one.
+        people = [patient, *sorted(old for old, new in merges.items() if new == patient)]
+        named_by = {"trial": self.trial.id, "stage": str(stage)}
+        stored = next((kept for one in people if (kept := self._store.verdict_of(site, one, **named_by))), None)
         if stored is None:
             return None
-        people = {patient, *(old for old, new in merges.items() if new == patient)}
-        decisions = self._store.decisions(self.trial.id, site=site)
-        found = [decision for (_, person), decision in decisions.items() if person in people]
-        decision = max(found, key=lambda one: one.decided_at, default=None)
+        history = self._store.verdict_history(**named_by, site=site, patients=people)
+        decided = [one for one in self._store.decision_history(self.trial.id, site=site) if one.patient in people]
+        decisions = [_decision(one) for one in sorted(decided, key=lambda one: one.decided_at)]
+        record = self._record(site, patient)
+        content = json.loads(stored.content)
         return PatientFile(
             key=self._store.patient_key(site, patient),
-            state=_NEW if decision is None else decision.state,
-            decision=None if decision is None else _decision(decision),
+            record=record,
+            state=decisions[-1].state if decisions else _NEW,
+            decision=decisions[-1] if decisions else None,
             screened_at=stored.screened_at,
-            verdict=Verdict.model_validate_json(stored.content),
+            verdict=Verdict.model_validate(as_deleted(content) if record is RecordState.DELETED else content),
+            outcomes=_outcomes([kept for found in history.values() for kept in found]),
+            decisions=decisions,
         )
+
+    def _record(self, site: str, patient: str) -> RecordState:
+        if patient in deleted_people(self._store, site):
+            return RecordState.DELETED
+        inactive = inactive_people(self._store, site, [patient])
+        return RecordState.INACTIVE if inactive else RecordState.ACTIVE
 
     def funnel(self, stage: Stage) -> Funnel:
         """Persons per criterion, and what of each site cannot be read."""
@@ -234,6 +252,17 @@ def _decision(decision: Decision) -> StandingDecision:
     )
 
 
+def _outcomes(kept: Iterable[KeptVerdict]) -> list[KeptOutcome]:
+    """What verdicts came to, oldest first, each as long as it stays the same once."""
+    found: list[KeptOutcome] = []
+    for one in sorted(kept, key=lambda one: one.first_at):
+        content = json.loads(one.verdict.content)
+        told = {key: content[key] for key in ("candidate", "outcome", "outcome_reason")}
+        if not found or found[-1].model_dump(include=set(told)) != told:
+            found.append(KeptOutcome(first_at=one.first_at, on=one.verdict.on, **told))
+    return found
+
+
 def _run(run: RunInfo) -> RunEntry:
     # A run that died wrote no summary.
     summary: dict[str, Any] = {} if run.summary is None else json.loads(run.summary)
@@ -246,5 +275,7 @@ def _run(run: RunInfo) -> RunEntry:
         started_at=run.started_at,
         ended_at=run.ended_at,
         transaction_time=summary.get("transaction_time"),
+        mode=summary.get("mode"),
+        requests=summary.get("requests"),
         types={name: TypeCounts.model_validate(counts) for name, counts in summary.get("types", {}).items()},
     )

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from adapter.criteria import Trial
 from adapter.screening import WorklistRow, next_step, words
+from adapter.screening.hospital_records import RecordState
 from adapter.service.language import Language
 
 __all__ = ["Chip", "ListedRow", "Listing", "Section", "list_worklist", "patient_name"]
@@ -27,12 +28,13 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """One patient's row."""
+    """One patient's row; ``record`` says that the hospital has deleted the record or set it inactive."""
 
     row: WorklistRow
     name: str
     next_step: str
     outcome_reason: str | None
+    record: str | None
     chips: tuple[Chip, ...]
     more: int
     changes: str | None
@@ -95,6 +97,7 @@ def _listed(row: WorklistRow, trial: Trial, language: Language) -> ListedRow:
         name=patient_name(row.patient),
         next_step=next_step(row, trial, say),
         outcome_reason=None if row.outcome_reason is None else say.of("outcome_reasons", row.outcome_reason),
+        record=None if row.record is RecordState.ACTIVE else say.of("records", row.record),
         chips=tuple(Chip(item, trial.criterion(item).label[language], mark) for item in holding[:_CHIPS_SHOWN]),
         more=max(0, len(holding) - _CHIPS_SHOWN),
         changes=None if row.flips_on is None else say.day(row.flips_on),

@@ -25,7 +25,7 @@ from adapter.service.formats import moment
 from adapter.service.language import LANGUAGE_COOKIE, LANGUAGES, choose_language, load_words
 from adapter.service.listing import list_worklist, patient_name
 from adapter.service.shapes import TypeCounts
-from adapter.service.sheet import decided_state, make_sheet
+from adapter.service.sheet import decided_state, make_history, make_sheet
 from adapter.terminology.coded import shown
 
 __all__ = ["page", "page_router", "refusal_page", "static_router"]
@@ -78,6 +78,7 @@ def patient_page(
         file=file,
         sheet=sheet,
         state=state,
+        history=make_history(file, desk.trial, language),
         proposed=proposed,
     )
 
@@ -138,6 +139,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
                 "path": request.url.path,
                 "say": words(language),
                 "t": partial(_say, language),
+                "has": load_words().has,
                 "stages": [(stage, _with(request, stage=stage)) for stage in Stage],
                 "moment": lambda value: moment(value, language),
                 "status": status,

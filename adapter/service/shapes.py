@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapter.criteria import Outcome, Stage
+from adapter.screening.hospital_records import RecordState
 
 __all__ = [
     "Bilingual",
@@ -24,6 +25,7 @@ __all__ = [
     "FunnelCounts",
     "FunnelLine",
     "Health",
+    "KeptOutcome",
     "OpenQuestion",
     "Part",
     "PartVerdict",
@@ -169,7 +171,7 @@ class Counts(Shape):
 
 
 class WorklistRow(Shape):
-    """One candidate, as `reluth worklist --json` prints it; the random ``key`` stands for the patient in addresses."""
+    """One person, as `reluth worklist --json` prints it; the random ``key`` stands for the patient in addresses."""
 
     site: str
     patient: str
@@ -186,9 +188,11 @@ class WorklistRow(Shape):
     counts: Counts
     failed: list[str]
     missing: list[str]
+    to_attest: list[str]
     at_screening_visit: list[str]
     to_order: list[ToOrder]
     flips_on: date | None
+    record: RecordState
 
 
 class Worklist(Shape):
@@ -199,14 +203,30 @@ class Worklist(Shape):
     rows: list[WorklistRow]
 
 
+class KeptOutcome(Shape):
+    """What a screening came to, as of a day; ``first_at`` is when that was first found."""
+
+    first_at: datetime
+    on: date
+    candidate: bool
+    outcome: Outcome
+    outcome_reason: str | None
+
+
 class PatientFile(Shape):
-    """One patient's verdict, with what a person decided."""
+    """One patient's verdict, with what a person decided and what the hospital says of the record.
+
+    ``outcomes`` and ``decisions`` are the whole history, oldest first; an outcome that repeats the one before it is left out.
+    """
 
     key: str
+    record: RecordState
     state: str
     decision: StandingDecision | None
     screened_at: datetime
     verdict: Verdict
+    outcomes: list[KeptOutcome]
+    decisions: list[StandingDecision]
 
 
 class FunnelLine(Shape):
@@ -272,7 +292,10 @@ class TypeCounts(Shape):
 
 
 class RunEntry(Shape):
-    """One pull; ``complete`` is false when a file, page or type was missing."""
+    """One pull; ``complete`` is false when a file, page or type was missing.
+
+    ``mode`` (bulk, search) and ``requests`` tell how a server was asked; ``retried`` of those followed one that failed.
+    """
 
     site: str
     run: str
@@ -282,6 +305,8 @@ class RunEntry(Shape):
     started_at: datetime
     ended_at: datetime | None
     transaction_time: str | None
+    mode: str | None
+    requests: dict[Literal["sent", "retried"], int] | None
     types: dict[str, TypeCounts]
 
 

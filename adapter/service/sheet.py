@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from adapter.criteria import Criterion, Trial, Truth
 from adapter.screening import words
 from adapter.service.formats import effective, unit
 from adapter.service.language import Language
-from adapter.service.shapes import CriterionVerdict, Evidence, PartVerdict, PatientFile, ToOrder, Verdict
+from adapter.service.shapes import (
+    CriterionVerdict,
+    Evidence,
+    PartVerdict,
+    PatientFile,
+    StandingDecision,
+    ToOrder,
+    Verdict,
+)
 
-__all__ = ["Entry", "EvidenceLine", "Group", "OrderLine", "PartLine", "Sheet", "decided_state", "make_sheet"]
+__all__ = [
+    "Entry",
+    "EvidenceLine",
+    "Group",
+    "HistoryLine",
+    "OrderLine",
+    "PartLine",
+    "Sheet",
+    "decided_state",
+    "make_history",
+    "make_sheet",
+]
 
 #: Reasons that a person's word removes; for all others something must be ordered, sent again or mapped.
 _FOR_A_PERSON = frozenset({"asks", "needs-attestation"})
@@ -82,6 +101,15 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """Something that a screening found (``kind`` is outcome) or a person decided (decision), and when."""
+
+    at: datetime
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """The page."""
 
@@ -129,15 +157,42 @@ def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: dat
     )
 
 
+def make_history(file: PatientFile, trial: Trial, language: Language) -> tuple[HistoryLine, ...]:
+    """What screenings found and persons decided, oldest first; nothing where that is one screening and no decision."""
+    say = words(language)
+    lines = [
+        HistoryLine(
+            kept.first_at,
+            "outcome",
+            say.outcome(kept.outcome, kept.outcome_reason)
+            if kept.candidate or kept.outcome_reason
+            else say.phrase("no-candidate"),
+        )
+        for kept in file.outcomes
+    ]
+    lines += [
+        HistoryLine(one.decided_at, "decision", f"{_state(one.state, trial, language)} ({_why(one, language)})")
+        for one in file.decisions
+    ]
+    return tuple(sorted(lines, key=lambda line: line.at)) if len(lines) > 1 else ()
+
+
 def decided_state(file: PatientFile, trial: Trial, language: Language) -> str:
     """What a person decided, why and when; the state's name alone while nobody has."""
-    say = words(language)
-    label = next((state.label[language] for state in trial.states if state.id == file.state), file.state)
+    label = _state(file.state, trial, language)
     if file.decision is None:
         return label
-    known = file.decision.reason in say.codes("decision_reasons")
-    reason = say.of("decision_reasons", file.decision.reason) if known else file.decision.reason
-    return f"{label} ({reason}), {say.day(file.decision.decided_at.date())}"
+    return f"{label} ({_why(file.decision, language)}), {words(language).day(file.decision.decided_at.date())}"
+
+
+def _state(state: str, trial: Trial, language: Language) -> str:
+    return next((known.label[language] for known in trial.states if known.id == state), state)
+
+
+def _why(decision: StandingDecision, language: Language) -> str:
+    say = words(language)
+    known = decision.reason in say.codes("decision_reasons")
+    return say.of("decision_reasons", decision.reason) if known else decision.reason
 
 
 def _entry(item: CriterionVerdict, verdict: Verdict, trial: Trial, language: Language) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapter.sync.bulk_source import BulkOptions, BulkSource
+from adapter.sync.combined_source import CombinedSource
 from adapter.sync.folder_source import FolderSource
 from adapter.sync.pull import pull
 from adapter.sync.push import Preview, Pusher, PushProgress
@@ -15,6 +16,7 @@ from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 __all__ = [
     "BulkOptions",
     "BulkSource",
+    "CombinedSource",
     "FolderSource",
     "Gone",
     "Item",

@@ -31,7 +31,7 @@ from adapter.errors import RemoteError, TransientError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
 from adapter.sync.lines import Line, read_lines
-from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests
+from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests, instant_of
 from adapter.sync.spool import Part, Spool
 
 __all__ = ["BulkOptions", "BulkSource"]
@@ -340,7 +340,7 @@ class BulkSource:
     def transaction_time(self) -> str | None:
         """The earliest of the exports' times."""
         times = [note for name in "01" if (note := self._opened.note(f"listed {name}")) is not None]
-        return min(times, key=_instant, default=None)
+        return min(times, key=instant_of, default=None)
 
     @property
     def _opened(self) -> Spool:
@@ -370,7 +370,7 @@ def _covers(kept: Mapping[str, str | None], wanted: Mapping[str, str | None]) ->
     if kept.keys() != wanted.keys():
         return False
     return all(
-        since is None or ((later := wanted[type_]) is not None and _instant(since) <= _instant(later))
+        since is None or ((later := wanted[type_]) is not None and instant_of(since) <= instant_of(later))
         for type_, since in kept.items()
     )
 
@@ -378,11 +378,3 @@ def _covers(kept: Mapping[str, str | None], wanted: Mapping[str, str | None]) ->
 def _place(part: Part) -> str:
     """Where a file was had from, as it may be told: links to files hold their right of access in the query."""
     return without_query(part.url).removeprefix("GET ")
-
-
-def _instant(time: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -15,6 +15,7 @@ from adapter.client import Capability, TypeCapability
 from adapter.config import SearchSettings
 
 __all__ = [
+    "OF_PATIENTS",
     "PATIENT",
     "Batch",
     "StoredPatients",
@@ -52,7 +53,8 @@ ResearchSubject RiskAssessment ServiceRequest Specimen SupplyDelivery SupplyRequ
 _REFERS_TO_MEDICATION: Final = frozenset(
     ["MedicationAdministration", "MedicationDispense", "MedicationRequest", "MedicationStatement"]
 )
-_OF_PATIENTS: Final = frozenset(_MEMBERS.split())
+#: Types that are about patients, and asked for by patient; the others (Medication, ResearchStudy) are not.
+OF_PATIENTS: Final = frozenset(_MEMBERS.split())
 
 
 class Way(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -145,7 +147,7 @@ def patient_parameter(type_: str, stated: TypeCapability) -> str:
     >>> patient_parameter("Medication", TypeCapability()), patient_parameter("Condition", TypeCapability())
     ('', 'patient')
     """
-    if type_ not in _OF_PATIENTS:
+    if type_ not in OF_PATIENTS:
         return ""
     named = [name for name in ("patient", "subject") if name in stated.search_params]
     # A server that states no parameter at all has left them out.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
 from adapter.store import Origin
 
-__all__ = ["Gone", "Item", "Missing", "Mode", "Problem", "Progress", "Requests", "Silent", "Source"]
+__all__ = ["Gone", "Item", "Missing", "Mode", "Problem", "Progress", "Requests", "Silent", "Source", "instant_of"]
 
 #: How resources are had.
 Mode = Literal["folder", "bulk", "search"]
@@ -62,6 +63,19 @@ class Missing(NamedTuple):
 
     type: str
     reason: str
+
+
+def instant_of(time: str) -> datetime:
+    """A server's time, to compare; one that cannot be read is before all others.
+
+    >>> instant_of("2025-06-01T10:00:00+02:00") < instant_of("2025-06-01T09:00:00Z")
+    True
+    """
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Source(Protocol):
