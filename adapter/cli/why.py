@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from adapter.criteria import Stage, Trial
-    from adapter.screening import CriterionLine, Explanation, Words
+    from adapter.screening import Asked, CriterionLine, Explanation, Words
     from adapter.screening.hospital_records import RecordState
     from adapter.store import Decision, Store
 

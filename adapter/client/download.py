@@ -193,7 +193,7 @@ class Downloader:
             raise Failed("its rest cannot be had")
         if is_retryable(status):
             asked = retry_after_seconds(answer.headers.get("Retry-After"), now=self._clock.now())
-            raise Failed(f"answered {status}", asked)
+            raise Failed(f"answered {status}", asked, status=status)
         if status >= _ERRORS_FROM:
             raise (NotFound if status in _GONE else Refused)(job.where, status, issues_of(answer.head()))
         raise UnusableAnswer(job.where, f"answered {status} to a GET")

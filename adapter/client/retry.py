@@ -81,6 +81,10 @@ _PERHAPS_DONE = frozenset({303, 408})
 
 _MOST_DOUBLINGS = 64
 
+_TOO_MANY = 429
+#: A server that always asks to come back at once ends so too.
+_MOST_THROTTLED = 100
+
 # Some servers send Retry-After as a moment, in seconds or milliseconds since 1970; no wait is as long as these numbers.
 _EPOCH_SECONDS_FROM = 1e9
 _EPOCH_MILLISECONDS_FROM = 1e11
@@ -91,7 +95,7 @@ class RetryPolicy:
     """How long and how often to try.
 
     Args:
-        attempts: requests in all, the first included.
+        attempts: requests in all, the first included, but for those answered 429 with a Retry-After.
         budget: seconds in all, requests and waits.
         first_wait: upper bound of the first own wait; it doubles from attempt to attempt.
         longest_wait: upper bound of an own wait.
@@ -116,21 +120,36 @@ class Clock:
 
 
 class Failed(Exception):
-    """One attempt failed and another is worth it; ``asked`` is its Retry-After in seconds, as sent."""
+    """One attempt failed and another is worth it.
 
-    def __init__(self, problem: str, asked: float | None = None) -> None:
+    Args:
+        problem: what happened.
+        asked: its Retry-After in seconds, as sent.
+        status: of the answer, where there was one.
+    """
+
+    def __init__(self, problem: str, asked: float | None = None, *, status: int = 0) -> None:
         self.problem = problem
         self.asked = asked
+        self.is_throttled = status == _TOO_MANY and asked is not None
         super().__init__(problem)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is known when an attempt has failed: its number from 1, seconds since the first began, and the failure."""
+    """What is known when an attempt has failed.
+
+    Attributes:
+        number: from 1.
+        elapsed: seconds since the first began.
+        asked: seconds that the server asked to wait, where it did.
+        throttled: how many of the attempts, this one included, were answered 429 with such a wish.
+    """
 
     number: int
     elapsed: float
     asked: float | None = None
+    throttled: int = 0
 
 
 class RunBudget:
@@ -264,13 +283,14 @@ def wait_seconds(policy: RetryPolicy, attempt: Attempt, *, jitter: float) -> flo
 
     A wait that the server asked for is never shortened but by the clamp: jitter comes on top. One that would end after
     the budget ends the attempts at once: coming back early is not what was asked, and waiting for nothing is no use.
+    A 429 that says when to come back is no failure to be counted: a storm of them is bounded by the budget.
 
     Args:
         policy: bounds.
         attempt: the one that failed.
         jitter: 0 to 1, spreads clients that failed together (full jitter on own waits).
     """
-    if attempt.number >= policy.attempts:
+    if attempt.number - attempt.throttled >= policy.attempts or attempt.throttled >= _MOST_THROTTLED:
         return None
     # Doubling often enough ends beyond what a float holds.
     own = min(policy.longest_wait, policy.first_wait * 2 ** min(attempt.number - 1, _MOST_DOUBLINGS))
@@ -296,9 +316,13 @@ def attempting(
     """
     began = clock.monotonic()
     spent = False
+    throttled = 0
 
     def plan(state: tenacity.RetryCallState) -> float:
-        attempt = Attempt(state.attempt_number, clock.monotonic() - began, _failure(state).asked)
+        nonlocal throttled
+        failure = _failure(state)
+        throttled += failure.is_throttled
+        attempt = Attempt(state.attempt_number, clock.monotonic() - began, failure.asked, throttled)
         wait = wait_seconds(policy, attempt, jitter=clock.jitter())
         if wait is not None and budget is not None and not budget.take(wait):
             nonlocal spent

@@ -296,7 +296,7 @@ class SmartAuth:
             raise (Failed(problem) if is_retryable(error) else UnusableAnswer(where, problem)) from None
         if is_retryable(status):
             asked = retry_after_seconds(headers.get("Retry-After"), now=self._clock.now())
-            raise Failed(f"answered {status}", asked)
+            raise Failed(f"answered {status}", asked, status=status)
         if 300 <= status < 400:
             target = _onward(url, headers.get("Location", ""))
             if not self._is_allowed(target):

@@ -271,7 +271,7 @@ class Transport:
         known = request.repeatable or is_surely_undone(status)
         if known and is_retryable(status):
             asked = retry_after_seconds(answer.headers.get("Retry-After"), now=self.clock.now())
-            raise Failed(f"answered {status}", asked)
+            raise Failed(f"answered {status}", asked, status=status)
         if status not in request.wanted:
             issues = issues_of(answer.content)
             if not known:

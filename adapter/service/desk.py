@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,11 @@ class Desk:
         patient = merges.get(patient, patient)
         # Who was merged since the last screening stands under the old record's verdict until the next one.
         people = [patient, *sorted(old for old, new in merges.items() if new == patient)]
-        named_by = {"trial": self.trial.id, "stage": str(stage)}
-        stored = next((kept for one in people if (kept := self._store.verdict_of(site, one, **named_by))), None)
+        read = partial(self._store.verdict_of, site, trial=self.trial.id, stage=stage)
+        stored = next((kept for one in people if (kept := read(one))), None)
         if stored is None:
             return None
-        history = self._store.verdict_history(**named_by, site=site, patients=people)
+        history = self._store.verdict_history(self.trial.id, stage, site=site, patients=people)
         decided = [one for one in self._store.decision_history(self.trial.id, site=site) if one.patient in people]
         decisions = [_decision(one) for one in sorted(decided, key=lambda one: one.decided_at)]
         record = self._record(site, patient)

@@ -11,6 +11,7 @@ import re
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast
@@ -18,7 +19,8 @@ from typing import Any, Self, cast
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapter.errors import BusyError, UsageError
+from adapter.errors import BusyError, StorageError, UsageError
+from adapter.observe import logger
 from adapter.store.models import BookmarkRow, RunRow, SegmentRow, SiteLockRow, TombstoneRow
 from adapter.store.processes import start_of
 from adapter.store.state import State, now
@@ -27,6 +29,8 @@ from adapter.store.versions import Tombstone
 __all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site"]
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: Tokens of the runs that this process has under way.
+_held: set[str] = set()
 #: A run may read this many lines; sequence numbers of a later run are all above those of an earlier one.
 _SEQ_BITS = 32
 
@@ -89,7 +93,11 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except StorageError:
+            # What went wrong before is the cause, and what was committed is; the next run clears up what is left here.
+            logger("store").warning("the site could not be let go in the state", site=self.site, run=self.name)
 
     @property
     def first_seq(self) -> int:
@@ -161,6 +169,7 @@ class Run:
 
     def close(self) -> None:
         """Let the site go; a run that was not committed has failed."""
+        _held.discard(self._token)
         with self._state.session() as session:
             session.execute(
                 update(RunRow)
@@ -178,7 +187,14 @@ def begin_run(state: State, site: str, kind: str) -> Run:
         UsageError: the site's name cannot be a folder's name.
     """
     token = secrets.token_hex(16)
-    _take_lock(state, check_site(site), token)
+    check_site(site)
+    # Before its row is there: another thread must not take it for one that was left behind.
+    _held.add(token)
+    try:
+        _take_lock(state, site, token)
+    except BaseException:
+        _held.discard(token)
+        raise
     try:
         with state.session() as session:
             # A run still open here belonged to the owner whose lock was taken over.
@@ -191,7 +207,8 @@ def begin_run(state: State, site: str, kind: str) -> Run:
             row.name = f"{row.started_at:%Y%m%dT%H%M%SZ}-{row.number:06d}"
         return Run(state, row, token)
     except BaseException:
-        with state.session() as session:
+        _held.discard(token)
+        with suppress(StorageError), state.session() as session:
             session.execute(delete(SiteLockRow).where(SiteLockRow.site == site, SiteLockRow.token == token))
         raise
 
@@ -244,4 +261,7 @@ def _is_alive(held: SiteLockRow) -> bool:
         return False
     # The number of a dead process is given again; the time it started is not. Where the system does not tell it (hidepid,
     # ProtectProc=), whoever lives under that number is taken for the owner.
-    return start == "" or held.process_start in ("", start)
+    if start and held.process_start not in ("", start):
+        return False
+    # A run of ours that has ended, and whose row could not be deleted for want of room.
+    return held.pid != os.getpid() or held.token in _held

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-from sqlalchemy.exc import OperationalError
 
 from adapter.errors import StorageError
 
-__all__ = ["writing"]
+__all__ = ["no_room", "writing"]
 
 #: What the machine's owner can mend, and running again will not.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
@@ -20,9 +20,23 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errn
 _WORDS = ("disk is full", "disk i/o error", "no space left", "readonly database")
 
 
+def no_room(error: BaseException) -> str | None:
+    """What the system, SQLite or DuckDB say where there is no room, or the disk cannot be written; None for other errors.
+
+    >>> no_room(OSError(errno.ENOSPC, "anything")), no_room(ValueError("disk is full"))
+    ('No space left on device', None)
+    """
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno in _NO_ROOM else None
+    if isinstance(error, duckdb.Error | sqlite3.Error):
+        told = str(error).lower()
+        return next((words for words in _WORDS if words in told), None)
+    return None
+
+
 @contextmanager
 def writing(where: str) -> Iterator[None]:
-    """Turn the many ways in which libraries say that there is no room into one.
+    """Turn the ways in which files and DuckDB say that there is no room into one; the state does so by itself.
 
     Args:
         where: what is written, a name without its path.
@@ -32,13 +46,8 @@ def writing(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageError(where, os.strerror(error.errno or 0)) from None
-        raise
-    except (OperationalError, duckdb.Error) as error:
-        told = str(error.orig if isinstance(error, OperationalError) else error).lower()
-        said = next((words for words in _WORDS if words in told), None)
-        if said is None:
+    except (OSError, duckdb.Error) as error:
+        problem = no_room(error)
+        if problem is None:
             raise
-        raise StorageError(where, said) from None
+        raise StorageError(where, problem) from None

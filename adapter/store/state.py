@@ -18,13 +18,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from adapter.errors import ConfigurationError
+from adapter.errors import ConfigurationError, StorageError
 from adapter.observe import uninterrupted
+from adapter.store.space import no_room, writing
 
 __all__ = ["State", "now", "private_file", "private_folder"]
 
@@ -92,7 +93,7 @@ class State:
 
     def _migrate(self) -> None:
         # Two first opens at once must not both create the tables.
-        with (self._folder / ".migrate.lock").open("a") as lock:
+        with writing("the store's folder"), (self._folder / ".migrate.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 self._upgrade()
@@ -136,9 +137,17 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         engine.dispose()
         raise ConfigurationError("store.database", "is neither sqlite nor postgresql")
+    event.listen(engine, "handle_error", _tell_of_no_room)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     return engine
+
+
+def _tell_of_no_room(context: ExceptionContext) -> None:
+    """Whatever was being written: a full disk is one error, which says what to do."""
+    problem = no_room(context.original_exception)
+    if problem is not None:
+        raise StorageError("the store's state", problem) from None
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from adapter.client import (
     ExportRequest,
     Manifest,
     NotFound,
+    Received,
     SiteClient,
     UnusableAnswer,
     issues_of,
@@ -42,6 +44,7 @@ _IN_PART: Final = 5
 _LATER: Final = TransientError.exit_code
 #: A file that the server cannot give is asked for in so many pulls; then there is a new export.
 _MOST_TRIES: Final = 3
+_DIGITS: Final = 12
 _SEARCH: Final = "search-type"
 #: ``Patient/42`` at the end of a relative or absolute address.
 _REFERENCE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})$")
@@ -191,14 +194,14 @@ class BulkSource:
         status = spool.note(f"status {name}")
         if status is not None:
             try:
-                self._keep_listed(spool, name, self._wait(status, progress))
+                self._keep_listed(spool, name, status, self._wait(status, progress))
                 return
             except NotFound:
                 # It was thrown away, or ran out, while nobody asked: it is made anew.
                 spool.keep(notes={f"status {name}": None})
         status = export.kick_off(request)
         spool.keep(notes={f"status {name}": status})
-        self._keep_listed(spool, name, self._wait(status, progress))
+        self._keep_listed(spool, name, status, self._wait(status, progress))
 
     def _wait(self, status: str, progress: Progress) -> Sequence[Manifest]:
         export = self._client.bulk()
@@ -213,7 +216,7 @@ class BulkSource:
                 self._spool.discard()
             raise
 
-    def _keep_listed(self, spool: Spool, name: str, manifests: Sequence[Manifest]) -> None:
+    def _keep_listed(self, spool: Spool, name: str, status: str, manifests: Sequence[Manifest]) -> None:
         files = []
         for page in manifests:
             for file in page.files:
@@ -222,9 +225,11 @@ class BulkSource:
                 else:
                     # No more is had of a patient than the trial needs.
                     self._notices.append(f"{file.type}: exported, though not asked for; not fetched")
+        # Its own: a file of an export that is gone must not be taken for one of this.
+        own = sha256(status.encode()).hexdigest()[:_DIGITS]
         parts = [
             Part(
-                name=f"{name}-{number:05d}.{file.kind}",
+                name=f"{own}-{number:05d}.{file.kind}",
                 type=file.type,
                 url=file.url,
                 kind=file.kind,
@@ -264,8 +269,10 @@ class BulkSource:
     def _fetch_file(self, spool: Spool, part: Part) -> None:
         assert part.kind in ("output", "deleted", "error"), "the spool of a search has another key"
         file = ExportFile(url=part.url, kind=part.kind, type=part.type, count=part.count)
+        path = spool.path(part)
         try:
-            received = self._downloader.download(file, spool.path(part), with_token=part.token)
+            # One that has its name is whole: the kill came between that and its being noted.
+            received = _received(path) or self._downloader.download(file, path, with_token=part.token)
         except RemoteError as error:
             # One that is missing, or not what was announced, is named, and costs the others nothing.
             in_part = isinstance(error, NotFound | UnusableAnswer)
@@ -346,6 +353,13 @@ class BulkSource:
     def _opened(self) -> Spool:
         assert self._spool is not None, "nothing was prepared"
         return self._spool
+
+
+def _received(path: Path) -> Received | None:
+    """What is there of a file that was checked and named; None where it was not."""
+    if not path.exists():
+        return None
+    return Received(path.stat().st_size, sum(1 for _ in read_lines(path)), None)
 
 
 def _deleted(line: Line, origin: Origin) -> Iterator[Gone | Problem]:

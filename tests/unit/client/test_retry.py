@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 from collections.abc import Callable
 
@@ -214,3 +215,29 @@ def test_other_errors_go_straight_through(recorded: RecordedClock) -> None:
         attempting(POLICY, recorded.clock(), once, where="GET h/x")
 
     assert recorded.waits == []
+
+
+def test_storm_of_429_is_bounded_by_the_budget_and_not_by_attempts(recorded: RecordedClock) -> None:
+
+    answers = iter([Failed("answered 429", 2.0, status=429)] * 20)
+
+    def once() -> str:
+        failure = next(answers, None)
+        if failure is not None:
+            raise failure
+        return "done"
+
+    assert attempting(RetryPolicy(attempts=3, budget=math.inf), recorded.clock(), once, where="GET h/x") == "done"
+    assert len(recorded.waits) == 20
+    assert min(recorded.waits) >= 2
+
+
+def test_server_that_throttles_for_ever_is_unavailable_in_the_end(recorded: RecordedClock) -> None:
+
+    def once() -> str:
+        raise Failed("answered 429", 0.0, status=429)
+
+    with pytest.raises(Unavailable) as caught:
+        attempting(RetryPolicy(budget=math.inf), recorded.clock(), once, where="GET h/x")
+
+    assert caught.value.attempts == 100

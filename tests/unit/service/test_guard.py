@@ -14,6 +14,7 @@ from adapter.service import create_app
 from adapter.service.access import SESSION_COOKIE
 from adapter.service.desk import Desk
 from adapter.service.guard import SECURITY_HEADERS
+from adapter.service.notifications import NOTIFY_PREFIX
 from tests.unit.service.conftest import HOME, TOKEN
 
 CLOSED_PAGES = ["/", "/patients/abc", "/funnel", "/runs", "/nothing-here", "/docs"]
@@ -44,7 +45,7 @@ def test_api_without_session_answers_a_problem(stranger: TestClient, path: str) 
     assert answer.json()["status"] == 401
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/static/style.css", "/static/icon.svg"])
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/readyz", "/static/style.css", "/static/icon.svg"])
 def test_health_and_style_need_no_session(stranger: TestClient, path: str) -> None:
     assert stranger.get(path).status_code == 200
 
@@ -55,8 +56,10 @@ def test_every_route_but_the_open_ones_is_closed(app: FastAPI, stranger: TestCli
 
     answers = {path: stranger.get(path).status_code for path in paths}
 
-    assert {path for path, status in answers.items() if status == 200} == {"/healthz", "/readyz"}
-    assert set(answers.values()) == {200, 401}
+    assert {path for path, status in answers.items() if status == 200} == {"/healthz", "/metrics", "/readyz"}
+    # A notification has its own secret; what is asked for with another method than its own goes no further.
+    assert {status for path, status in answers.items() if path.startswith(NOTIFY_PREFIX)} == {405}
+    assert {status for path, status in answers.items() if not path.startswith(NOTIFY_PREFIX)} == {200, 401}
 
 
 def test_login_gives_a_session_that_scripts_and_other_sites_cannot_use(stranger: TestClient) -> None:

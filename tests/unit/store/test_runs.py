@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from adapter.errors import BusyError
+from adapter.errors import BusyError, StorageError
 from adapter.store import Run, Store
+from adapter.store import runs as runs_module
 from adapter.store.models import SiteLockRow
 
 
@@ -56,6 +57,36 @@ def test_lock_of_a_process_number_given_again_is_taken_over(store: Store) -> Non
 
     store.begin_run("icm", "pull").close()
     first.close()
+
+
+def test_lock_of_a_process_whose_start_the_system_does_not_tell_is_respected(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.begin_run("icm", "pull"):
+        monkeypatch.setattr(runs_module, "start_of", lambda pid: "")
+        with pytest.raises(BusyError):
+            store.begin_run("icm", "pull")
+
+
+def test_site_that_could_not_be_let_go_for_want_of_room_is_not_held_by_its_own_process(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(run: Run) -> None:
+        runs_module._held.discard(run._token)
+        raise StorageError("the store's state", "database or disk is full")
+
+    def fail() -> None:
+        with store.begin_run("icm", "pull"):
+            raise ValueError("the cause")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "close", full)
+        with pytest.raises(ValueError, match="the cause"):
+            fail()
+
+    with store.begin_run("icm", "pull") as again:
+        assert again.number == 2
+    assert [run.state for run in store.runs("pull")] == ["failed", "failed"]
 
 
 def test_lock_of_another_machine_is_respected(store: Store) -> None:
