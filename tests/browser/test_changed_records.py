@@ -37,8 +37,9 @@ def enter(watched: Watched, home: str, language: str = "en") -> None:
 def test_marks_of_the_worklist_lead_to_pages_that_say_the_same(
     watched: Watched, home: str, language: str, deleted: str, inactive: str
 ) -> None:
+    enter(watched, home, language)
     for patient, said in (("low", deleted), ("liver", inactive)):
-        enter(watched, home, language)
+        watched.page.goto(home)
         row = watched.page.get_by_role("row").filter(has=watched.page.get_by_role("link", name=patient, exact=True))
         expect(row.get_by_text(said)).to_be_visible()
         watched.page.get_by_role("link", name=patient, exact=True).click()

@@ -66,7 +66,8 @@ def page_of(client: TestClient, settings: Settings, patient: str, language: str 
 
 def row_on_page(text: str, patient: str) -> str:
     """The row of a patient in the worklist's HTML."""
-    return next(row for row in re.findall(r'<tr role="row">.*?</tr>', text, re.DOTALL) if f">{patient}</a>" in row)
+    rows: list[str] = re.findall(r'<tr role="row">.*?</tr>', text, re.DOTALL)
+    return next(row for row in rows if f">{patient}</a>" in row)
 
 
 def test_worklist_of_the_api_is_that_of_the_command_line_key_for_key(
