@@ -60,6 +60,8 @@ prove: $(VENV)/.setup-dev ## the large samples; keep the output in docs/proofs
 bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/pull_and_screen.py
+	$(BIN)/python benchmarks/download.py
+	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/push.py
 
 oracle: $(VENV)/.setup-dev ## an independent CQL engine answers too: differences with their causes (needs node, npm and Maven Central)

@@ -7,30 +7,27 @@ so that a hospital that answers slowly keeps no other waiting.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-import msgspec
 import pyarrow.parquet as pq
 
 from adapter.config import Settings
-from adapter.criteria import Stage, Trial
+from adapter.criteria import Trial
 from adapter.documents import load_site, load_trial
 from adapter.jobs.feeds import feed_types
 from adapter.jobs.notified import Marks, Pace, Worker
 from adapter.jobs.parts import Outcome
-from adapter.jobs.screening import ScreenSummary
+from adapter.jobs.screening import screen_site
 from adapter.observe import logger
-from adapter.screening import Asked, screen
 from adapter.store import Store
 from adapter.sync.quiet_hours import quiet_until
 from adapter.terminology import Site
 
-__all__ = ["CatchUp", "Changes", "Pull", "rescreen", "start_catch_up"]
+__all__ = ["CatchUp", "Changes", "Pull", "start_catch_up"]
 
 #: Takes the thread's store, the site and the types to pull, None for all of the site's.
 Pull = Callable[[Store, str, frozenset[str] | None], Outcome]
@@ -106,60 +103,6 @@ class Changes:
             if len(survivors) > 1:
                 people |= survivors
         return frozenset(people)
-
-
-def rescreen(
-    store: Store, site: Site, trials: Collection[Trial], *, patients: Collection[str] | None, today: date
-) -> ScreenSummary:
-    """Verdicts anew: for registration, and for a later stage of those who have verdicts of it.
-
-    The site is held meanwhile: what is screened is one state of it.
-
-    Args:
-        store: open.
-        site: how its records are read.
-        trials: for which.
-        patients: only these, candidates or not; None for all candidates.
-        today: the day in Europe/Paris.
-
-    Raises:
-        BusyError: another run works on this site.
-    """
-    with store.begin_run(site.id, "rescreen") as run:
-        summary = ScreenSummary(site.id, run.name)
-        unreadable: set[str] = set()
-        for trial in trials:
-            for stage in Stage:
-                asked = _asked(store, trial, site.id, stage=stage, patients=patients, today=today)
-                if asked is None:
-                    continue
-                screening = screen(store, trial, site, asked)
-                outcomes = Counter(verdict.outcome.value for verdict in screening if verdict.candidate)
-                if stage is Stage.REGISTRATION:
-                    summary.outcomes[trial.id] = dict(sorted(outcomes.items()))
-                    summary.candidates += screening.candidates
-                summary.evaluated += screening.evaluated
-                summary.failed += screening.failed
-                unreadable.update(screening.unreadable)
-        summary.unreadable = sorted(unreadable)
-        run.commit([], complete=summary.exit_code == 0)
-        run.record(msgspec.json.encode(summary).decode())
-        return summary
-
-
-def _asked(
-    store: Store, trial: Trial, site: str, *, stage: Stage, patients: Collection[str] | None, today: date
-) -> Asked | None:
-    """Whom to screen at a stage; None for nobody."""
-    if not any(stage in criterion.stages for criterion in trial.criteria):
-        return None
-    if stage is Stage.REGISTRATION:
-        return Asked(today=today, stage=stage, patients=patients)
-    merges = store.lake.merges(site)
-    known = {merges.get(kept.patient, kept.patient) for kept in store.latest_verdicts(trial.id, stage, site=site)}
-    if patients is not None:
-        known &= {merges.get(patient, patient) for patient in patients}
-    return Asked(today=today, stage=stage, patients=sorted(known)) if known else None
 
 
 class CatchUp:
@@ -247,7 +190,7 @@ class _Steps:
     def screen(self, site: str, patients: frozenset[str] | None) -> Outcome:
         """For all trials of the settings."""
         work = self._work
-        return rescreen(self._store, work.site, work.trials, patients=patients, today=work.today())
+        return screen_site(self._store, work.site, work.trials, today=work.today(), patients=patients, kind="rescreen")
 
     def quiet_seconds(self, site: str) -> float:
         """As the site's settings say."""

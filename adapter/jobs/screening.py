@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any
 
@@ -53,8 +53,16 @@ class ScreenSummary(msgspec.Struct):
         return found
 
 
-def screen_site(store: Store, site: Site, trials: Iterable[Trial], *, today: date) -> ScreenSummary:
-    """Screen the candidates of a site for registration, and keep their verdicts.
+def screen_site(
+    store: Store,
+    site: Site,
+    trials: Iterable[Trial],
+    *,
+    today: date,
+    patients: Collection[str] | None = None,
+    kind: str = "screen",
+) -> ScreenSummary:
+    """Verdicts anew: for registration, and for a later stage of those who have verdicts of it; they are kept.
 
     The site is held meanwhile: what is screened is one state of it, and the run tells when the last screening was.
 
@@ -63,24 +71,44 @@ def screen_site(store: Store, site: Site, trials: Iterable[Trial], *, today: dat
         site: how its records are read.
         trials: for which.
         today: the day in Europe/Paris.
+        patients: only these, candidates or not; None for all candidates.
+        kind: of the run.
 
     Raises:
         BusyError: another run works on this site.
     """
-    with store.begin_run(site.id, "screen") as run:
+    with store.begin_run(site.id, kind) as run:
         summary = ScreenSummary(site.id, run.name)
         unreadable: set[str] = set()
         for trial in trials:
-            if not any(Stage.REGISTRATION in criterion.stages for criterion in trial.criteria):
-                continue
-            screening = screen(store, trial, site, Asked(today=today))
-            outcomes = Counter(verdict.outcome.value for verdict in screening if verdict.candidate)
-            summary.outcomes[trial.id] = dict(sorted(outcomes.items()))
-            summary.evaluated += screening.evaluated
-            summary.candidates += screening.candidates
-            summary.failed += screening.failed
-            unreadable.update(screening.unreadable)
+            for stage in Stage:
+                asked = _asked(store, trial, site.id, stage=stage, patients=patients, today=today)
+                if asked is None:
+                    continue
+                screening = screen(store, trial, site, asked)
+                outcomes = Counter(verdict.outcome.value for verdict in screening if verdict.candidate)
+                if stage is Stage.REGISTRATION:
+                    summary.outcomes[trial.id] = dict(sorted(outcomes.items()))
+                    summary.candidates += screening.candidates
+                summary.evaluated += screening.evaluated
+                summary.failed += screening.failed
+                unreadable.update(screening.unreadable)
         summary.unreadable = sorted(unreadable)
         run.commit([], complete=summary.exit_code == 0)
         run.record(msgspec.json.encode(summary).decode())
         return summary
+
+
+def _asked(
+    store: Store, trial: Trial, site: str, *, stage: Stage, patients: Collection[str] | None, today: date
+) -> Asked | None:
+    """Whom to screen at a stage; None for nobody."""
+    if not any(stage in criterion.stages for criterion in trial.criteria):
+        return None
+    if stage is Stage.REGISTRATION:
+        return Asked(today=today, stage=stage, patients=patients)
+    merges = store.lake.merges(site)
+    known = {merges.get(kept.patient, kept.patient) for kept in store.latest_verdicts(trial.id, stage, site=site)}
+    if patients is not None:
+        known &= {merges.get(patient, patient) for patient in patients}
+    return Asked(today=today, stage=stage, patients=sorted(known)) if known else None

@@ -177,12 +177,11 @@ class BulkSource:
         told = (self._client.root, repr(self._options.request), sorted(plan))
         spool = Spool.open(self._folder, key=f"bulk {told!r}")
         kept = msgspec.json.decode(spool.note("plan") or "{}", type=dict[str, str | None])
-        tries = int(spool.note("tries") or 0)
-        if spool.resumed and (tries >= _MOST_TRIES or not _covers(kept, plan)):
+        if spool.resumed and not _covers(kept, plan):
             spool.discard()
-            spool, kept, tries = Spool.open(self._folder, key=f"bulk {told!r}"), {}, 0
+            spool, kept = Spool.open(self._folder, key=f"bulk {told!r}"), {}
         self._plan = kept or dict(plan)
-        spool.keep(notes={"plan": msgspec.json.encode(self._plan).decode(), "tries": str(tries + 1)})
+        spool.keep(notes={"plan": msgspec.json.encode(self._plan).decode()})
         return spool
 
     def _list(self, spool: Spool, name: str, request: ExportRequest, progress: Progress) -> None:
@@ -194,16 +193,17 @@ class BulkSource:
         status = spool.note(f"status {name}")
         if status is not None:
             try:
-                self._keep_listed(spool, name, status, self._wait(status, progress))
+                self._keep_listed(spool, name, status, self._wait(spool, name, status, progress))
                 return
             except NotFound:
                 # It was thrown away, or ran out, while nobody asked: it is made anew.
-                spool.keep(notes={f"status {name}": None})
+                pass
         status = export.kick_off(request)
         spool.keep(notes={f"status {name}": status})
-        self._keep_listed(spool, name, status, self._wait(status, progress))
+        self._keep_listed(spool, name, status, self._wait(spool, name, status, progress))
 
-    def _wait(self, status: str, progress: Progress) -> Sequence[Manifest]:
+    def _wait(self, spool: Spool, name: str, status: str, progress: Progress) -> Sequence[Manifest]:
+        """The manifest, once the export is made. One that failed, or says nothing in pull after pull, is forgotten."""
         export = self._client.bulk()
         try:
             longest = self._options.longest_poll
@@ -212,8 +212,12 @@ class BulkSource:
         except KeyboardInterrupt:
             # Nobody waits for it any more (Bulk Data 2.0, Bulk Data Delete Request); a kill leaves it to be gone on with.
             export.cancel(status)
-            if self._spool is not None:
-                self._spool.discard()
+            spool.discard()
+            raise
+        except RemoteError as error:
+            silent = int(spool.note("silent") or 0) + 1
+            lost = error.exit_code != _LATER or silent >= _MOST_TRIES
+            spool.keep(notes={"silent": None if lost else str(silent)} | ({f"status {name}": None} if lost else {}))
             raise
 
     def _keep_listed(self, spool: Spool, name: str, status: str, manifests: Sequence[Manifest]) -> None:
@@ -337,7 +341,9 @@ class BulkSource:
     def close(self) -> None:
         """Let the server and the disk forget the exports, unless a file may still be had at another time."""
         spool = self._opened
-        if any(part.exit_code == _LATER for part in spool.parts()):
+        tries = int(spool.note("tries") or 0) + 1
+        if tries < _MOST_TRIES and any(part.exit_code == _LATER for part in spool.parts()):
+            spool.keep(notes={"tries": str(tries)})
             return
         for status in [note for name in "01" if (note := spool.note(f"status {name}")) is not None]:
             self._client.bulk().cancel(status)

@@ -60,7 +60,7 @@ def pull(
         source.prepare(plan, shown)
         for type_ in wanted:
             work.read(type_)
-        for type_ in wanted:
+        for type_ in [*wanted, *work.said_gone_besides(wanted)]:
             work.find_gone(type_, full=full)
         summary = work.close(absent)
         source.close()
@@ -115,6 +115,10 @@ class _Pull:
         if whole:
             self._whole.append(type_)
 
+    def said_gone_besides(self, wanted: Collection[str]) -> list[str]:
+        """Types of which something is said to be gone, and that this pull does not read; the store may have them."""
+        return sorted(self._said_gone.keys() - set(wanted))
+
     def find_gone(self, type_: str, *, full: bool) -> None:
         """Find what the hospital deleted: what it says is gone, and after a full read what did not come any more."""
         said = self._said_gone.pop(type_, set())
@@ -154,15 +158,12 @@ class _Pull:
             self._whole.remove(type_)
             gone -= missed - told
         self._deleted += [Tombstone(type_, id_, seq) for id_ in sorted(gone)]
-        self._types[type_].deleted += len(gone & live)
+        if gone & live:
+            self._types.setdefault(type_, TypeSummary()).deleted += len(gone & live)
 
     def close(self, absent: list[Missing]) -> PullSummary:
         """Commit, and tell what was done."""
         self._missing += absent
-        for type_, ids in self._said_gone.items():
-            # Of a type that is not pulled; what is in the store of it was pulled at another time.
-            live = self._store.lake.live_ids(self._run.site, type_)
-            self._deleted += [Tombstone(type_, id_, self._run.first_seq) for id_ in sorted(ids & live)]
         if self._none_whole:
             self._whole.clear()
         complete = not self._missing and len(self._whole) == self._begun

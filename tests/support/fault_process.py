@@ -35,6 +35,8 @@ from adapter.store.runs import Run
 import adapter.sync
 
 name, nth, at = sys.argv[1], int(sys.argv[2]), 0
+# In the background of a shell it would be ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Nothing is worth waiting for: the server is well.
 own = Clock.__init__.__defaults__
 Clock.__init__.__defaults__ = tuple((lambda seconds: None) if part is time.sleep else part for part in own)

@@ -13,7 +13,8 @@ import pytest
 
 from adapter.config import Settings, StoreSettings
 from adapter.documents import load_site, load_trial
-from adapter.jobs.catch_up import Changes, rescreen, start_catch_up
+from adapter.jobs import screen_site
+from adapter.jobs.catch_up import Changes, start_catch_up
 from adapter.jobs.notified import Pace
 from adapter.store import Store, Tombstone
 from adapter.sync import FolderSource, PullSummary, pull
@@ -126,10 +127,10 @@ def verdicts(store: Store) -> dict[str, str]:
 def test_only_the_patients_named_get_a_new_verdict(store: Store, clinic: Clinic) -> None:
     site, trials = load_site(SITE), [load_trial(TRIAL)]
     clinic.pull(patient("d"), condition("c-d", "d", "C17.2"))
-    first = rescreen(store, site, trials, patients=None, today=TODAY)
+    first = screen_site(store, site, trials, patients=None, today=TODAY)
     before = verdicts(store)
     clinic.pull(condition("c-a2", "a", "C25.4"))
-    second = rescreen(store, site, trials, patients=frozenset({"Patient/a"}), today=TODAY)
+    second = screen_site(store, site, trials, patients=frozenset({"Patient/a"}), today=TODAY)
     after = verdicts(store)
 
     assert (first.candidates, second.evaluated) == (2, 1)
@@ -139,9 +140,9 @@ def test_only_the_patients_named_get_a_new_verdict(store: Store, clinic: Clinic)
 
 def test_patient_who_is_no_candidate_any_more_is_told_so(store: Store, clinic: Clinic, tmp_path: Path) -> None:
     site, trials = load_site(SITE), [load_trial(TRIAL)]
-    rescreen(store, site, trials, patients=None, today=TODAY)
+    screen_site(store, site, trials, patients=None, today=TODAY)
     refute(store, tmp_path, "a")
-    rescreen(store, site, trials, patients=frozenset({"Patient/a"}), today=TODAY)
+    screen_site(store, site, trials, patients=frozenset({"Patient/a"}), today=TODAY)
     [kept] = store.latest_verdicts(TRIAL, "registration", site=SITE)
 
     assert '"candidate":false' in kept.content
@@ -149,7 +150,7 @@ def test_patient_who_is_no_candidate_any_more_is_told_so(store: Store, clinic: C
 
 def test_later_stage_is_screened_for_those_only_who_have_reached_it(store: Store, clinic: Clinic) -> None:
     site, trials = load_site(SITE), [load_trial(TRIAL)]
-    rescreen(store, site, trials, patients=None, today=TODAY)
+    screen_site(store, site, trials, patients=None, today=TODAY)
 
     assert list(store.latest_verdicts(TRIAL, "randomisation", site=SITE)) == []
 

@@ -10,7 +10,16 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from adapter.client import Capability, ExportFile, ExportRequest, Manifest, NotFound, TypeCapability, Unavailable
+from adapter.client import (
+    Capability,
+    ExportFile,
+    ExportRequest,
+    Manifest,
+    NotFound,
+    Refused,
+    TypeCapability,
+    Unavailable,
+)
 from adapter.client.download import Downloader, Received
 from adapter.client.site import SiteClient
 from adapter.client.transport import Traffic
@@ -204,6 +213,39 @@ def test_export_that_the_server_forgot_is_begun_anew(hospital: Hospital, store: 
 
     assert pulled(hospital, store).exit_code == 0
     assert len(hospital.asked) == 2
+
+
+def test_export_that_failed_is_begun_anew(hospital: Hospital, store: Store) -> None:
+    hospital.waits = [Refused(f"GET {ROOT}/status/1", 500)]
+    with pytest.raises(Refused):
+        pulled(hospital, store)
+
+    assert pulled(hospital, store).exit_code == 0
+    assert len(hospital.asked) == 2
+
+
+def test_export_of_which_nothing_is_heard_in_pull_after_pull_is_begun_anew(hospital: Hospital, store: Store) -> None:
+    hospital.waits = [unavailable() for _ in range(3)]
+    for _ in range(3):
+        with pytest.raises(TransientError):
+            pulled(hospital, store)
+
+    assert pulled(hospital, store).exit_code == 0
+    assert (len(hospital.asked), hospital.polled) == (2, [f"{ROOT}/status/1"] * 3 + [f"{ROOT}/status/2"])
+
+
+def test_pull_that_is_killed_again_and_again_gets_on(hospital: Hospital, store: Store) -> None:
+    names = [f"o{number}" for number in range(8)]
+    hospital.files = [output("p", "Patient"), *(output(name, "Observation") for name in names)]
+    hospital.content |= {name: observation(name, "p", version=1) + b"\n" for name in names}
+    for name in names:
+        hospital.fails[name] = [KeyboardInterrupt()]
+    for _ in names:
+        with pytest.raises(KeyboardInterrupt):
+            pulled(hospital, store)
+
+    assert pulled(hospital, store).exit_code == 0
+    assert (len(hospital.asked), hospital.fetched.count("p")) == (1, 1)
 
 
 def test_broken_off_export_of_what_changed_is_not_gone_on_with_by_a_full_pull(hospital: Hospital, store: Store) -> None:

@@ -145,6 +145,15 @@ def test_deletion_of_a_type_that_is_not_pulled_now_is_applied_too(store: Store) 
     assert there(store) == results("b")
 
 
+def test_deletion_of_a_type_that_is_not_pulled_now_is_asked_for_too(store: Store) -> None:
+    fill(store, "a", "b")
+    (a,) = results("a")
+
+    pulled(store, Server({"Patient": []}, said_gone=[Gone("Observation", "a")], has={"a": a}))
+
+    assert there(store) == results("a", "b")
+
+
 def test_deletion_is_told_once(store: Store) -> None:
     fill(store, "a", "b")
     gone = Server({"Patient": [], "Observation": []}, said_gone=[Gone("Observation", "a")])
