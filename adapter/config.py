@@ -25,9 +25,14 @@ __all__ = [
     "BasicSettings",
     "BearerSettings",
     "BulkSettings",
+    "CdsClientSettings",
+    "CdsSettings",
+    "DigestSettings",
+    "MailSettings",
     "MutualTlsSettings",
     "NoAuthSettings",
     "NotificationSettings",
+    "OidcSettings",
     "RetentionSettings",
     "SearchSettings",
     "ServiceSettings",
@@ -42,8 +47,10 @@ DEFAULT_FILE = Path("adapter.toml")
 _PREFIX = "RELUTH_"
 #: Read by the command line itself, not a setting.
 _OTHER_VARIABLES = frozenset({"RELUTH_CONFIG"})
+#: Settings that are paths.
+_PATHS = frozenset({"overlay", "ca_file", "private_key_file", "certificate_file", "keys_file"})
 #: Settings whose value may stand in a file of its own, named by the key with ``_file`` after it.
-_SECRETS = frozenset({"password", "token", "database", "secret"})
+_SECRETS = frozenset({"password", "token", "database", "secret", "client_secret"})
 
 
 class _Section(BaseModel):
@@ -64,11 +71,78 @@ class RetentionSettings(_Section):
 
 
 class ServiceSettings(_Section):
-    """``[service]``: where `reluth serve` listens, and under which names it may be called."""
+    """``[service]``: where `reluth serve` listens, under which names it may be called, how long a session holds.
+
+    ``public_url`` is the address that people and other systems use, of the proxy that ends TLS before it; links in mails
+    and cards begin with it. A session ends after ``idle_minutes`` without a request, at the latest after ``session_hours``.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     hosts: list[str] = []
+    public_url: AnyHttpUrl | None = None
+    idle_minutes: int = Field(default=30, ge=1, le=1440)
+    session_hours: int = Field(default=12, ge=1, le=24)
+
+
+class OidcSettings(_Section):
+    """``[oidc]``: people sign in at the hospital's OpenID provider.
+
+    ``grants`` gives roles by group, each as ``role@site`` (``role@*`` for every site): whoever is in none may not enter.
+    """
+
+    issuer: AnyHttpUrl
+    client_id: str
+    client_secret: SecretStr | None = None
+    scopes: list[str] = ["openid", "profile", "email"]
+    groups_claim: str = "groups"
+    grants: dict[str, list[str]] = {}
+    ca_file: Path | None = None
+    only: bool = False
+
+
+class DigestSettings(_Section):
+    """``[[mail.digests]]``: who hears of what is new, and when (Europe/Paris)."""
+
+    site: str
+    roles: list[Literal["investigator", "nurse", "data-manager", "it", "sponsor"]] = ["investigator", "nurse"]
+    to: list[str] = []
+    at: time = time(7, 30)
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = ["mon", "tue", "wed", "thu", "fri"]
+    language: Literal["fr", "en"] = "fr"
+    when_empty: bool = False
+
+
+class MailSettings(_Section):
+    """``[mail]``: the server that takes our mail; ``security`` none is for a server on this machine only."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    sender: str
+    ca_file: Path | None = None
+    digests: list[DigestSettings] = []
+
+
+class CdsClientSettings(_Section):
+    """``[cds.clients.<name>]``: a CDS Hooks client whose signed calls are taken (CDS Hooks 2.0, Trusting CDS Clients).
+
+    Its keys are fetched from ``jku``, or read from the JWKS ``keys_file`` where this machine cannot reach it.
+    """
+
+    issuer: str
+    jku: AnyHttpUrl | None = None
+    keys_file: Path | None = None
+    sites: list[str] = []
+
+
+class CdsSettings(_Section):
+    """``[cds]``: CDS Hooks; ``audience`` is the service's address as the client calls it, else below ``public_url``."""
+
+    clients: dict[str, CdsClientSettings] = {}
+    audience: str | None = None
 
 
 class NoAuthSettings(_Section):
@@ -182,6 +256,16 @@ class SiteSettings(_Section):
     search: SearchSettings = SearchSettings()
     notifications: NotificationSettings | None = None
     overlay: Path | None = None
+    record_url: str | None = None
+
+    @field_validator("record_url")
+    @classmethod
+    def _names_the_patient(cls, value: str | None) -> str | None:
+        if value is not None:
+            AnyHttpUrl(value.replace("{id}", "1").replace("{number}", "1"))
+            if "{id}" not in value and "{number}" not in value:
+                raise ValueError("the address of a patient's record holds {id} or {number}")
+        return value
 
     @field_validator("quiet_hours")
     @classmethod
@@ -221,6 +305,9 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
     service: ServiceSettings = ServiceSettings()
+    oidc: OidcSettings | None = None
+    mail: MailSettings | None = None
+    cds: CdsSettings = CdsSettings()
     sites: dict[str, SiteSettings] = {}
 
     @classmethod
@@ -316,15 +403,18 @@ def _resolve_paths(tree: dict[str, Any], folder: Path) -> None:
     store = tree.setdefault("store", {})
     if isinstance(store, dict):
         store["path"] = _beside(store.get("path", "var"), folder)
-    sites = tree.get("sites")
-    for site in sites.values() if isinstance(sites, dict) else ():
-        if not isinstance(site, dict):
-            continue
-        auth = site.get("auth")
-        for section in (site, auth if isinstance(auth, dict) else {}):
-            for key in ("overlay", "ca_file", "private_key_file", "certificate_file"):
-                if key in section:
-                    section[key] = _beside(section[key], folder)
+    sections: list[Any] = [tree.get("oidc"), tree.get("mail"), *_tables(tree.get("cds"), "clients")]
+    for site in _tables(tree, "sites"):
+        sections += [site, site.get("auth")]
+    for section in sections:
+        for key in _PATHS & section.keys() if isinstance(section, dict) else ():
+            section[key] = _beside(section[key], folder)
+
+
+def _tables(tree: Any, name: str) -> list[dict[str, Any]]:
+    """The tables below a table of tables, as far as they are any: what is wrong is told by the model."""
+    found = tree.get(name) if isinstance(tree, dict) else None
+    return [table for table in found.values() if isinstance(table, dict)] if isinstance(found, dict) else []
 
 
 def _beside(value: Any, folder: Path) -> Any:

@@ -42,7 +42,9 @@ def funnel(
         document = room.trial(trial)
         told = [room.site(name) for name in room.store.lake.sites() if site in (None, name)]
         unmapped = [unmapped_of(room.store, document, one) for one in told]
-        found = read_funnel(room.store, document, stage_of(stage), site=site, unmapped=unmapped)
+        found = read_funnel(
+            room.store, document, stage_of(stage), sites=None if site is None else [site], unmapped=unmapped
+        )
     if options.json:
         data(found.to_json())
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class Funnel:
 
 
 def read_funnel(
-    store: Store, trial: Trial, stage: Stage, *, site: str | None = None, unmapped: Sequence[Unmapped] = ()
+    store: Store, trial: Trial, stage: Stage, *, sites: Collection[str] | None = None, unmapped: Sequence[Unmapped] = ()
 ) -> Funnel:
     """The attrition of a trial by the last screening.
 
@@ -86,13 +86,14 @@ def read_funnel(
         store: what was pulled and screened.
         trial: whose criteria.
         stage: of the trial.
-        site: only this one.
+        sites: only these; None for all.
         unmapped: what cannot be read, of each site that is to be shown with it.
     """
-    sites = tuple(name for name in store.lake.sites() if site in (None, name))
+    shown = tuple(name for name in store.lake.sites() if sites is None or name in sites)
     tallies: dict[str, Counter[str]] = {"passed": Counter(), "failed": Counter(), "open": Counter(), "sole": Counter()}
     outcomes: Counter[str] = Counter()
-    for person in listed(store, trial, stage, site=site):
+    people = (person for name in shown for person in listed(store, trial, stage, site=name))
+    for person in people:
         if not person.candidate:
             continue
         outcomes[person.outcome.value] += 1
@@ -104,8 +105,8 @@ def read_funnel(
     return Funnel(
         trial=trial.id,
         stage=stage.value,
-        sites=sites,
-        patients=sum(_persons(store, name) for name in sites),
+        sites=shown,
+        patients=sum(_persons(store, name) for name in shown),
         candidates=outcomes.total(),
         outcomes={outcome.value: outcomes[outcome.value] for outcome in Outcome},
         criteria=tuple(

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address, ip_address
 
+from adapter.accounts import Viewer
+
 __all__ = ["LOOPBACK_HOSTS", "SESSION_COOKIE", "SESSION_SECONDS", "Access", "host_allowed", "service_actor"]
 
 SESSION_COOKIE = "reluth_session"
@@ -48,13 +50,14 @@ class Access:
             self._sessions[_digest(session)] = self._clock() + SESSION_SECONDS
             return session
 
-    def holds(self, session: str | None) -> bool:
-        """Whether this session was given out and has not expired."""
+    def viewer(self, session: str | None) -> Viewer | None:
+        """Who holds a session that was given out and has not expired; None for nobody."""
         if not session:
-            return False
+            return None
         with self._lock:
             self._drop_expired()
-            return _digest(session) in self._sessions
+            held = _digest(session) in self._sessions
+        return Viewer.of_this_machine(service_actor()) if held else None
 
     def _drop_expired(self) -> None:
         now = self._clock()

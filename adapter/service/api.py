@@ -10,7 +10,11 @@ from starlette.exceptions import HTTPException
 
 from adapter.criteria import Stage
 from adapter.service.desk import Desk
+from adapter.service.patient_file import read_patient
+from adapter.service.permissions import viewer_of
 from adapter.service.shapes import FunnelCounts, Health, PatientFile, Problem, Runs, TrialTexts, Worklist
+from adapter.service.study_reading import funnel_shape, read_runs
+from adapter.service.trial_texts import trial_shape
 
 __all__ = ["KEY_PATTERN", "PROBLEM_JSON", "api_router", "desk_of", "health_router", "problem", "problems_of"]
 
@@ -44,9 +48,16 @@ def problem(status: int, detail: str | None = None) -> JSONResponse:
 
 
 def desk_of(request: Request) -> Desk:
-    """The desk of a running service."""
+    """The desk of whoever asks.
+
+    Raises:
+        HTTPException: 401, nobody is known.
+    """
     desk: Desk = request.app.state.desk
-    return desk
+    viewer = viewer_of(request)
+    if viewer is None:
+        raise HTTPException(401)
+    return desk.seen_by(viewer)
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -82,7 +93,7 @@ def worklist(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> Worklist:
 )
 def patient(desk: AnyDesk, key: Key, stage: AtStage = Stage.REGISTRATION) -> PatientFile:
     """The last verdict at a stage, with the standing decision."""
-    found = desk.patient(key, stage)
+    found = read_patient(desk, key, stage)
     if found is None:
         raise HTTPException(404)
     return found
@@ -91,13 +102,13 @@ def patient(desk: AnyDesk, key: Key, stage: AtStage = Stage.REGISTRATION) -> Pat
 @api_router.get("/funnel", summary="Persons per criterion", operation_id="funnel")
 def funnel(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> FunnelCounts:
     """Attrition over the candidates."""
-    return desk.funnel_shape(stage)
+    return funnel_shape(desk, stage)
 
 
 @api_router.get("/runs", summary="Pulls and quarantine", operation_id="runs")
 def runs(desk: AnyDesk) -> Runs:
     """What came, and what was put aside."""
-    return desk.runs()
+    return read_runs(desk)
 
 
 @api_router.get(
@@ -105,7 +116,7 @@ def runs(desk: AnyDesk) -> Runs:
 )
 def trial(desk: AnyDesk, trial_id: Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]) -> TrialTexts:
     """The trial as its document tells it."""
-    found = desk.trial_shape(trial_id)
+    found = trial_shape(desk.trial, trial_id)
     if found is None:
         raise HTTPException(404)
     return found

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -19,15 +19,20 @@ from adapter.jobs import pull_site, start_catch_up
 from adapter.service.access import Access
 from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
 from adapter.service.conflicts import conflicts_api, conflicts_pages
-from adapter.service.crossing import ForeignRequest, refuse_foreign
+from adapter.service.crossing import FOREIGN_DETAIL, ForeignRequest
 from adapter.service.desk import Desk, open_desk
+from adapter.service.door_pages import door_pages
 from adapter.service.guard import Guard
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
 from adapter.service.metrics import metrics_router
 from adapter.service.notifications import NOTIFY_PREFIX, notification_router
-from adapter.service.pages import page_router, refusal_page, static_router
+from adapter.service.patient_pages import patient_pages
+from adapter.service.permissions import authorise
 from adapter.service.readiness import readiness_router
+from adapter.service.rendering import page, refusal_page, static_router
+from adapter.service.study_pages import study_pages
+from adapter.service.worklist_pages import worklist_pages
 from adapter.store import Store
 from adapter.sync import PullSummary
 
@@ -80,12 +85,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(authorise)],
     )
     load_words()  # a sentence that lacks a language is found now, not by a reader
     app.state.access = Access(token)
     app.state.today = today
     app.add_exception_handler(HTTPException, _http_refusal)
-    app.add_exception_handler(ForeignRequest, refuse_foreign)
+    app.add_exception_handler(ForeignRequest, _refuse_foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(health_router)
     app.include_router(readiness_router(settings, store_of))
@@ -94,7 +100,10 @@ def create_app(
     app.include_router(api_router)
     app.include_router(loading_router(settings))
     app.include_router(conflicts_api)
-    app.include_router(page_router)
+    app.include_router(door_pages)
+    app.include_router(worklist_pages)
+    app.include_router(patient_pages)
+    app.include_router(study_pages)
     app.include_router(conflicts_pages)
     app.include_router(static_router)
     app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=settings.service.hosts)
@@ -116,6 +125,12 @@ def refuse(request: Request, status: int) -> Response:
     if request.url.path.startswith(_PROBLEM_PATHS):
         return problem(status)
     return refusal_page(request, status)
+
+
+def _refuse_foreign(request: Request, _error: Exception) -> Response:
+    if request.url.path.startswith("/api/"):
+        return problem(403, FOREIGN_DETAIL)
+    return page(request, "refusal.html", refusal="foreign", status=403)
 
 
 def _http_refusal(request: Request, error: Exception) -> Response:

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from adapter.service.access import service_actor
 from adapter.service.api import desk_of, problem, problems_of
-from adapter.service.crossing import FORM_FIELD, ForeignRequest, form_token, from_here, token_holds
+from adapter.service.crossing import FORM_FIELD, ForeignRequest, from_here, token_holds
 from adapter.service.desk import Desk
 from adapter.service.language import LANGUAGES, Language, choose_language, load_words
-from adapter.service.pages import page
+from adapter.service.rendering import page
 from adapter.service.settling import CHOICES, Keep, Settled, SettlementKind, SettleRequest
 from adapter.service.unsettled import Unsettled
 from adapter.service.unsettled_listing import list_unsettled
@@ -43,8 +42,6 @@ def conflicts_page(request: Request, desk: AnyDesk, number: int = 0, told: str =
         trial=desk.trial,
         listing=list_unsettled(desk.unsettled(), desk.trial, language),
         notice=_notice(desk, number, told, language),
-        token_name=FORM_FIELD,
-        token=form_token(request),
     )
 
 
@@ -70,7 +67,7 @@ def settle_by_form(
     chosen = _chosen(keep)
     if chosen is None:
         raise HTTPException(422)
-    made = desk.settle(number, keep=chosen, by=service_actor(), seen=seen)
+    made = desk.settle(number, keep=chosen, seen=seen)
     if made.kind is SettlementKind.UNKNOWN:
         raise HTTPException(404)
     return RedirectResponse(f"{_HOME}?{urlencode({'number': number, 'told': made.kind})}", status_code=303)
@@ -124,9 +121,8 @@ def conflicts(desk: AnyDesk, site: Annotated[str | None, Query(description="Of o
 )
 def settle_conflict(desk: AnyDesk, number: Number, wish: SettleRequest) -> Settled | JSONResponse:
     """Choose the side that holds; the next push carries it out."""
-    by = service_actor()
-    made = desk.settle(number, keep=wish.keep, by=by, seen=wish.seen)
+    made = desk.settle(number, keep=wish.keep, seen=wish.seen)
     if made.kind is SettlementKind.DONE and made.conflict is not None:
         one = made.conflict
-        return Settled(number=number, site=one.site, kind=one.kind, key=one.key, kept=wish.keep, by=by)
+        return Settled(number=number, site=one.site, kind=one.kind, key=one.key, kept=wish.keep, by=desk.viewer.actor)
     return problem(404 if made.kind is SettlementKind.UNKNOWN else 409, made.problem)

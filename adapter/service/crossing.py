@@ -11,11 +11,8 @@ import hmac
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 
 from adapter.service.access import SESSION_COOKIE
-from adapter.service.api import problem
-from adapter.service.pages import page
 
 __all__ = [
     "FOREIGN_DETAIL",
@@ -23,7 +20,6 @@ __all__ = [
     "ForeignRequest",
     "form_token",
     "from_here",
-    "refuse_foreign",
     "same_origin",
     "token_holds",
 ]
@@ -83,13 +79,6 @@ def form_token(request: Request) -> str:
 def token_holds(request: Request, offered: str) -> bool:
     """Whether a form was made for this session."""
     return hmac.compare_digest(form_token(request).encode(), offered.encode("utf-8", "surrogatepass"))
-
-
-def refuse_foreign(request: Request, _error: Exception) -> Response:
-    """The answer to a `ForeignRequest`: problem details for programs, a page for people; of the record nothing."""
-    if request.url.path.startswith("/api/"):
-        return problem(_FORBIDDEN, FOREIGN_DETAIL)
-    return page(request, "refusal.html", refusal="foreign", status=_FORBIDDEN)
 
 
 def _with_port(host: str, scheme: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapter.observe import logger
 from adapter.service.access import SESSION_COOKIE, Access, host_allowed
 from adapter.service.notifications import NOTIFY_PREFIX
+from adapter.service.permissions import is_open
 
 __all__ = ["SECURITY_HEADERS", "Guard"]
 
@@ -33,10 +35,6 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
-#: Reachable without a session: how it stands, the door itself, and what the refusal page needs to be readable.
-_OPEN = frozenset({"/healthz", "/login", "/metrics", "/readyz"})
-_OPEN_FOLDER = "/static/"
-
 Refuse = Callable[[Request, int], Response]
 
 
@@ -79,14 +77,14 @@ class Guard:
             await send(message)
 
         try:
-            await (self._refusal(request) or self._app)(scope, receive, send_guarded)
+            await (await self._refusal(request) or self._app)(scope, receive, send_guarded)
         except Exception as error:  # noqa: BLE001 - outside it is only the server, which would log the message
             # Its message, and the values in its frames, may quote a resource; its class and place never do.
             logger("service").error("request failed", error=type(error).__name__, place=_place(error))
             if not started:
                 await self._last_word(request)(scope, receive, send_guarded)
 
-    def _refusal(self, request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]] | None:
+    async def _refusal(self, request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]] | None:
         path = request.url.path
         if path.startswith(NOTIFY_PREFIX):
             # A hospital's server comes through a proxy with a name of its own; each request shows the site's secret.
@@ -94,9 +92,13 @@ class Guard:
         hosts = request.headers.getlist("host")
         if len(hosts) != 1 or not host_allowed(hosts[0], extra=self._hosts):
             return self._refuse(request, 400)
-        if path in _OPEN or path.startswith(_OPEN_FOLDER):
+        if path.startswith("/static/"):
             return None
-        return None if self._access.holds(request.cookies.get(SESSION_COOKIE)) else self._refuse(request, 401)
+        # Sessions may be kept in a database: no other request waits for it.
+        viewer = await run_in_threadpool(self._access.viewer, request.cookies.get(SESSION_COOKIE))
+        if viewer is not None:
+            request.scope.setdefault("state", {})["viewer"] = viewer
+        return None if viewer is not None or is_open(path) else self._refuse(request, 401)
 
     def _last_word(self, request: Request) -> Response:
         try:

@@ -1,4 +1,4 @@
-"""In: a request, or a key of `mappings/words/pages.yaml`. Out: the reader's language, and the sentence in it."""
+"""In: a request, or a key of `mappings/words/pages/*.yaml`. Out: the reader's language, and the sentence in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "Language", "Words", "choose_language
 Language = Literal["fr", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 LANGUAGE_COOKIE = "reluth_lang"
-_DOCUMENT = "words/pages.yaml"
+_FOLDER = "words/pages"
 _FORMS = {"one", "other"}
 
 
@@ -56,10 +56,16 @@ def load_words() -> Words:
     """The sentences of the wheel.
 
     Raises:
-        DocumentError: a sentence lacks a language.
+        DocumentError: a sentence lacks a language, or stands in two files.
     """
-    text = files("mappings").joinpath(_DOCUMENT).read_text(encoding="utf-8")
-    return Words(dict(_flatten(yaml.safe_load(text), ())))
+    sentences: dict[str, dict[Language, str | dict[str, str]]] = {}
+    for file in sorted(files("mappings").joinpath(_FOLDER).iterdir(), key=lambda file: file.name):
+        document = f"{_FOLDER}/{file.name}"
+        for key, sentence in _flatten(yaml.safe_load(file.read_text(encoding="utf-8")), (), document):
+            if key in sentences:
+                raise DocumentError(document, "/" + key.replace(".", "/"), "stands in another file already")
+            sentences[key] = sentence
+    return Words(sentences)
 
 
 def choose_language(request: Request) -> Language:
@@ -103,13 +109,13 @@ def _is_one(number: int, language: Language) -> bool:
     return number in (0, 1) if language == "fr" else number == 1
 
 
-def _flatten(node: Any, path: tuple[str, ...]) -> list[tuple[str, dict[Language, str | dict[str, str]]]]:
+def _flatten(node: Any, path: tuple[str, ...], document: str) -> list[tuple[str, dict[Language, str | dict[str, str]]]]:
     # YAML reads a bare `on` or `yes` as true: a key that is no text is a slip.
     if not isinstance(node, dict) or not node or not all(isinstance(name, str) for name in node):
-        raise DocumentError(_DOCUMENT, "/" + "/".join(path), "is not a sentence with fr and en")
+        raise DocumentError(document, "/" + "/".join(path), "is not a sentence with fr and en")
     if set(node) == set(LANGUAGES):
         for text in node.values():
             if not isinstance(text, str) and not (isinstance(text, dict) and set(text) == _FORMS):
-                raise DocumentError(_DOCUMENT, "/" + "/".join(path), "is neither a text nor its forms one and other")
+                raise DocumentError(document, "/" + "/".join(path), "is neither a text nor its forms one and other")
         return [(".".join(path), node)]
-    return [pair for name, child in node.items() for pair in _flatten(child, (*path, name))]
+    return [pair for name, child in node.items() for pair in _flatten(child, (*path, name), document)]

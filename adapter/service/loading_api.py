@@ -9,12 +9,13 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
+from adapter.accounts import Permission
 from adapter.config import Settings
 from adapter.errors import BusyError, UsageError
 from adapter.loading import Content, Form, LoadReport, load, target_of, template
-from adapter.service.access import service_actor
 from adapter.service.api import problem, problems_of
 from adapter.service.crossing import from_here
+from adapter.service.permissions import viewer_of
 from adapter.store import Store
 
 __all__ = ["MOST_BYTES", "loading_router"]
@@ -84,14 +85,17 @@ def loading_router(settings: Settings) -> APIRouter:
         if form is None or (kind == "study" and form is Form.CSV):
             wanted = ", ".join(name for name in _FORMS if kind != "study" or name != "text/csv")
             return problem(415, f"The body is sent as {wanted}.")
+        viewer = viewer_of(request)
         body = await _body(request)
         if body is None:
             return problem(413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken at once.")
 
-        def run() -> LoadReport:
+        def run() -> LoadReport | None:
             with Store.open(settings.store.path, settings.store.database) as store:
                 target = target_of(settings, store, site=site)
-                return load(store, Content(kind, body, _FILE, form), target=target, by=service_actor(), correct=correct)
+                if viewer is None or not viewer.may(Permission.LOAD, target.site):
+                    return None
+                return load(store, Content(kind, body, _FILE, form), target=target, by=viewer.actor, correct=correct)
 
         try:
             report = await run_in_threadpool(run)
@@ -99,6 +103,8 @@ def loading_router(settings: Settings) -> APIRouter:
             return problem(400, f"{error}.")
         except BusyError:
             return problem(503, "Somebody else loads the same at this moment; nothing was kept. Try again.")
+        if report is None:
+            return problem(403, "Trial entities of this site are not yours to load.")
         return JSONResponse(Loaded.model_validate(report, from_attributes=True).model_dump())
 
     @router.get(

@@ -12,10 +12,14 @@ from typing import NamedTuple, Self
 from sqlalchemy import select
 
 from adapter.errors import ConfigurationError
+from adapter.store.accounts import Accounts
+from adapter.store.cards import Cards
 from adapter.store.decisions import AuditEntry, Decision, Decisions
+from adapter.store.digests import Digests
 from adapter.store.engine import SetEngine
 from adapter.store.entities import Entities
 from adapter.store.lake import Lake
+from adapter.store.listing import ListingTable
 from adapter.store.models import BookmarkRow
 from adapter.store.outbox import Outbox
 from adapter.store.quarantine import Quarantine, QuarantinedItem
@@ -52,7 +56,11 @@ class Store:
         self._decisions = Decisions(state)
         self._quarantine = Quarantine(state, folder / "quarantine")
         self._verdicts = Verdicts(state)
+        self.accounts = Accounts(state)
+        self.cards = Cards(state)
+        self.digests = Digests(state)
         self.entities = Entities(state)
+        self.listing = ListingTable(state)
         self.outbox = Outbox(state)
         self.lake = Lake(folder, state, self._engine)
 

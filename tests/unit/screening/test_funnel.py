@@ -58,11 +58,11 @@ def test_funnel_has_only_the_criteria_of_its_stage(store: Store, trial: Trial) -
 
 
 def test_funnel_json_is_what_it_holds(store: Store, trial: Trial) -> None:
-    found = read_funnel(store, trial, Stage.REGISTRATION, site="clinic")
+    found = read_funnel(store, trial, Stage.REGISTRATION, sites=["clinic"])
 
     assert found.to_json()["sites"] == ["clinic"]
     assert [item["id"] for item in found.to_json()["criteria"]] == [counts.id for counts in found.criteria]
-    assert read_funnel(store, trial, Stage.REGISTRATION, site="nowhere").patients == 0
+    assert read_funnel(store, trial, Stage.REGISTRATION, sites=["nowhere"]).patients == 0
 
 
 def test_funnel_leaves_out_who_is_no_candidate_any_more(store: Store, trial: Trial, tmp_path: Path) -> None:

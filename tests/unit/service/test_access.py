@@ -24,7 +24,7 @@ def test_token_opens_once() -> None:
 
     first, second = access.redeem("right"), access.redeem("right")
 
-    assert access.holds(first)
+    assert access.viewer(first) is not None
     assert second is None
 
 
@@ -34,7 +34,7 @@ def test_token_wrong_opens_nothing_and_leaves_the_right_one_good() -> None:
     wrong = [access.redeem(offered) for offered in ("", "rightly", "right ", "RIGHT", "é\udcff")]
 
     assert wrong == [None] * 5
-    assert access.holds(access.redeem("right"))
+    assert access.viewer(access.redeem("right")) is not None
 
 
 def test_token_offered_by_many_at_once_opens_for_one() -> None:
@@ -59,11 +59,11 @@ def test_session_ends_after_twelve_hours() -> None:
     session = access.redeem("right")
 
     clock.now += SESSION_SECONDS - 1
-    before = access.holds(session)
+    before = access.viewer(session) is not None
     clock.now += 1
 
     assert before
-    assert not access.holds(session)
+    assert access.viewer(session) is None
 
 
 @pytest.mark.parametrize("session", [None, "", "guess", "right"])
@@ -71,7 +71,7 @@ def test_session_that_was_not_given_out_does_not_hold(session: str | None) -> No
     access = Access("right")
     access.redeem("right")
 
-    assert not access.holds(session)
+    assert access.viewer(session) is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]", "[::1]:8000"])

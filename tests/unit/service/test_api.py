@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from adapter.accounts import Viewer
+from adapter.config import Settings
 from adapter.criteria import Stage
 from adapter.documents import load_trial
 from adapter.service.desk import Desk
+from adapter.service.patient_file import read_patient
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
 from tests.support.screened import SITE, TRIAL, row_of, save, verdict, verdicts
@@ -65,7 +68,8 @@ def test_key_of_a_merged_record_leads_to_the_one_that_stayed(tmp_path: Path) -> 
         pull(store, FolderSource(tmp_path), site=SITE)
         save(store, verdict("new", "eligible"))
         store.decide(SITE, "Patient/old", trial=TRIAL, state="contacted", reason="to-contact", by="nurse")
-        found = Desk(store, load_trial(TRIAL)).patient(store.patient_key(SITE, "Patient/old"), Stage.REGISTRATION)
+        desk = Desk(store, load_trial(TRIAL), Settings(), viewer=Viewer.of_this_machine("me"))
+        found = read_patient(desk, store.patient_key(SITE, "Patient/old"), Stage.REGISTRATION)
 
     assert found is not None
     assert (found.verdict.patient, found.state) == ("Patient/new", "contacted")

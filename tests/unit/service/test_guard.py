@@ -152,7 +152,7 @@ def test_defect_in_the_error_page_itself_is_still_answered(client: TestClient, m
     def break_down(*_args: Any) -> None:
         raise ValueError("no words")
 
-    monkeypatch.setattr("adapter.service.pages._environment", break_down)
+    monkeypatch.setattr("adapter.service.rendering._environment", break_down)
     answer = client.get("/")
 
     assert answer.status_code == 500

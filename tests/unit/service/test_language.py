@@ -69,7 +69,7 @@ def test_sentence_counts_as_its_language_does() -> None:
 )
 def test_sentence_that_lacks_a_language_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(DocumentError):
-        dict(_flatten(document, ()))
+        dict(_flatten(document, (), "words/pages/test.yaml"))
 
 
 def _templates() -> str:

@@ -1,0 +1,91 @@
+"""In: a request that has found its route. Out: whether its viewer may take it; one table of all routes (`ROUTES`), deny by default.
+
+What a viewer may see of a route they may take is the desk's affair: rows of other sites are not there for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from adapter.accounts import Permission, Viewer
+
+__all__ = ["OPEN_PREFIXES", "ROUTES", "Open", "authorise", "is_open", "viewer_of"]
+
+
+class Open(StrEnum):
+    """Why a route answers without a session."""
+
+    HEALTH = "how the service stands, nothing of a patient"
+    DOOR = "the door itself"
+    FILES = "style sheets and icon"
+    OWN_PROOF = "each call proves itself: a site's secret, or a signed token"
+
+
+#: Every route of the service, by method and path. A route that is not here is refused to everybody.
+ROUTES: Final[Mapping[tuple[str, str], Permission | Open]] = {
+    ("GET", "/healthz"): Open.HEALTH,
+    ("GET", "/readyz"): Open.HEALTH,
+    ("GET", "/metrics"): Open.HEALTH,
+    ("GET", "/static/{name}"): Open.FILES,
+    ("GET", "/login"): Open.DOOR,
+    ("POST", "/notify/{site}"): Open.OWN_PROOF,
+    ("PUT", "/notify/{site}"): Open.OWN_PROOF,
+    ("POST", "/notify/{site}/{rest:path}"): Open.OWN_PROOF,
+    ("PUT", "/notify/{site}/{rest:path}"): Open.OWN_PROOF,
+    ("GET", "/"): Permission.WORKLIST,
+    ("GET", "/patients/{key}"): Permission.WORKLIST,
+    ("GET", "/funnel"): Permission.FUNNEL,
+    ("GET", "/runs"): Permission.RUNS,
+    ("GET", "/conflicts"): Permission.CONFLICTS,
+    ("GET", "/conflicts/{number}"): Permission.CONFLICTS,
+    ("POST", "/conflicts/{number}"): Permission.SETTLE,
+    ("GET", "/api/openapi.json"): Permission.SIGNED_IN,
+    ("GET", "/api/worklist"): Permission.WORKLIST,
+    ("GET", "/api/patients/{key}"): Permission.WORKLIST,
+    ("GET", "/api/funnel"): Permission.FUNNEL,
+    ("GET", "/api/runs"): Permission.RUNS,
+    ("GET", "/api/trials/{trial_id}"): Permission.SIGNED_IN,
+    ("GET", "/api/conflicts"): Permission.CONFLICTS,
+    ("POST", "/api/conflicts/{number}"): Permission.SETTLE,
+    ("GET", "/api/load/{kind}/template"): Permission.LOAD,
+    ("POST", "/api/load/{kind}"): Permission.LOAD,
+}
+
+#: Below these addresses routes prove themselves, or are the door.
+OPEN_PREFIXES: Final = ("/static/", "/notify/", "/cds-services", "/oidc/")
+_OPEN_PATHS: Final = frozenset({"/healthz", "/login", "/metrics", "/readyz", "/sign-in"})
+_FORBIDDEN = 403
+_UNAUTHORIZED = 401
+
+
+def is_open(path: str) -> bool:
+    """Whether an address answers without a session."""
+    return path in _OPEN_PATHS or path.startswith(OPEN_PREFIXES)
+
+
+def viewer_of(request: Request) -> Viewer | None:
+    """Who asks, as the guard has found them; None at the door."""
+    viewer: Viewer | None = request.scope.get("state", {}).get("viewer")
+    return viewer
+
+
+def authorise(request: Request) -> None:
+    """FastAPI dependency of the whole app.
+
+    Raises:
+        HTTPException: 401 without a session, 403 for a role without the permission, or a route that is not in the table.
+    """
+    path = request.scope["route"].path
+    rule = ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
+    if isinstance(rule, Open):
+        return
+    viewer = viewer_of(request)
+    if viewer is None:
+        raise HTTPException(_UNAUTHORIZED)
+    if rule is None or not viewer.may_anywhere(rule):
+        raise HTTPException(_FORBIDDEN)

@@ -1,0 +1,5 @@
+"""In: nothing. Out: the tables of cards of CDS Hooks, feedback, tokens used, typed."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
