@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapter.screening.funnel import CriterionCounts, Funnel, read_funnel
 from adapter.screening.listed import CLOSED_STATES, Listed, listed
-from adapter.screening.log import LogRow, read_log, screening_number, write_log
+from adapter.screening.log import LogRow, number_of, read_log, screening_number, write_log
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.screen import Asked, Screening, screen
 from adapter.screening.why import CriterionLine, Explanation, Found, explain
@@ -29,6 +29,7 @@ __all__ = [
     "explain",
     "listed",
     "next_step",
+    "number_of",
     "possible_candidates",
     "read_funnel",
     "read_log",

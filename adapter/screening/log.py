@@ -14,7 +14,7 @@ from adapter.criteria import Outcome, Stage, Trial
 from adapter.screening.listed import Listed, listed
 from adapter.store import Store
 
-__all__ = ["LogRow", "read_log", "screening_number", "write_log"]
+__all__ = ["LogRow", "number_of", "read_log", "screening_number", "write_log"]
 
 _COLUMNS = (
     "screening_number",
@@ -98,6 +98,22 @@ def screening_number(site: str, key: str) -> str:
     """
     digest = hashlib.sha256(f"screening-number:{key}".encode()).digest()
     return f"{site.upper()}-{base64.b32encode(digest[:5]).decode()}"
+
+
+def number_of(store: Store, trial: Trial, stage: Stage, *, site: str, patient: str) -> str:
+    """The screening number of one person, the same as in the log.
+
+    Args:
+        store: open.
+        trial: of the log.
+        stage: of the trial.
+        site: the person's.
+        patient: ``Patient/id`` of the record that survives.
+    """
+    people = [patient, *(old for old, new in store.lake.merges(site).items() if new == patient)]
+    history = store.verdict_history(trial.id, stage, site=site, patients=people)
+    found = [(kept[0].first_at, name) for name, kept in history.items()]
+    return screening_number(site, store.patient_key(site, min(found)[1] if found else patient))
 
 
 def _first_ids(store: Store, trial: Trial, stage: Stage, site: str) -> dict[str, str]:

@@ -17,7 +17,9 @@ from starlette.responses import Response
 from adapter.config import Settings
 from adapter.jobs import pull_site, start_catch_up
 from adapter.service.access import Access
+from adapter.service.accounts_pages import accounts_pages
 from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
+from adapter.service.cards_api import cards_api
 from adapter.service.conflicts import conflicts_api, conflicts_pages
 from adapter.service.crossing import FOREIGN_DETAIL, ForeignRequest
 from adapter.service.desk import Desk, open_desk
@@ -25,13 +27,18 @@ from adapter.service.door_pages import door_pages
 from adapter.service.guard import Guard
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
+from adapter.service.log_pages import log_pages
 from adapter.service.metrics import metrics_router
 from adapter.service.notifications import NOTIFY_PREFIX, notification_router
+from adapter.service.oidc_pages import oidc_pages
+from adapter.service.patient_api import patient_api
 from adapter.service.patient_pages import patient_pages
 from adapter.service.permissions import authorise
 from adapter.service.readiness import readiness_router
 from adapter.service.rendering import page, refusal_page, static_router
+from adapter.service.study_api import study_api
 from adapter.service.study_pages import study_pages
+from adapter.service.worklist_api import worklist_api
 from adapter.service.worklist_pages import worklist_pages
 from adapter.store import Store
 from adapter.sync import PullSummary
@@ -90,6 +97,7 @@ def create_app(
     load_words()  # a sentence that lacks a language is found now, not by a reader
     app.state.access = Access(token)
     app.state.today = today
+    app.state.settings = settings
     app.add_exception_handler(HTTPException, _http_refusal)
     app.add_exception_handler(ForeignRequest, _refuse_foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -98,12 +106,19 @@ def create_app(
     app.include_router(metrics_router(settings, store_of))
     app.include_router(notification_router(settings, mark))
     app.include_router(api_router)
+    app.include_router(worklist_api)
+    app.include_router(patient_api)
+    app.include_router(study_api)
+    app.include_router(cards_api)
     app.include_router(loading_router(settings))
     app.include_router(conflicts_api)
     app.include_router(door_pages)
+    app.include_router(accounts_pages)
+    app.include_router(oidc_pages)
     app.include_router(worklist_pages)
     app.include_router(patient_pages)
     app.include_router(study_pages)
+    app.include_router(log_pages)
     app.include_router(conflicts_pages)
     app.include_router(static_router)
     app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=settings.service.hosts)

@@ -71,6 +71,14 @@ class Desk:
         told = self.settings.sites.get(site)
         return None if told is None else told.overlay
 
+    def shows_identity(self, site: str) -> bool:
+        """Whether this person may see who a patient is at the hospital; others see the screening number."""
+        return self.may(Permission.IDENTITY, site)
+
+    def audit(self, action: str, *, subject: str, detail: str = "") -> None:
+        """Note in the audit trail what this person saw or changed; ids only."""
+        self.store.audit(self.viewer.actor, action, subject=subject, detail=detail)
+
     # Worklist -----------------------------------------------------------------------------------------------------
 
     def worklist(self, stage: Stage) -> list[WorklistRow]:
