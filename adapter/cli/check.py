@@ -19,7 +19,7 @@ from adapter.errors import ConfigurationError, worst_exit_code
 
 if TYPE_CHECKING:
     from adapter.config import Settings, SiteSettings
-    from adapter.jobs.site_check import SiteToCheck
+    from adapter.jobs.check import SiteToCheck
     from adapter.screening import Words
     from adapter.screening.coverage import Coverage, Datum, Gap
 
@@ -117,11 +117,8 @@ def _connection(
 ) -> tuple[Report, SiteToCheck | None]:
     from adapter.config import DEFAULT_FILE
     from adapter.jobs import feed_types
-    from adapter.jobs.check_findings import Finding, Group, Status
-    from adapter.jobs.check_here import check_here
-    from adapter.jobs.check_reach import check_reach
+    from adapter.jobs.check import Finding, Group, SiteCheck, SiteToCheck, Status, check_here, check_reach, check_site
     from adapter.jobs.connecting import site_address
-    from adapter.jobs.site_check import SiteCheck, SiteToCheck, check_site
 
     here = list(check_here(configured, settings_file=options.config or DEFAULT_FILE, store=settings.store.path))
     try:
@@ -139,7 +136,7 @@ def _records(
     options: Options, settings: Settings, site: str, *, subject: SiteToCheck | None, report: Report | None, most: int
 ) -> Iterator[tuple[Opened | None, int | None]]:
     """The site's records: those of the store, else a sample; None where there are none. And how many a sample holds."""
-    from adapter.jobs.check_sample import sampled_store
+    from adapter.jobs.check import sampled_store
 
     if report is None:
         with opened(options) as room:

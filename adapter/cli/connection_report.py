@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adapter.jobs.check_findings import Finding, TypeLine
-    from adapter.jobs.site_check import SiteCheck
+    from adapter.jobs.check import Finding, SiteCheck, TypeLine
     from adapter.screening import Words
 
 __all__ = ["WORDS", "Report", "connection_json", "print_connection"]

@@ -165,16 +165,14 @@ class RunBudget:
         self._lock = threading.Lock()
         self._left = seconds
         self._waited = 0.0
-        self._retries = 0
 
     def take(self, seconds: float) -> bool:
-        """Take what one wait needs, and count the retry that follows; False where less is left, and nothing is taken."""
+        """Take what one wait needs; False where less is left, and nothing is taken."""
         with self._lock:
             if seconds > self._left:
                 return False
             self._left -= seconds
             self._waited += seconds
-            self._retries += 1
             return True
 
     @property
@@ -188,12 +186,6 @@ class RunBudget:
         """Seconds of waiting that were taken."""
         with self._lock:
             return self._waited
-
-    @property
-    def retries(self) -> int:
-        """How many attempts followed a failed one."""
-        with self._lock:
-            return self._retries
 
 
 def is_retryable(failure: int | Exception) -> bool:

@@ -189,19 +189,6 @@ class SmartAuth:
         """
         return self._current().scopes
 
-    def requested_scopes(self) -> tuple[str, ...]:
-        """Scopes as they are asked for: the configured ones, in the version that the server states."""
-        return self._asked
-
-    def configuration(self) -> SmartConfiguration:
-        """What the server says of its tokens; asked once.
-
-        Raises:
-            RemoteError: as `authorization`.
-        """
-        with self._lock:
-            return self._configured()
-
     @property
     def skew(self) -> float:
         """Seconds that the server's clock is ahead of ours, where it had to be taken into account; else 0."""

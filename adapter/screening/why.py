@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.criteria import Criterion, Trial, Truth
+from adapter.screening.hospital_records import RECORD_DELETED
 from adapter.screening.words import Words
 from adapter.store import Decision
 
@@ -104,7 +105,9 @@ def explain(
     counts = words.phrase("counts", passed=len(groups[True]), failed=len(groups[False]), open=len(groups[None]))
     because = _because(verdict, trial, words, resources=resources)
     if not verdict["candidate"]:
-        because.append(words.phrase("evaluated-anyway", outcome=outcome, counts=counts))
+        if verdict["outcome_reason"] != RECORD_DELETED:
+            # Nothing is evaluated of a record that is no more: what is told of it is its last verdict.
+            because.append(words.phrase("evaluated-anyway", outcome=outcome, counts=counts))
         outcome = outcome if verdict["outcome_reason"] else words.phrase("no-candidate")
     return Explanation(
         headline=words.phrase(

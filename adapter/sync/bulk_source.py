@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,21 @@ from adapter.errors import RemoteError, TransientError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
 from adapter.sync.lines import Line, read_lines
-from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests, instant_of
+from adapter.sync.sources import (
+    Gone,
+    Item,
+    Missing,
+    Mode,
+    Problem,
+    Progress,
+    Requests,
+    begin_before,
+    confirmed,
+    instant_of,
+    missing_of,
+    patient_first,
+    served_of,
+)
 from adapter.sync.spool import Part, Spool
 
 __all__ = ["BulkOptions", "BulkSource"]
@@ -107,7 +121,7 @@ class BulkSource:
         self._client = client
         self._downloader = downloader
         self._folder = spool
-        self._wanted = sorted(set(types), key=lambda type_: (type_ != "Patient", type_))
+        self._wanted = patient_first(types)
         self._options = options
         self._spool: Spool | None = None
         self._plan: dict[str, str | None] = {}
@@ -115,13 +129,11 @@ class BulkSource:
 
     def types(self) -> list[str]:
         """The types that are wanted and served."""
-        served = self._client.capability().types
-        return [type_ for type_ in self._wanted if type_ in served]
+        return served_of(self._wanted, self._client.capability().types)
 
     def missing(self) -> list[Missing]:
         """The types that are wanted and not served."""
-        served = self._client.capability().types
-        return [Missing(type_, "the server does not serve this type") for type_ in self._wanted if type_ not in served]
+        return missing_of(self._wanted, self._client.capability().types)
 
     def notices(self) -> list[str]:
         """What came and was not asked for, and what the server remarks."""
@@ -129,11 +141,7 @@ class BulkSource:
 
     def since(self, bookmark: str) -> str | None:
         """The bookmark less the overlap; everything where the bookmark is no time."""
-        try:
-            moment = datetime.fromisoformat(bookmark)
-        except ValueError:
-            return None
-        return None if moment.tzinfo is None else (moment.astimezone(UTC) - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return begin_before(bookmark, _OVERLAP)
 
     @property
     def mode(self) -> Mode:
@@ -334,9 +342,7 @@ class BulkSource:
 
     def confirm(self, type_: str, ids: Collection[str]) -> tuple[set[str], list[Item]]:
         """Ask the server for resources by their ids."""
-        raws = self._client.remaining(type_, ids)
-        origin = Origin(f"{self._client.root}/{type_}", is_url=True)
-        return set(ids) - raws.keys(), [Item(raw, origin) for raw in raws.values()]
+        return confirmed(f"{self._client.root}/{type_}", ids, self._client.remaining(type_, ids))
 
     def close(self) -> None:
         """Let the server and the disk forget the exports, unless a file may still be had at another time."""

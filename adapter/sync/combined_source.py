@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests, Source, instant_of
+from adapter.sync.sources import (
+    Gone,
+    Item,
+    Missing,
+    Mode,
+    Problem,
+    Progress,
+    Requests,
+    Source,
+    instant_of,
+    patient_first,
+)
 
 __all__ = ["CombinedSource"]
 
@@ -26,7 +37,7 @@ class CombinedSource:
     def types(self) -> list[str]:
         """Those of all, Patient first."""
         self._by_type = {type_: source for source in self._sources for type_ in source.types()}
-        return sorted(self._by_type, key=lambda type_: (type_ != "Patient", type_))
+        return patient_first(self._by_type)
 
     def missing(self) -> list[Missing]:
         """What one of them has not."""

@@ -10,7 +10,7 @@ from adapter.errors import UsageError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
 from adapter.sync.lines import read_lines
-from adapter.sync.sources import Item, Missing, Mode, Problem, Progress
+from adapter.sync.sources import Item, Missing, Mode, Problem, Progress, patient_first
 
 __all__ = ["FolderSource"]
 
@@ -47,7 +47,7 @@ class FolderSource:
 
     def types(self) -> list[str]:
         """The types that files are named after, sorted; Patient first."""
-        return sorted(self._files, key=lambda type_: (type_ != "Patient", type_))
+        return patient_first(self._files)
 
     def missing(self) -> list[Missing]:
         """Nothing: whether a type without file is one without resources cannot be told from a folder."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -38,7 +38,21 @@ from adapter.sync.search_plan import (
     ways_of,
 )
 from adapter.sync.search_reader import Asked, PartReader, SearchClient, Stopped
-from adapter.sync.sources import Gone, Item, Missing, Mode, Problem, Progress, Requests
+from adapter.sync.sources import (
+    Gone,
+    Item,
+    Missing,
+    Mode,
+    Problem,
+    Progress,
+    Requests,
+    begin_before,
+    confirmed,
+    missing_of,
+    moment_of,
+    patient_first,
+    served_of,
+)
 from adapter.sync.spool import Part, Spool
 
 __all__ = ["SearchSource"]
@@ -74,7 +88,7 @@ class SearchSource:
     ) -> None:
         self._client = client
         self._folder = spool
-        self._wanted = sorted(set(types), key=lambda type_: (type_ != PATIENT, type_))
+        self._wanted = patient_first(types)
         self._settings = settings or SearchSettings()
         self._patients = patients
         self._quiet = quiet
@@ -88,13 +102,11 @@ class SearchSource:
 
     def types(self) -> list[str]:
         """The types that are wanted and served."""
-        served = self._client.capability().types
-        return [type_ for type_ in self._wanted if type_ in served]
+        return served_of(self._wanted, self._client.capability().types)
 
     def missing(self) -> list[Missing]:
         """The types that are wanted and not served."""
-        served = self._client.capability().types
-        return [Missing(type_, "the server does not serve this type") for type_ in self._wanted if type_ not in served]
+        return missing_of(self._wanted, self._client.capability().types)
 
     def notices(self) -> list[str]:
         """Types that were not read as they were meant to be."""
@@ -102,10 +114,7 @@ class SearchSource:
 
     def since(self, bookmark: str) -> str | None:
         """The bookmark less the overlap; everything where the bookmark is no time."""
-        moment = _instant(bookmark)
-        if moment is None:
-            return None
-        return (moment - timedelta(minutes=self._settings.overlap_minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return begin_before(bookmark, timedelta(minutes=self._settings.overlap_minutes))
 
     @property
     def mode(self) -> Mode:
@@ -295,10 +304,10 @@ class SearchSource:
         with self._times:
             spool = self._opened
             known = spool.note("time")
-            if time is None or (moment := _instant(time)) is None:
+            if time is None or (moment := moment_of(time)) is None:
                 if known is None:
                     spool.keep(notes={"untimed": "yes"})
-            elif known is None or ((earlier := _instant(known)) is not None and moment < earlier):
+            elif known is None or ((earlier := moment_of(known)) is not None and moment < earlier):
                 spool.keep(notes={"time": time})
 
     # Reading ------------------------------------------------------------------------------------------------------
@@ -340,9 +349,7 @@ class SearchSource:
         Raises:
             RemoteError: it refused or failed.
         """
-        raws = self._client.remaining(type_, ids)
-        origin = Origin(f"{self._client.root}/{type_}", is_url=True)
-        return set(ids) - raws.keys(), [Item(raw, origin) for raw in raws.values()]
+        return confirmed(f"{self._client.root}/{type_}", ids, self._client.remaining(type_, ids))
 
     def close(self) -> None:
         """Let the disk forget what was fetched, but for types that a later pull can go on with."""
@@ -389,11 +396,3 @@ def _left_alone(until: datetime) -> TransientError:
     return TransientError(
         f"quiet_hours: the hospital's server is left alone until {until:%Y-%m-%d %H:%M} (Europe/Paris)"
     )
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,14 +1,32 @@
-"""In: nothing. Out: what a pull reads from: a source of resources by type, and what it yields."""
+"""In: nothing. Out: what a pull reads from: a source of resources by type, what it yields, and what all sources decide alike."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
 from adapter.store import Origin
+from adapter.sync.search_plan import PATIENT
 
-__all__ = ["Gone", "Item", "Missing", "Mode", "Problem", "Progress", "Requests", "Silent", "Source", "instant_of"]
+__all__ = [
+    "Gone",
+    "Item",
+    "Missing",
+    "Mode",
+    "Problem",
+    "Progress",
+    "Requests",
+    "Silent",
+    "Source",
+    "begin_before",
+    "confirmed",
+    "instant_of",
+    "missing_of",
+    "moment_of",
+    "patient_first",
+    "served_of",
+]
 
 #: How resources are had.
 Mode = Literal["folder", "bulk", "search"]
@@ -76,6 +94,60 @@ def instant_of(time: str) -> datetime:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def moment_of(time: str) -> datetime | None:
+    """A time in UTC; None for what is none, or tells no zone.
+
+    >>> moment_of("2025-06-01T10:00:00+02:00"), moment_of("2025-06-01T10:00:00"), moment_of("soon")
+    (datetime.datetime(2025, 6, 1, 8, 0, tzinfo=datetime.timezone.utc), None, None)
+    """
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def begin_before(bookmark: str, overlap: timedelta) -> str | None:
+    """From when to read again: the bookmark less the overlap; None, for everything, where the bookmark is no time.
+
+    >>> begin_before("2025-06-01T10:00:00.5+02:00", timedelta(minutes=5))
+    '2025-06-01T07:55:00Z'
+    """
+    moment = moment_of(bookmark)
+    return None if moment is None else (moment - overlap).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def patient_first(types: Iterable[str]) -> list[str]:
+    """Types in a fixed order, each once; Patient first: what is of a patient is stored after them.
+
+    >>> patient_first(["Patient", "Observation", "Condition", "Patient"])
+    ['Patient', 'Condition', 'Observation']
+    """
+    return sorted(set(types), key=lambda type_: (type_ != PATIENT, type_))
+
+
+def served_of(wanted: Iterable[str], served: Container[str]) -> list[str]:
+    """The types that are wanted and served, in the order in which they are wanted."""
+    return [type_ for type_ in wanted if type_ in served]
+
+
+def missing_of(wanted: Iterable[str], served: Container[str]) -> list[Missing]:
+    """The types that are wanted and not served, in the order in which they are wanted."""
+    return [Missing(type_, "the server does not serve this type") for type_ in wanted if type_ not in served]
+
+
+def confirmed(place: str, ids: Collection[str], there: Mapping[str, bytes]) -> tuple[set[str], list[Item]]:
+    """What `Source.confirm` answers, of what a server has.
+
+    Args:
+        place: where it was asked.
+        ids: that it was asked for.
+        there: those of them that it has, by id.
+    """
+    origin = Origin(place, is_url=True)
+    return set(ids) - there.keys(), [Item(raw, origin) for raw in there.values()]
 
 
 class Source(Protocol):

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from adapter.client import Clock, ForeignHost, Refused, RetryPolicy, SiteAddress, SiteClient, UnusableAnswer
+from adapter.client.discovery import discover
 from adapter.client.keys import Algorithm, SigningKey, make_key, public_jwks, write_key
 from adapter.client.smart import SmartAuth, SmartClient, TokenRefused
+from adapter.client.transport import Transport
 from adapter.config import SiteSettings
 from adapter.jobs.connecting import site_address
 from tests.support.certificates import Authority
@@ -127,10 +129,14 @@ def test_old_server_is_found_by_its_capability_statement() -> None:
     server = _server()
     server.well_known, server.states_uris = None, True
     with serving(server):
-        auth = _auth(server)
-        auth.authorization()
+        value = _auth(server).authorization()
 
-    assert auth.configuration().source == "capability-statement"
+    assert value.startswith("Bearer t-")
+    assert [(method, path) for method, path, _ in server.log] == [
+        ("GET", "/fhir/.well-known/smart-configuration"),
+        ("GET", "/fhir/metadata"),
+        ("POST", "/auth/token"),
+    ]
 
 
 def test_server_that_names_no_token_endpoint_needs_the_setting() -> None:
@@ -162,9 +168,9 @@ def test_what_the_server_states_is_known() -> None:
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
     }
     with serving(server):
-        auth = _auth(server)
-        found = auth.configuration()
-        auth.authorization()
+        with Transport(SiteAddress(server.base_url), policy=RetryPolicy(attempts=3), clock=QUICK) as transport:
+            found = discover(transport)
+        _auth(server).authorization()
 
     assert (found.scopes, sorted(found.capabilities)) == (("system/*.read",), ["permission-v1"])
     assert (found.algorithms, found.auth_methods, found.source) == (

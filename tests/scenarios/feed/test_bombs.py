@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fault_bench import bench, settings
 from tests.support.fault_clock import SkippingClock
-from tests.support.fault_plan import Fault, Habits
+from tests.support.fault_plan import Does, Fault, Habits
 from tests.support.fault_process import start_pull
 
 #: Of the process, at its height. What a store needs is within: about 200 MB.
@@ -41,11 +41,11 @@ def _peak_kilobytes(process: subprocess.Popen[bytes]) -> int:
     ],
 )
 def test_bomb_is_refused_and_named_in_little_memory(
-    tmp_path: Path, mode: str, at: str, of: str, does: str, named: str
+    tmp_path: Path, mode: str, at: str, of: str, does: Does, named: str
 ) -> None:
     with bench(tmp_path, SkippingClock(), habits=Habits(polls=0)) as place:
         settings(tmp_path, place.server, mode=mode)
-        place.server.faults.add(Fault(at, does, of=of, times=0))  # type: ignore[arg-type]
+        place.server.faults.add(Fault(at, does, of=of, times=0))
         began = time.monotonic()
 
         with start_pull(tmp_path, place.store) as pull:

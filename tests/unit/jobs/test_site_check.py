@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+import adapter.jobs.check as door
 from adapter.client import BearerAuth, Clock, RetryPolicy, SiteAddress, UnusableAnswer
 from adapter.client.transport import Transport
 from adapter.config import SiteSettings
 from adapter.errors import RemoteError, TransientError
-from adapter.jobs.check_findings import Finding, Group, Status
-from adapter.jobs.site_check import SiteCheck, SiteToCheck, check_site
+from adapter.jobs.check import Finding, Group, SiteCheck, SiteToCheck, Status, check_site
 
 BASE = "https://fhir.example.org/r4"
 NOW = datetime(2025, 6, 1, 10, tzinfo=UTC)
@@ -23,6 +23,11 @@ TYPES = ("Condition", "Observation", "Patient")
 SMART = {"type": "smart-backend", "client_id": "reluth", "private_key_file": "icm.pem"}
 BEARER = {"type": "bearer", "token": "secret"}
 NAME = "Dupont"
+
+
+def test_door_is_sorted_and_whole() -> None:
+    assert door.__all__ == sorted(door.__all__)
+    assert all(hasattr(door, name) for name in door.__all__)
 
 
 class Granting:

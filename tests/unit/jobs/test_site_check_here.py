@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from adapter.config import SiteSettings
-from adapter.jobs.check_findings import Finding, Group, Status, exit_code_of
-from adapter.jobs.check_here import check_here, is_encrypted
+from adapter.jobs.check import Finding, Group, Status, check_here, exit_code_of
+from adapter.jobs.check.here import is_encrypted
 
 BEARER = {"type": "bearer", "token": "secret"}
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from adapter.client import SiteAddress, tls_context
-from adapter.jobs.check_findings import Finding, Status
-from adapter.jobs.check_reach import certificate_finding, check_reach
+from adapter.jobs.check import Finding, Status, check_reach
+from adapter.jobs.check.reach import certificate_finding
 from tests.support.certificates import Authority
 from tests.support.smart_server import SmartServer, serving
 
@@ -132,7 +132,7 @@ def test_a_name_that_nobody_knows_ends_the_way(monkeypatch: pytest.MonkeyPatch) 
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr("socket.getaddrinfo", unknown)
-    monkeypatch.setattr("adapter.jobs.check_reach.getproxies", dict)
+    monkeypatch.setattr("adapter.jobs.check.reach.getproxies", dict)
     found = _look(SiteAddress("https://fhir.example.org/r4"))
 
     assert [(one.code, one.exit_code) for one in found] == [("name-unknown", 75)]
@@ -142,8 +142,8 @@ def test_a_name_that_nobody_knows_ends_the_way(monkeypatch: pytest.MonkeyPatch) 
 def test_behind_a_proxy_nothing_is_looked_at_from_here(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     told = {} if given == "settings" else {"https": "http://proxy.example.org:3128"}
     proxy = "http://proxy.example.org:3128" if given == "settings" else None
-    monkeypatch.setattr("adapter.jobs.check_reach.getproxies", lambda: told)
-    monkeypatch.setattr("adapter.jobs.check_reach.proxy_bypass", lambda _: False)
+    monkeypatch.setattr("adapter.jobs.check.reach.getproxies", lambda: told)
+    monkeypatch.setattr("adapter.jobs.check.reach.proxy_bypass", lambda _: False)
 
     found = _look(SiteAddress("https://fhir.example.org/r4", proxy=proxy))
 

@@ -11,9 +11,7 @@ import pytest
 
 from adapter.client import RetryPolicy, SiteAddress, SiteClient
 from adapter.config import SiteSettings
-from adapter.jobs import check_sample
-from adapter.jobs.check_sample import sampled_store
-from adapter.jobs.site_check import SiteToCheck
+from adapter.jobs.check import SiteToCheck, sampled_store
 
 BASE = "https://fhir.example.org/r4"
 STATEMENT = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"resource": []}]}
@@ -86,7 +84,7 @@ def test_nothing_of_a_sample_is_left(
     folder.mkdir()
     if in_memory:
         memory.mkdir()
-    monkeypatch.setattr(check_sample, "_MEMORY", memory)
+    monkeypatch.setattr("adapter.jobs.check.sample._MEMORY", memory)
     used = memory if in_memory else folder
     with sampled_store(subject, site="icm", types=("Patient",), most=9, folder=folder, connect=_client(_answer)) as (
         store,
@@ -102,7 +100,7 @@ def test_nothing_of_a_sample_is_left(
 def test_nothing_of_a_sample_is_left_where_its_reader_fails(
     subject: SiteToCheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_sample, "_MEMORY", tmp_path / "none")
+    monkeypatch.setattr("adapter.jobs.check.sample._MEMORY", tmp_path / "none")
 
     def fail() -> None:
         with sampled_store(subject, site="icm", types=("Patient",), most=9, folder=tmp_path, connect=_client(_answer)):

@@ -8,8 +8,8 @@ import pytest
 
 from adapter.client import Capability, TypeCapability
 from adapter.config import SiteSettings
-from adapter.jobs.check_findings import Finding, Status
-from adapter.jobs.check_server import (
+from adapter.jobs.check import Finding, Status
+from adapter.jobs.check.server import (
     PUSHED,
     check_export,
     check_push,

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-import adapter.jobs
-from adapter.jobs.check_findings import Group, Status
+import adapter.jobs.check
+from adapter.jobs.check import Group, Status
 from adapter.screening import LANGUAGES, words
 
 FILE = "words/check.yaml"
 DOCUMENT: dict[str, dict[str, Any]] = yaml.safe_load(files("mappings").joinpath(FILE).read_text(encoding="utf-8"))
 ENTRIES = [(group, code) for group, entries in DOCUMENT.items() for code in entries]
-SOURCES = sorted(Path(next(iter(adapter.jobs.__path__))).glob("*check*.py"))
+SOURCES = sorted(Path(next(iter(adapter.jobs.check.__path__))).glob("*.py"))
 #: What the check makes of a name of its own: the code of a lack, and what could not be had.
 LACKS = {"lacks-interaction", "lacks-history-type", "lacks-include", "lacks-patient", "lacks-id", "lacks-updated"}
 NOT_HAD = {f"{what}-{how}" for what in ("statement", "smart", "token", "sample") for how in ("refused", "unavailable")}

@@ -155,6 +155,26 @@ def test_why_says_that_the_patient_has_died(trial: Trial) -> None:
     assert "The record says that the patient has died." in found.because
 
 
+@pytest.mark.parametrize(
+    ("lang", "said", "anyway"),
+    [
+        ("en", "The hospital has deleted the record since.", "Evaluated all the same: not eligible"),
+        ("fr", "L'hôpital a supprimé le dossier depuis.", "Évalué malgré tout : non éligible"),
+    ],
+)
+def test_why_evaluates_nothing_all_the_same_of_a_deleted_record(
+    trial: Trial, lang: str, said: str, anyway: str
+) -> None:
+    tongue = words(lang)
+    deleted = explain(_verdict(candidate=False, outcome_reason="record-deleted"), trial, tongue)
+    deceased = explain(_verdict(candidate=False, outcome_reason="deceased"), trial, tongue)
+
+    assert deleted.because[-1] == said
+    assert anyway not in "\n".join(deleted.because)
+    assert deceased.because[-1].startswith(anyway)
+    assert deleted.failing == deceased.failing
+
+
 def test_why_tells_the_standing_decision(trial: Trial) -> None:
     at = datetime(2025, 6, 3, tzinfo=UTC)
     decision = Decision("icm", "Patient/1", trial.id, 1, "declined", "patient-declined", "nurse", at)

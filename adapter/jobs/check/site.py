@@ -18,9 +18,9 @@ from adapter.client.scopes import grants
 from adapter.client.transport import Transport
 from adapter.config import SiteSettings, SmartBackendSettings
 from adapter.errors import RemoteError, TransientError
-from adapter.jobs.check_access import Answer, Scoped, check_configuration, check_token, failed, sample_types
-from adapter.jobs.check_findings import Finding, Group, Status, TypeLine, exit_code_of
-from adapter.jobs.check_server import (
+from adapter.jobs.check.access import Answer, Scoped, check_configuration, check_token, failed, sample_types
+from adapter.jobs.check.findings import Finding, Group, Status, TypeLine, exit_code_of
+from adapter.jobs.check.server import (
     PUSHED,
     check_export,
     check_push,

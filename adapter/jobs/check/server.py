@@ -11,7 +11,7 @@ import msgspec
 
 from adapter.client import Capability
 from adapter.config import SiteSettings
-from adapter.jobs.check_findings import Finding, Group, Status, Value
+from adapter.jobs.check.findings import Finding, Group, Status, Value
 
 __all__ = [
     "PUSHED",

@@ -14,7 +14,7 @@ from pathlib import Path
 from adapter.client import SiteAddress, SiteClient
 from adapter.errors import RemoteError
 from adapter.fhir import ResourceProblem, summarise
-from adapter.jobs.site_check import POLICY, SiteToCheck
+from adapter.jobs.check.site import POLICY, SiteToCheck
 from adapter.store import LakeWriter, Origin, Store
 
 __all__ = ["sampled_store"]

@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from adapter.client import SiteAddress
 from adapter.client.address import parsed_url
-from adapter.jobs.check_findings import Finding, Group, Status
+from adapter.jobs.check.findings import Finding, Group, Status
 
 __all__ = ["certificate_finding", "check_reach"]
 

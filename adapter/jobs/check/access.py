@@ -14,7 +14,7 @@ from adapter.client.search import parse_searchset
 from adapter.client.transport import Transport
 from adapter.config import SmartBackendSettings
 from adapter.errors import RemoteError, TransientError
-from adapter.jobs.check_findings import Finding, Group, Status
+from adapter.jobs.check.findings import Finding, Group, Status
 
 __all__ = ["Answer", "Configured", "Scoped", "check_configuration", "check_token", "failed", "sample_types"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapter.config import BasicSettings, BearerSettings, SiteSettings
-from adapter.jobs.check_findings import Finding, Group, Status
+from adapter.jobs.check.findings import Finding, Group, Status
 
 __all__ = ["check_here", "is_encrypted"]
 
