@@ -15,6 +15,7 @@ from adapter.fhir.record import (
     surely_after,
     when_of,
 )
+from adapter.fhir.repeated import Summariser
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
 from adapter.fhir.validation import Problem, problems
@@ -33,6 +34,7 @@ __all__ = [
     "PatientRecord",
     "Problem",
     "ResourceProblem",
+    "Summariser",
     "Summary",
     "When",
     "abated",

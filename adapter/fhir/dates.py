@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-__all__ = ["ALWAYS", "PARIS", "When", "add_months", "age_on", "parse_when", "period_when"]
+__all__ = ["ALWAYS", "PARIS", "When", "add_months", "age_on", "calendar_day", "parse_when", "period_when"]
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -24,6 +24,13 @@ _MAX = datetime(9999, 12, 30, tzinfo=UTC)
 _DATETIME = re.compile(
     r"(?P<y>\d{4})(?:-(?P<m>\d{2})(?:-(?P<d>\d{2})"
     r"(?:[T ](?P<H>\d{2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?P<f>\.\d+)?)?\s*(?P<z>Z|[+-]\d{2}:?\d{2})?)?)?)?"
+)
+
+# The two ways in which nearly every time is written, in the years of today's time zones (whole minutes, no change at midnight).
+_USUAL = re.compile(
+    r"(?P<day>(?:19[89]|20[0-9])\d-\d\d-\d\d)"
+    r"(?P<time>T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d))?",
+    re.ASCII,
 )
 
 
@@ -111,6 +118,27 @@ def parse_when(text: str | None) -> When | None:
         return _interval(found)
     except (ValueError, OverflowError):
         return None
+
+
+def calendar_day(text: str) -> str | None:
+    """The day in Paris of a date, or of a date and time with its zone, as these are usually written.
+
+    A tenth of the work of `parse_when`, and never another answer.
+
+    Returns:
+        None for everything else, whether it is a time or not: `parse_when` tells.
+
+    >>> calendar_day("2025-05-31T22:30:00Z"), calendar_day("2025-05")
+    ('2025-06-01', None)
+    """
+    found = _USUAL.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found["day"] if found["time"] is None else str(moment.astimezone(PARIS).date())
 
 
 def _interval(found: re.Match[str]) -> When:

@@ -43,6 +43,7 @@ __all__ = [
     "ResearchSubject",
     "Resource",
     "decode",
+    "element_types",
 ]
 
 
@@ -468,3 +469,8 @@ def decode(resource_type: str, raw: bytes) -> Resource:
         msgspec.MsgspecError: not JSON, or an element has the wrong type; the text names the path, no value.
     """
     return _DECODERS.get(resource_type, _ANY).decode(raw)
+
+
+def element_types(resource_type: str) -> dict[str, Any]:
+    """What `decode` reads each element of a resource type as; it does not look at other elements."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(_STRUCTS.get(resource_type, Resource))}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,7 +24,7 @@ __all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference
 PERSON_ELEMENTS = ("subject", "patient", "individual", "beneficiary")
 
 #: Elements that hold the time of what a resource tells, the most telling first.
-_TIME_ELEMENTS = (
+TIME_ELEMENTS = (
     "effectiveDateTime",
     "effectiveInstant",
     "effectivePeriod",
@@ -71,7 +71,7 @@ class ResourceProblem(QuarantinedError):
         super().__init__(reference or "resource", reason)
 
 
-class Summary(msgspec.Struct, frozen=True):
+class Summary(msgspec.Struct, frozen=True, gc=False):
     """What the store needs to know of one resource version; ``patient`` is ``Patient/id`` or None."""
 
     type: str
@@ -122,12 +122,22 @@ def summarise(raw: bytes) -> Summary:
         # Parsers differ in which of the two they keep, so the record says two things at once.
         raise ResourceProblem(f"the key {duplicate} stands twice in one object", reference)
     try:
-        resource = decode(resource_type, raw)
-        if isinstance(resource, MedicationAdministration):
-            resource.contained_medications()
+        check_types(resource_type, raw)
     except (msgspec.MsgspecError, ArithmeticError) as problem:
         raise ResourceProblem(f"element of the wrong type: {problem}", reference) from None
     return _summary(resource_type, identity, body)
+
+
+def check_types(resource_type: str, raw: bytes) -> None:
+    """See that each element that this product reads has its type.
+
+    Raises:
+        msgspec.MsgspecError: one has not; the text names the path, no value.
+        ArithmeticError: a number of no use.
+    """
+    resource = decode(resource_type, raw)
+    if isinstance(resource, MedicationAdministration):
+        resource.contained_medications()
 
 
 def _json_problem(raw: bytes, problem: Exception) -> str:
@@ -175,14 +185,14 @@ def normalise_reference(text: str) -> str | None:
 
 def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary:
     own = f"{resource_type}/{identity}"
-    codes, texts, references = _walked(body)
+    codes, texts, references, _ = walked(body)
     if isinstance(canonical := body.get("questionnaire"), str):
         codes[f"questionnaire|{canonical}"] = None
-    patient = own if resource_type == "Patient" else _person(body)
+    patient = own if resource_type == "Patient" else person_of_body(body)
     references.pop(patient or "", None)
     meta = body.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    when = _when(body)
+    start, end = _time(body)
     return Summary(
         type=resource_type,
         id=identity,
@@ -190,29 +200,40 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
         last_updated=_string(meta.get("lastUpdated")),
         patient=patient,
         status=_string(body.get("status")),
-        start=str(when.earliest) if when.start > ALWAYS.start else None,
-        end=str(when.latest) if when.end < ALWAYS.end else None,
+        start=start,
+        end=end,
         codes=list(codes),
         texts=[] if resource_type == "Patient" else list(texts),
         references=list(references),
-        links=_links(body) if resource_type == "Patient" else [],
+        links=links(body) if resource_type == "Patient" else [],
     )
 
 
-def _walked(body: dict[str, Any]) -> tuple[dict[str, None], dict[str, None], dict[str, None]]:
-    """Codes, texts and references of all that a resource holds.
+class Walked(NamedTuple):
+    """Codes, texts and references of all that a part of a resource holds, and how many keys."""
 
-    Exact types, as a parser makes no others: half of the time that a resource takes to be stored is spent here.
+    codes: dict[str, None]
+    texts: dict[str, None]
+    references: dict[str, None]
+    keys: int
+
+
+def walked(body: dict[str, Any] | list[Any]) -> Walked:
+    """What a resource, or a part of one, holds, whatever its elements.
+
+    Exact types, as a parser makes no others.
     """
     codes: dict[str, None] = {}
     texts: dict[str, None] = {}
     references: dict[str, None] = {}
+    keys = 0
     stack: list[Any] = [body]
     while stack:
         node = stack.pop()
         if type(node) is list:
             stack += [value for value in node if type(value) is dict or type(value) is list]
             continue
+        keys += len(node)
         words: list[str] = []
         for key, value in node.items():
             kind = type(value)
@@ -230,7 +251,7 @@ def _walked(body: dict[str, Any]) -> tuple[dict[str, None], dict[str, None], dic
         if type(coding := node.get("coding")) is list:
             # A coding with a display and no code is words, too.
             texts |= dict.fromkeys(_displays(coding))
-    return codes, texts, references
+    return Walked(codes, texts, references, keys)
 
 
 def _is_concept(node: dict[str, Any], code: Any) -> bool:
@@ -242,7 +263,7 @@ def _displays(codings: list[Any]) -> list[str]:
     return [text for entry in codings if type(entry) is dict and type(text := entry.get("display")) is str]
 
 
-def _person(body: dict[str, Any]) -> str | None:
+def person_of_body(body: dict[str, Any]) -> str | None:
     for element in PERSON_ELEMENTS:
         node = body.get(element)
         if isinstance(node, dict) and isinstance(literal := node.get("reference"), str):
@@ -258,20 +279,33 @@ def person_of(raw: bytes) -> str | None:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return _person(body) if isinstance(body, dict) else None
+    return person_of_body(body) if isinstance(body, dict) else None
 
 
-def _when(body: dict[str, Any]) -> When:
-    for element in _TIME_ELEMENTS:
-        value = body.get(element)
-        if isinstance(value, str) and (when := parse_when(value)) is not None:
-            return when
-        if isinstance(value, dict):
-            return period_when(_string(value.get("start")), _string(value.get("end")))
-    return ALWAYS
+def _time(body: dict[str, Any]) -> tuple[str | None, str | None]:
+    for element in TIME_ELEMENTS:
+        if element in body and (found := time_of(body[element])) is not None:
+            return found
+    return None, None
 
 
-def _links(body: dict[str, Any]) -> list[str]:
+def time_of(value: Any) -> tuple[str | None, str | None] | None:
+    """First and last day of an element of time, each None where it is open; None when the element decides nothing."""
+    if isinstance(value, str) and (when := parse_when(value)) is not None:
+        return _days(when)
+    if isinstance(value, dict):
+        return _days(period_when(_string(value.get("start")), _string(value.get("end"))))
+    return None
+
+
+def _days(when: When) -> tuple[str | None, str | None]:
+    return (
+        str(when.earliest) if when.start > ALWAYS.start else None,
+        str(when.latest) if when.end < ALWAYS.end else None,
+    )
+
+
+def links(body: dict[str, Any]) -> list[str]:
     found = []
     for link in body.get("link", []):
         other = link.get("other", {}).get("reference") if isinstance(link, dict) else None

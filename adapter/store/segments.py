@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Collection
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +81,8 @@ _INDEX_SCHEMA = pa.schema(
         ("links", pa.list_(pa.string())),
     ]
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _ORDER = [("bucket", "ascending"), ("patient", "ascending"), ("id", "ascending"), ("seq", "ascending")]
 
 
@@ -124,29 +126,47 @@ def instant(text: str | None) -> int | None:
         # R4 datatypes.html#instant requires the zone; a server that leaves it out does so everywhere.
         moment = moment.replace(tzinfo=UTC)
     try:
-        delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        return (moment - _EPOCH) // _MICROSECOND
     except OverflowError:
         return None
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 class Batch:
-    """Resource versions of one type that wait in memory for their segment."""
+    """Resource versions of one type that wait in memory for their segment.
+
+    They wait as columns, not as rows: a list, tuple or struct a row would have the garbage collector go through all of
+    them again and again.
+    """
 
     def __init__(self, run: str) -> None:
         self._run = run
-        self._rows: list[tuple[Summary, bytes, Origin, int]] = []
         self._packed: list[tuple[pa.Table, pa.Table]] = []
         self._pack_at = _PACK_BYTES
         self._count = 0
         self.raw_bytes = 0
+        self._begin()
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, summary: Summary, raw: bytes, *, origin: Origin, seq: int) -> None:
         """Keep one version; nothing is computed here that can be done for many at once."""
-        self._rows.append((summary, raw, origin, seq))
+        self._types.append(summary.type)
+        self._ids.append(summary.id)
+        self._versions.append(summary.version)
+        self._updated.append(summary.last_updated)
+        self._patients.append(summary.patient)
+        self._status.append(summary.status)
+        self._starts.append(summary.start)
+        self._ends.append(summary.end)
+        self._codes.add(summary.codes)
+        self._texts.add(summary.texts)
+        self._references.add(summary.references)
+        self._links.add(summary.links)
+        self._seqs.append(seq)
+        self._raws.append(raw)
+        self._sources.append(origin.source)
+        self._lines.append(origin.line)
         self._count += 1
         self.raw_bytes += len(raw)
         if self.raw_bytes >= self._pack_at:
@@ -160,46 +180,76 @@ class Batch:
         order = pc.sort_indices(index.select(["bucket", "patient", "id", "seq"]), sort_keys=_ORDER)
         return raw.take(order), index.take(order)
 
+    def _begin(self) -> None:
+        self._types: list[str] = []
+        self._ids: list[str] = []
+        self._versions: list[str | None] = []
+        self._updated: list[str | None] = []
+        self._patients: list[str | None] = []
+        self._status: list[str | None] = []
+        self._starts: list[str | None] = []
+        self._ends: list[str | None] = []
+        self._codes, self._texts, self._references, self._links = _Lists(), _Lists(), _Lists(), _Lists()
+        self._seqs: list[int] = []
+        self._raws: list[bytes] = []
+        self._sources: list[str] = []
+        self._lines: list[int | None] = []
+
     def _pack(self) -> None:
-        if self._rows:
+        if self._ids:
             self._packed.append(self._tables())
-        self._rows = []
+            self._begin()
         self._pack_at = self.raw_bytes + _PACK_BYTES
 
     def _tables(self) -> tuple[pa.Table, pa.Table]:
-        rows = self._rows
-        summaries = [row[0] for row in rows]
-        patients = [summary.patient for summary in summaries]
-        shared: dict[str, list[Any]] = {
-            "type": [summary.type for summary in summaries],
-            "id": [summary.id for summary in summaries],
-            "version": [summary.version for summary in summaries],
-            "last_updated": [summary.last_updated for summary in summaries],
-            "seq": [row[3] for row in rows],
-            "sha256": [sha256(row[1]).digest() for row in rows],
-            "patient": patients,
-            "bucket": [bucket_of(patient) for patient in patients],
+        shared: dict[str, Any] = {
+            "type": self._types,
+            "id": self._ids,
+            "version": self._versions,
+            "last_updated": self._updated,
+            "seq": self._seqs,
+            "sha256": [sha256(raw).digest() for raw in self._raws],
+            "patient": self._patients,
+            "bucket": [bucket_of(patient) for patient in self._patients],
         }
         raw = {
             **shared,
-            "raw": [row[1] for row in rows],
-            "origin": [row[2].source for row in rows],
-            "line": [row[2].line for row in rows],
-            "run": [self._run] * len(rows),
+            "raw": self._raws,
+            "origin": self._sources,
+            "line": self._lines,
+            "run": [self._run] * len(self._ids),
         }
         index = {
             **shared,
-            "version_number": [version_number(summary.version) for summary in summaries],
-            "updated": [instant(summary.last_updated) for summary in summaries],
-            "status": [summary.status for summary in summaries],
-            "start": [summary.start for summary in summaries],
-            "end": [summary.end for summary in summaries],
-            "codes": [summary.codes for summary in summaries],
-            "texts": [summary.texts for summary in summaries],
-            "references": [summary.references for summary in summaries],
-            "links": [summary.links for summary in summaries],
+            "version_number": [version_number(version) for version in self._versions],
+            "updated": [instant(updated) for updated in self._updated],
+            "status": self._status,
+            "start": self._starts,
+            "end": self._ends,
+            "codes": self._codes.array(),
+            "texts": self._texts.array(),
+            "references": self._references.array(),
+            "links": self._links.array(),
         }
         return pa.table(raw, schema=_RAW_SCHEMA), pa.table(index, schema=_INDEX_SCHEMA)
+
+
+class _Lists:
+    """A column of lists of texts."""
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+        self._ends = [0]
+
+    def add(self, words: Sequence[str]) -> None:
+        """One row's list."""
+        if words:
+            self._words += words
+        self._ends.append(len(self._words))
+
+    def array(self) -> pa.Array:
+        """All rows."""
+        return pa.ListArray.from_arrays(pa.array(self._ends, pa.int32()), pa.array(self._words, pa.string()))
 
 
 def write_pair(raw: pa.Table, index: pa.Table, *, raw_path: Path, index_path: Path) -> None:

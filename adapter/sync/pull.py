@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from adapter.errors import RemoteError
-from adapter.fhir import RESOURCE_TYPES, ResourceProblem, summarise
+from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
@@ -78,6 +78,7 @@ class _Pull:
         self._run = run
         self._progress = progress
         self._writer: LakeWriter = store.lake.writer(run)
+        self._summariser = Summariser()
         self._types: dict[str, TypeSummary] = {}
         self._aside: list[PutAside] = []
         self._missing: list[Missing] = []
@@ -217,7 +218,7 @@ class _Pull:
             self._none_whole |= item.of_all
             return not item.incomplete
         try:
-            summary = summarise(item.raw)
+            summary = self._summariser.summarise(item.raw)
         except ResourceProblem as problem:
             found = (problem.reference or "").partition("/")[0]
             self._put_aside(

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from adapter.errors import BusyError
-from adapter.fhir import Summary, summarise
+from adapter.fhir import Summariser, Summary, summarise
 from adapter.store import Store
 from adapter.sync import FolderSource, PullSummary, pull
 from tests.unit.store.making import everything, line, live, observation, patient, write_folder
-
-# The package's door has the function's name, so the module is reached by its own.
-pull_module = sys.modules["adapter.sync.pull"]
 
 A, B = patient("a"), patient("b")
 
@@ -76,12 +72,12 @@ def test_bad_line_costs_itself_only(store: Store, tmp_path: Path, name: str) -> 
 def test_line_that_no_parser_can_nest_costs_itself_only(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_deep(raw: bytes) -> Summary:
+    def too_deep(_: Summariser, raw: bytes) -> Summary:
         if raw == A:
             raise RecursionError
         return summarise(raw)
 
-    monkeypatch.setattr(pull_module, "summarise", too_deep)
+    monkeypatch.setattr(Summariser, "summarise", too_deep)
     summary = _pull(store, tmp_path / "in", {"Patient.ndjson": A + b"\n" + B})
 
     assert [(item.line, item.reason) for item in summary.quarantine] == [(1, "cannot be read (RecursionError)")]
