@@ -202,24 +202,26 @@ class Batch:
         self._pack_at = self.raw_bytes + _PACK_BYTES
 
     def _tables(self) -> tuple[pa.Table, pa.Table]:
-        shared: dict[str, Any] = {
-            "type": self._types,
-            "id": self._ids,
-            "version": self._versions,
-            "last_updated": self._updated,
-            "seq": self._seqs,
-            "sha256": [sha256(raw).digest() for raw in self._raws],
-            "patient": self._patients,
-            "bucket": [bucket_of(patient) for patient in self._patients],
+        count = len(self._ids)
+        # Both tables take these as they are: each is made an Arrow array once.
+        shared = {
+            "type": pa.array(self._types, pa.string()),
+            "id": pa.array(self._ids, pa.string()),
+            "version": pa.array(self._versions, pa.string()),
+            "last_updated": pa.array(self._updated, pa.string()),
+            "seq": pa.array(self._seqs, pa.int64()),
+            "sha256": pa.array([sha256(raw).digest() for raw in self._raws], pa.binary()),
+            "patient": pa.array(self._patients, pa.string()),
+            "bucket": pa.array([bucket_of(patient) for patient in self._patients], pa.int16()),
         }
-        raw = {
+        raw: dict[str, Any] = {
             **shared,
             "raw": self._raws,
             "origin": self._sources,
             "line": self._lines,
-            "run": [self._run] * len(self._ids),
+            "run": pa.repeat(self._run, count),
         }
-        index = {
+        index: dict[str, Any] = {
             **shared,
             "version_number": [version_number(version) for version in self._versions],
             "updated": [instant(updated) for updated in self._updated],

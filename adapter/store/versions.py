@@ -86,21 +86,41 @@ def stage_added(
     staged: Sequence[str],
     existing: Sequence[str],
     tombstones: Iterable[Tombstone],
+    parts: int = 1,
 ) -> Added:
     """Make the temporary table ``added`` (seq): which staged versions of one type the store does not hold yet.
 
     A version is held when its id and hash are. One exception: where the order of arrival decides and an older
     content came back (the hospital undid a change, on a server without version ids), it is added again.
+
+    Args:
+        parts: the ids are dealt with in so many parts, one after the other; memory is that of one part.
     """
+    _load_tombstones(connection, tombstones)
+    connection.execute("create or replace temp table added (seq bigint)")
+    new = changed = 0
+    for part in range(parts):
+        found = _stage_part(connection, staged=staged, existing=existing, part=(parts, part))
+        new, changed = new + found.new, changed + found.changed
+        connection.execute("insert into added select seq from fresh")
+    for table in ("arrived", "held", "fresh"):
+        connection.execute(f"drop table if exists {table}")
+    return Added(new, changed)
+
+
+def _stage_part(
+    connection: duckdb.DuckDBPyConnection, *, staged: Sequence[str], existing: Sequence[str], part: tuple[int, int]
+) -> Added:
+    """Make the temporary table ``fresh``: what is to be added of one part of the ids."""
+    parts, number = part
     connection.execute(
         """
         create or replace temp table arrived as
         select id, sha256, max(seq) as seq, any_value(version_number) as version_number, any_value(updated) as updated
-        from read_parquet($files, hive_partitioning = false) group by id, sha256
+        from read_parquet($files, hive_partitioning = false) where hash(id) % $parts = $number group by id, sha256
         """,
-        {"files": list(staged)},
+        {"files": list(staged), "parts": parts, "number": number},
     )
-    _load_tombstones(connection, tombstones)
     source = "read_parquet($files, hive_partitioning = false)" if existing else "arrived"
     connection.execute(
         f"""
@@ -113,19 +133,18 @@ def stage_added(
     )
     connection.execute(
         """
-        create or replace temp table added as
+        create or replace temp table fresh as
         select a.* from arrived a anti join held h on h.id = a.id and h.sha256 = a.sha256
         """
     )
     if existing:
         _add_returned(connection)
-    counted = connection.execute(
+    [(new, total)] = connection.execute(
         """
         select count(distinct id) filter (where not known), count(*)
-        from (select a.id, exists (select 1 from held h where h.id = a.id) as known from added a)
+        from (select a.id, exists (select 1 from held h where h.id = a.id) as known from fresh a)
         """
-    ).fetchone()
-    new, total = counted if counted is not None else (0, 0)
+    ).fetchall()
     return Added(int(new), int(total) - int(new))
 
 
@@ -142,11 +161,11 @@ def _add_returned(connection: duckdb.DuckDBPyConnection) -> None:
         "select * from held semi join disputed using (id) union all select * from arrived semi join disputed using (id)"
     )
     without = (
-        "select * from held semi join disputed using (id) union all select * from added semi join disputed using (id)"
+        "select * from held semi join disputed using (id) union all select * from fresh semi join disputed using (id)"
     )
     connection.execute(
         f"""
-        insert into added
+        insert into fresh
         with again as (
             select distinct a.id from arrived a semi join held h on h.id = a.id and h.sha256 = a.sha256
         ), disputed as (

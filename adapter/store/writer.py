@@ -12,6 +12,7 @@ from typing import Protocol
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from adapter.fhir import Summary
 from adapter.store.engine import SetEngine
@@ -25,6 +26,8 @@ __all__ = ["LakeWriter", "TypeCounts"]
 _BATCH_BYTES = 24 * 2**20
 _ALL_BATCHES_BYTES = 40 * 2**20
 _BATCH_ROWS = 60_000
+#: Which versions are new is found for so many at once: their ids and hashes must fit the memory.
+_PART_ROWS = 400_000
 
 
 class TypeCounts(msgspec.Struct, frozen=True):
@@ -112,6 +115,8 @@ class LakeWriter:
         """
         for type_ in list(self._batches):
             self._flush(type_)
+        # What the batches needed is free; without this it is kept beside what DuckDB needs.
+        pa.default_memory_pool().release_unused()
         kept: list[SegmentInfo] = []
         dropped: list[SegmentInfo] = []
         counts: dict[str, TypeCounts] = {}
@@ -122,6 +127,7 @@ class LakeWriter:
                     staged=[self._index(segment) for segment in staged],
                     existing=self._shelf.index_files(self._run.site, type_),
                     tombstones=self._shelf.tombstones(self._run.site, type_),
+                    parts=1 + sum(segment.rows for segment in staged) // _PART_ROWS,
                 )
                 counts[type_] = TypeCounts(self._read[type_], added.new, added.changed)
                 for segment in staged:
@@ -145,14 +151,14 @@ class LakeWriter:
 
     def _thin_out(self, connection: duckdb.DuckDBPyConnection, segment: SegmentInfo) -> SegmentInfo | None:
         """The segment itself when all of it is new, a smaller one in its place, or none."""
-        found = connection.execute(
-            "select s.seq from read_parquet($files, hive_partitioning = false) s semi join added using (seq)",
-            {"files": [self._index(segment)]},
-        ).fetchall()
-        if len(found) == segment.rows:
+        new = "read_parquet($files, hive_partitioning = false) s semi join added using (seq)"
+        files = {"files": [self._index(segment)]}
+        [(count,)] = connection.execute(f"select count(*) from {new}", files).fetchall()  # noqa: S608 - the text above
+        if count == segment.rows:
             return segment
-        if not found:
+        if count == 0:
             return None
+        found = connection.execute(f"select s.seq from {new}", files).fetchall()  # noqa: S608 - likewise
         raw, index = keep_rows(self._raw(segment), self._index_path(segment), seqs=[row[0] for row in found])
         smaller = SegmentInfo(
             segment.type,

@@ -47,14 +47,22 @@ def read_lines(path: Path) -> Iterator[Line]:
         if isinstance(piece, str):
             trouble = piece
             break
-        *whole, rest = piece.split(b"\n")
+        first, *whole = piece.split(b"\n")
+        begun.add(first)
+        if not whole:
+            continue
+        line = begun.line(number)
+        if line is not None:
+            yield line
+        rest = whole.pop()
         for part in whole:
-            begun.add(part)
-            line = begun.line(number)
-            if line is not None:
-                yield line
-            begun = _Begun()
+            # Whole in this piece, so not too long: nearly all lines come this way.
             number += 1
+            raw = _bare(part)
+            if raw is not None:
+                yield Line(number, raw)
+        number += 1
+        begun = _Begun()
         begun.add(rest)
     last = begun.line(number)
     if trouble is not None:
@@ -79,12 +87,18 @@ class _Begun:
     def line(self, number: int) -> Line | None:
         """The line so far, None for an empty one."""
         raw = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        raw = raw.removeprefix(_BOM).removesuffix(b"\r")
-        if not raw.strip():
+        bare = _bare(raw)
+        if bare is None:
             return None
         if self._length > MAX_LINE:
-            return Line(number, raw, True, f"the line is longer than {MAX_LINE >> 20} MiB; its beginning is kept")
-        return Line(number, raw)
+            return Line(number, bare, True, f"the line is longer than {MAX_LINE >> 20} MiB; its beginning is kept")
+        return Line(number, bare)
+
+
+def _bare(raw: bytes) -> bytes | None:
+    """Without line end and byte order mark; None when nothing is left."""
+    raw = raw.removeprefix(_BOM).removesuffix(b"\r")
+    return raw if raw.strip() else None
 
 
 def _pieces(path: Path) -> Iterator[bytes | str]:

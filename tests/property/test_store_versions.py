@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.store import Store
+from adapter.store import Store, writer
 from tests.unit.store.making import everything, fill, live, observation, patient
 
 IDS = ("a", "b", "c")
@@ -65,3 +66,18 @@ def test_last_arrival_is_current_where_nothing_else_tells(contents: list[int], c
         before = everything(store)
         fill(store, lines[edges[-2] :])
         assert everything(store) == before
+
+
+@given(data=st.data(), feed=_feed())
+@settings(max_examples=15, deadline=None)
+def test_dealing_with_ids_in_parts_changes_nothing(data: st.DataObject, feed: list[bytes]) -> None:
+    shuffled = data.draw(st.permutations(feed + data.draw(st.lists(st.sampled_from(feed), max_size=8))))
+    cut = data.draw(st.integers(0, len(shuffled)))
+    with _store() as plain, _store() as other:
+        for part in (shuffled[:cut], shuffled[cut:]):
+            counts = fill(plain, part)
+            with mock.patch.object(writer, "_PART_ROWS", 2):
+                assert fill(other, part) == counts
+
+        assert everything(other) == everything(plain)
+        assert live(other) == live(plain)
