@@ -205,7 +205,7 @@ NASTY = [
     b'{"resourceType":"Observation","id":"a b"}',
     b'{"resourceType":"Observation","id":"\\u0031"}',
     b'{"resourceType":"Observation"}',
-    b'{"resourceType":"Observ\\u0061tion","id":"1"}',
+    b'{"resourceType":"Observatio\\u006e","id":"1"}',
     b'{"resourceType":null,"id":"1"}',
     b'{"resourceType":"Nothing","id":"1"}',
     b'{"resourceType":"Patient","id":"1","link":[{"other":{"reference":"Patient/2"},"type":"replaced-by"}],"text":{"div":"x"}}',
