@@ -135,6 +135,7 @@ class CdsClientSettings(_Section):
     issuer: str
     jku: AnyHttpUrl | None = None
     keys_file: Path | None = None
+    ca_file: Path | None = None
     sites: list[str] = []
 
 

@@ -112,8 +112,10 @@ class Viewer:
         )
 
     def may_anywhere(self, permission: Permission) -> bool:
-        """Whether it is granted at one site at least."""
-        return any(permission in GRANTS[role] for roles in self.roles.values() for role in roles)
+        """Whether it is granted at one site at least; one's own account is, whatever one is anywhere."""
+        return permission is Permission.SIGNED_IN or any(
+            permission in GRANTS[role] for roles in self.roles.values() for role in roles
+        )
 
     def sites_with(self, permission: Permission, sites: Iterable[str]) -> list[str]:
         """Those of some sites at which it is granted, in their order."""

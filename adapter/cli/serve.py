@@ -1,4 +1,4 @@
-"""In: the settings. Out: pages and JSON API on loopback until Ctrl-C; the address with its one-time token on stderr."""
+"""In: the settings. Out: pages and JSON API until Ctrl-C, on loopback or behind a proxy; on stderr the address, with its one-time token."""
 
 from __future__ import annotations
 
@@ -24,30 +24,36 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Loopback address; else the settings' one.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Loopback address, or with accounts one behind a proxy; else the settings'.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one; else the settings'.")] = None,
 ) -> None:
-    """Serve the worklist on this machine, until Ctrl-C."""
+    """Serve the screening desk, until Ctrl-C: with accounts to sign in, else by a one-time link on this machine."""
     options: Options = ctx.obj
     settings = settings_of(options)
     serve_pages(settings, host=host or settings.service.host, port=settings.service.port if port is None else port)
 
 
 def serve_pages(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until Ctrl-C, and tell where and with which one-time token.
+    """Serve until Ctrl-C, and tell where: with accounts to sign in at, else with which one-time token.
 
     Raises:
-        UsageError: the address is not loopback (without accounts nobody else may get in), or it is taken.
+        UsageError: the address is not loopback, and there are no accounts or no proxy that ends TLS; or it is taken.
     """
     import uvicorn
 
+    from adapter.documents import load_trial
     from adapter.service import create_app
 
-    if host not in _LOOPBACK:
-        raise UsageError(f"--host {host}: without accounts the pages are served on loopback only (127.0.0.1)")
     if not settings.store.path.is_dir():
         raise UsageError(f"no store at {settings.store.path}: `reluth pull` makes one, `reluth demo` shows how")
-    token = secrets.token_urlsafe(32)
+    has_accounts = _has_accounts(settings)
+    _check_host(settings, host, has_accounts=has_accounts)
+    for trial in settings.trials:
+        # What is wrong in a document is told by its place, not by a server that does not start.
+        load_trial(trial)
+    token = None if has_accounts else secrets.token_urlsafe(32)
     app = create_app(settings, token=token)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -60,9 +66,37 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
             raise UsageError(f"--port {port}: cannot be used ({error.strerror})") from None
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        say(f"open {address}/login?token={token} (works once; Ctrl-C ends)")
-        # No access log: it would tell who looked at whom, by address.
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", server_header=False)
+        if token is None:
+            say(f"open {settings.service.public_url or address} (sign in; Ctrl-C ends)")
+        else:
+            say(f"open {address}/login?token={token} (works once; Ctrl-C ends)")
+        # No access log: it would tell who looked at whom, by address. Nor is a proxy's word taken for anything: whoever
+        # reaches the port can send the same.
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, ws="none", server_header=False, proxy_headers=False
+        )
         # Ctrl-C is how serving ends, not how it fails.
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _has_accounts(settings: Settings) -> bool:
+    from adapter.store import Store
+
+    if settings.oidc is not None:
+        return True
+    with Store.open(settings.store.path, settings.store.database) as store:
+        return store.accounts.any_enabled()
+
+
+def _check_host(settings: Settings, host: str, *, has_accounts: bool) -> None:
+    if host in _LOOPBACK:
+        return
+    if not has_accounts:
+        raise UsageError(f"--host {host}: without accounts the pages are served on loopback only (127.0.0.1)")
+    public = settings.service.public_url
+    if public is None or public.scheme != "https":
+        raise UsageError(
+            f"--host {host}: passwords and patients would go in the clear; a proxy that ends TLS stands before it, "
+            "and service.public_url names it (https://...)"
+        )

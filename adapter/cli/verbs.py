@@ -11,6 +11,7 @@ from adapter.cli.conflicts import conflicts
 from adapter.cli.criteria import criteria
 from adapter.cli.decide import decide
 from adapter.cli.demo import demo
+from adapter.cli.digest import digest
 from adapter.cli.funnel import funnel
 from adapter.cli.init import init
 from adapter.cli.keys import keys
@@ -26,6 +27,7 @@ from adapter.cli.store import store
 from adapter.cli.subscribe import subscribe
 from adapter.cli.sync import sync
 from adapter.cli.terms import terms
+from adapter.cli.user import user
 from adapter.cli.why import why
 from adapter.cli.worklist import worklist
 
@@ -52,6 +54,7 @@ _VERBS = (
     conflicts,
     sync,
     subscribe,
+    digest,
     serve,
     audit,
     openapi,
@@ -64,3 +67,4 @@ def register(app: typer.Typer, *, epilog: str) -> None:
         app.command(verb.__name__, epilog=epilog)(verb)
     app.add_typer(store, name="store", epilog=epilog)
     app.add_typer(criteria, name="criteria", epilog=epilog)
+    app.add_typer(user, name="user", epilog=epilog)

@@ -10,10 +10,8 @@ from starlette.exceptions import HTTPException
 
 from adapter.criteria import Stage
 from adapter.service.desk import Desk
-from adapter.service.patient_file import read_patient
 from adapter.service.permissions import viewer_of
-from adapter.service.shapes import FunnelCounts, Health, PatientFile, Problem, Runs, TrialTexts, Worklist
-from adapter.service.study_reading import funnel_shape, read_runs
+from adapter.service.shapes import Health, Problem, TrialTexts
 from adapter.service.trial_texts import trial_shape
 
 __all__ = ["KEY_PATTERN", "PROBLEM_JSON", "api_router", "desk_of", "health_router", "problem", "problems_of"]
@@ -22,8 +20,8 @@ PROBLEM_JSON = "application/problem+json"
 KEY_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 _TITLES = {
     400: ("Bad Request", "The Host header does not name this service."),
-    401: ("Unauthorized", "Open the one-time link that the service printed when it started."),
-    403: ("Forbidden", "The one-time link is wrong or was used before."),
+    401: ("Unauthorized", "There is no session: sign in, or open the one-time link that the service printed when it started."),
+    403: ("Forbidden", "The roles of this account do not allow it."),
     404: ("Not Found", "There is nothing at this address."),
     405: ("Method Not Allowed", "This address does not answer to this method."),
     409: ("Conflict", "It has changed meanwhile, or cannot be done this way."),
@@ -67,7 +65,6 @@ def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 AnyDesk = Annotated[Desk, Depends(desk_of)]
 AtStage = Annotated[Stage, Query(description="Stage of the trial.")]
-Key = Annotated[str, Path(pattern=KEY_PATTERN, description="Random key of a patient, from the worklist.")]
 
 health_router = APIRouter(tags=["health"])
 api_router = APIRouter(prefix="/api", tags=["screening"], responses=problems_of(401, 422))
@@ -77,38 +74,6 @@ api_router = APIRouter(prefix="/api", tags=["screening"], responses=problems_of(
 def health() -> Health:
     """Answers without looking at anything."""
     return Health(status="ok")
-
-
-@api_router.get("/worklist", summary="Candidates in the order of what to do next", operation_id="worklist")
-def worklist(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> Worklist:
-    """All candidates whose verdicts are kept."""
-    return desk.worklist_shape(stage)
-
-
-@api_router.get(
-    "/patients/{key}",
-    summary="One patient's verdicts",
-    operation_id="patient",
-    responses=problems_of(404),
-)
-def patient(desk: AnyDesk, key: Key, stage: AtStage = Stage.REGISTRATION) -> PatientFile:
-    """The last verdict at a stage, with the standing decision."""
-    found = read_patient(desk, key, stage)
-    if found is None:
-        raise HTTPException(404)
-    return found
-
-
-@api_router.get("/funnel", summary="Persons per criterion", operation_id="funnel")
-def funnel(desk: AnyDesk, stage: AtStage = Stage.REGISTRATION) -> FunnelCounts:
-    """Attrition over the candidates."""
-    return funnel_shape(desk, stage)
-
-
-@api_router.get("/runs", summary="Pulls and quarantine", operation_id="runs")
-def runs(desk: AnyDesk) -> Runs:
-    """What came, and what was put aside."""
-    return read_runs(desk)
 
 
 @api_router.get(

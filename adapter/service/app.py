@@ -19,23 +19,25 @@ from adapter.jobs import pull_site, start_catch_up
 from adapter.service.access import Access
 from adapter.service.accounts_pages import accounts_pages
 from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
+from adapter.service.cards.keys import ClientKeys
+from adapter.service.cards.room import CardRoom
 from adapter.service.cards_api import cards_api
 from adapter.service.conflicts import conflicts_api, conflicts_pages
 from adapter.service.crossing import FOREIGN_DETAIL, ForeignRequest
 from adapter.service.desk import Desk, open_desk
-from adapter.service.door_pages import door_pages
+from adapter.service.door_pages import door_pages, turned_away
 from adapter.service.guard import Guard
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
 from adapter.service.log_pages import log_pages
 from adapter.service.metrics import metrics_router
 from adapter.service.notifications import NOTIFY_PREFIX, notification_router
-from adapter.service.oidc_pages import oidc_pages
+from adapter.service.oidc_pages import oidc_pages, open_provider
 from adapter.service.patient_api import patient_api
 from adapter.service.patient_pages import patient_pages
 from adapter.service.permissions import authorise
 from adapter.service.readiness import readiness_router
-from adapter.service.rendering import page, refusal_page, static_router
+from adapter.service.rendering import page, static_router
 from adapter.service.study_api import study_api
 from adapter.service.study_pages import study_pages
 from adapter.service.worklist_api import worklist_api
@@ -47,7 +49,7 @@ __all__ = ["create_app", "openapi_document"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FIRST_ERROR = 400
-_PROBLEM_PATHS = ("/api/", "/healthz", "/readyz", "/metrics", NOTIFY_PREFIX)
+_PROBLEM_PATHS = ("/api/", "/cds-services", "/healthz", "/readyz", "/metrics", NOTIFY_PREFIX)
 
 
 def today_in_paris() -> date:
@@ -65,14 +67,19 @@ def create_app(
 
     Args:
         settings: store, trials, and Host names that are ours besides this machine's own.
-        token: what opens `/login` once; None: nobody gets in (the app is made for its document only).
+        token: what opens `/login` once, where the store has no accounts; None: nobody gets in by it.
         today: what dates are compared with to tell that they have passed.
+
+    Raises:
+        ConfigurationError: the provider, a client of CDS Hooks, or a notification's secret cannot be so.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_desk(settings) as desk, start_catch_up(settings, _pull_of(settings), today=today) as catch_up:
             app.state.desk = desk
+            app.state.access.open(desk.store)
+            app.state.cards = CardRoom(desk.store, settings, today=today)
             app.state.catch_up = catch_up
             yield
 
@@ -95,7 +102,10 @@ def create_app(
         dependencies=[Depends(authorise)],
     )
     load_words()  # a sentence that lacks a language is found now, not by a reader
-    app.state.access = Access(token)
+    app.state.access = Access(token, settings=settings)
+    app.state.oidc = open_provider(settings)
+    for name, client in settings.cds.clients.items():
+        ClientKeys(name, client)  # settings that are wrong are told before anybody calls
     app.state.today = today
     app.state.settings = settings
     app.add_exception_handler(HTTPException, _http_refusal)
@@ -121,7 +131,7 @@ def create_app(
     app.include_router(log_pages)
     app.include_router(conflicts_pages)
     app.include_router(static_router)
-    app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=settings.service.hosts)
+    app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=app.state.access.hosts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
@@ -139,7 +149,7 @@ def refuse(request: Request, status: int) -> Response:
     """A refusal, as problem details for programs and as a page for people."""
     if request.url.path.startswith(_PROBLEM_PATHS):
         return problem(status)
-    return refusal_page(request, status)
+    return turned_away(request, status)
 
 
 def _refuse_foreign(request: Request, _error: Exception) -> Response:
@@ -170,8 +180,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
             "type": "apiKey",
             "in": "cookie",
             "name": "reluth_session",
-            "description": "Given by /login in exchange for the one-time token that the service printed.",
-        }
+            "description": "Given by /sign-in, or by /login in exchange for the one-time token that the service printed.",
+        },
+        "cds": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "Signed by a configured client (ES384 or RS384), for one call (CDS Hooks 2.0, Trusting CDS Clients).",
+        },
     }
     for path, operations in document["paths"].items():
         if path.startswith("/api/"):

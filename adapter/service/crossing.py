@@ -12,8 +12,6 @@ import hmac
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from adapter.service.access import SESSION_COOKIE
-
 __all__ = [
     "FOREIGN_DETAIL",
     "FORM_FIELD",
@@ -71,14 +69,18 @@ def from_here(request: Request) -> None:
 
 
 def form_token(request: Request) -> str:
-    """What a form of this session carries in its field `FORM_FIELD`; it does not give the session away."""
-    session = request.cookies.get(SESSION_COOKIE, "")
+    """What a form of this session carries in its field `FORM_FIELD`; it does not give the session away.
+
+    The guard has told which session that is; before one has signed in it is the form's own (see `door_pages`).
+    """
+    session = request.scope.get("state", {}).get("session", "")
     return hmac.new(session.encode("utf-8", "surrogatepass"), _PURPOSE, hashlib.sha256).hexdigest()
 
 
 def token_holds(request: Request, offered: str) -> bool:
-    """Whether a form was made for this session."""
-    return hmac.compare_digest(form_token(request).encode(), offered.encode("utf-8", "surrogatepass"))
+    """Whether a form was made for this session; without one it is nobody's."""
+    has_session = bool(request.scope.get("state", {}).get("session"))
+    return has_session and hmac.compare_digest(form_token(request).encode(), offered.encode("utf-8", "surrogatepass"))
 
 
 def _with_port(host: str, scheme: str) -> str:

@@ -16,11 +16,11 @@ from adapter.criteria import Stage, Trial
 from adapter.documents import load_site, load_trial
 from adapter.errors import DocumentError
 from adapter.observe import logger
-from adapter.screening import WorklistRow, read_worklist
+from adapter.screening import number_of
 from adapter.screening.unread import unmapped_of
 from adapter.service.settling import Keep, Settlement, SettlementKind, settle
-from adapter.service.shapes import Worklist
-from adapter.service.unsettled import Unsettled, read_proposals, read_unsettled
+from adapter.service.unsettled import OpenProposal, Unsettled, read_proposals, read_unsettled
+from adapter.service.unsettled_redaction import redacted_unsettled
 from adapter.store import Conflict, Store
 from adapter.terminology.unmapped import Unmapped
 
@@ -81,15 +81,6 @@ class Desk:
 
     # Worklist -----------------------------------------------------------------------------------------------------
 
-    def worklist(self, stage: Stage) -> list[WorklistRow]:
-        """Candidates in the order of what to do next."""
-        return [row for row in read_worklist(self.store, self.trial, stage) if self.may(Permission.WORKLIST, row.site)]
-
-    def worklist_shape(self, stage: Stage) -> Worklist:
-        """The worklist as the API's object."""
-        rows = [row.to_json() for row in self.worklist(stage)]
-        return Worklist.model_validate({"trial": self.trial.id, "stage": stage, "rows": rows})
-
     def proposed(self, stage: Stage, *, site: str | None = None) -> frozenset[str]:
         """Random keys of the patients whose newest screening disagrees with a person's decision."""
         found = read_proposals(self.store, self.trial, stage, site=site)
@@ -100,11 +91,11 @@ class Desk:
     def unsettled(self, *, site: str | None = None) -> Unsettled:
         """What waits for a person: conflicts, entries held or refused, proposals."""
         found = read_unsettled(self.store, self.trial, site=site)
-        return Unsettled(
-            conflicts=[one for one in found.conflicts if self.may(Permission.CONFLICTS, one.site)],
-            waiting=[one for one in found.waiting if self.may(Permission.CONFLICTS, one.site)],
-            proposals=[one for one in found.proposals if self.may(Permission.CONFLICTS, one.site)],
-        )
+        found = found.where(lambda name: self.may(Permission.CONFLICTS, name))
+        return redacted_unsettled(found, knows=self.shows_identity, number=self._number_of)
+
+    def _number_of(self, one: OpenProposal) -> str:
+        return number_of(self.store, self.trial, one.stage, site=one.site, patient=one.patient)
 
     def conflict(self, number: int) -> Conflict | None:
         """A conflict, open or settled."""

@@ -1,6 +1,6 @@
 """In: every request. Out: the app's answer with security headers, or a refusal.
 
-Refused are a wrong Host (400), a missing session (401) and a defect of ours (500).
+Refused are a wrong Host (400), a missing session (401), a form at the door that is too long (413) and a defect of ours (500).
 It stands around the whole app, so that no route, static file or error page can be reached, or sent, without it.
 """
 
@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapter.observe import logger
-from adapter.service.access import SESSION_COOKIE, Access, host_allowed
+from adapter.service.access import Access, host_allowed
 from adapter.service.notifications import NOTIFY_PREFIX
 from adapter.service.permissions import is_open
 
@@ -35,6 +35,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
+_DOOR = "/sign-in"
+_FORM_BYTES = 16 * 1024
+_DIGITS = 10
 Refuse = Callable[[Request, int], Response]
 
 
@@ -72,7 +75,8 @@ class Guard:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    # A picture has a policy of its own (`pictures.SVG_POLICY`).
+                    headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -95,10 +99,17 @@ class Guard:
         if path.startswith("/static/"):
             return None
         # Sessions may be kept in a database: no other request waits for it.
-        viewer = await run_in_threadpool(self._access.viewer, request.cookies.get(SESSION_COOKIE))
+        session = request.cookies.get(self._access.cookie)
+        viewer = await run_in_threadpool(self._access.viewer, session)
+        state = request.scope.setdefault("state", {})
         if viewer is not None:
-            request.scope.setdefault("state", {})["viewer"] = viewer
-        return None if viewer is not None or is_open(path) else self._refuse(request, 401)
+            state.update(viewer=viewer, session=session)
+            return None
+        state["session"] = request.cookies.get(self._access.form_cookie, "")
+        if not is_open(path):
+            # Here a page may be sent to the door, and the store be asked for it.
+            return await run_in_threadpool(self._refuse, request, 401)
+        return self._refuse(request, 413) if _is_too_long(request) else None
 
     def _last_word(self, request: Request) -> Response:
         try:
@@ -106,6 +117,14 @@ class Guard:
         except Exception:  # noqa: BLE001 - nothing stands behind the last word
             # What broke may be what the refusal is made of.
             return PlainTextResponse("Internal Server Error", status_code=500)
+
+
+def _is_too_long(request: Request) -> bool:
+    """Whether a stranger sends the door more than a name and a password: it would be read whole before it is refused."""
+    if request.method != "POST" or request.url.path != _DOOR:
+        return False
+    told = request.headers.get("content-length", "")
+    return not (told.isascii() and told.isdecimal() and len(told) < _DIGITS and int(told) <= _FORM_BYTES)
 
 
 def _place(error: Exception) -> str:

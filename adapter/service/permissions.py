@@ -48,6 +48,7 @@ ROUTES: Final[Mapping[tuple[str, str], Permission | Open]] = {
     ("POST", "/cds-services/{service}"): Open.OWN_PROOF,
     ("POST", "/cds-services/{service}/feedback"): Open.OWN_PROOF,
     ("GET", "/"): Permission.WORKLIST,
+    ("POST", "/"): Permission.WORKLIST,
     ("GET", "/worklist.csv"): Permission.WORKLIST,
     ("GET", "/find"): Permission.WORKLIST,
     ("POST", "/find"): Permission.WORKLIST,

@@ -24,7 +24,6 @@ from adapter.service.formats import moment
 from adapter.service.language import LANGUAGE_COOKIE, LANGUAGES, choose_language, load_words
 from adapter.service.listing import patient_name
 from adapter.service.permissions import viewer_of
-from adapter.service.shapes import TypeCounts
 from adapter.terminology.coded import shown
 
 __all__ = ["page", "refusal_page", "stage_of", "static_router", "today_of"]
@@ -42,6 +41,7 @@ _MENU: Final = (
     ("/log", "log", Permission.LOG),
     ("/runs", "runs", Permission.RUNS),
     ("/conflicts", "conflicts", Permission.CONFLICTS),
+    ("/audit", "audit", Permission.AUDIT),
 )
 
 static_router = APIRouter(include_in_schema=False)
@@ -123,7 +123,7 @@ def _say(language: Any, key: str, **values: object) -> str:
 
 def _with(request: Request, **changed: str) -> str:
     """This page's address with a parameter changed; a token is never carried along."""
-    kept = {name: value for name, value in request.query_params.items() if name in ("lang", "stage")}
+    kept = {name: value for name, value in request.query_params.items() if name in ("lang", "stage", "site")}
     return f"{request.url.path}?{urlencode({**kept, **changed})}"
 
 
@@ -138,7 +138,6 @@ def _environment() -> Environment:
     )
     environment.filters["patient_name"] = patient_name
     environment.filters["capital"] = _capital
-    environment.filters["summed"] = _summed
     environment.filters["shown"] = shown
     return environment
 
@@ -147,11 +146,6 @@ def _capital(text: str) -> str:
     # Unlike str.capitalize: "ALT" stays "ALT", and the beta of hCG is not made a letter that reads B.
     first = text[:1]
     return first.upper() + text[1:] if first and unicodedata.name(first, "").startswith("LATIN") else text
-
-
-def _summed(counts: dict[str, TypeCounts]) -> TypeCounts:
-    fields = TypeCounts.model_fields
-    return TypeCounts(**{name: sum(getattr(count, name) for count in counts.values()) for name in fields})
 
 
 @cache

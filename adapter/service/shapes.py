@@ -14,6 +14,8 @@ from adapter.criteria import Outcome, Stage
 from adapter.screening.hospital_records import RecordState
 
 __all__ = [
+    "AdditionEvent",
+    "AttestationEvent",
     "Bilingual",
     "Converted",
     "Counts",
@@ -22,8 +24,6 @@ __all__ = [
     "DecisionState",
     "Default",
     "Evidence",
-    "FunnelCounts",
-    "FunnelLine",
     "Health",
     "KeptOutcome",
     "OpenQuestion",
@@ -31,20 +31,11 @@ __all__ = [
     "PartVerdict",
     "PatientFile",
     "Problem",
-    "Quarantined",
-    "RunEntry",
-    "Runs",
     "Signal",
     "StandingDecision",
     "ToOrder",
     "TrialTexts",
-    "TypeCounts",
-    "UnknownUnit",
-    "Unmapped",
-    "UnmappedCode",
     "Verdict",
-    "Worklist",
-    "WorklistRow",
 ]
 
 TruthName = Literal["T", "F", "U"]
@@ -150,16 +141,18 @@ class Verdict(Shape):
     criteria: list[CriterionVerdict]
 
 
-# Worklist, patient, funnel, runs ------------------------------------------------------------------------------------
+# Worklist, patient ---------------------------------------------------------------------------------------------------
 
 
 class StandingDecision(Shape):
-    """What a person decided last."""
+    """What a person decided; ``note`` is null without the right to see who the patient is, ``version`` counts from 1."""
 
     state: str
     reason: str
     decided_by: str
     decided_at: datetime
+    version: int
+    note: str | None
 
 
 class Counts(Shape):
@@ -168,39 +161,6 @@ class Counts(Shape):
     passed: int
     failed: int
     open: int
-
-
-class WorklistRow(Shape):
-    """One person, as `reluth worklist --json` prints it; the random ``key`` stands for the patient in addresses."""
-
-    site: str
-    patient: str
-    key: str
-    on: date
-    stage: Stage
-    bin: str
-    state: str
-    decision_reason: str | None
-    outcome: Outcome
-    outcome_reason: str | None
-    permanent: bool
-    candidate_because: list[str]
-    counts: Counts
-    failed: list[str]
-    missing: list[str]
-    to_attest: list[str]
-    at_screening_visit: list[str]
-    to_order: list[ToOrder]
-    flips_on: date | None
-    record: RecordState
-
-
-class Worklist(Shape):
-    """Candidates in the order of what to do next."""
-
-    trial: str
-    stage: Stage
-    rows: list[WorklistRow]
 
 
 class KeptOutcome(Shape):
@@ -213,13 +173,43 @@ class KeptOutcome(Shape):
     outcome_reason: str | None
 
 
-class PatientFile(Shape):
-    """One patient's verdict, with what a person decided and what the hospital says of the record.
+class AttestationEvent(Shape):
+    """Somebody attested sentences (by linkId: what they said), or withdrew them (null); ``here``: on a page of this service."""
 
-    ``outcomes`` and ``decisions`` are the whole history, oldest first; an outcome that repeats the one before it is left out.
+    at: datetime | None
+    kind: Literal["attested", "withdrawn"]
+    by: str
+    here: bool
+    answers: dict[str, bool | None]
+    reference: str | None
+
+
+class AdditionEvent(Shape):
+    """Somebody put the patient on the list by hand."""
+
+    at: datetime
+    by: str
+
+
+class PatientFile(Shape):
+    """One patient's verdict, with what persons decided and attested and what the hospital says of the record.
+
+    ``outcomes``, ``decisions``, ``attestations`` and ``additions`` are the whole history, oldest first; an outcome that repeats the
+    one before it is left out. Without the right to see who the patient is (``identified`` false) the screening ``number`` stands for the
+    patient, and all references to the hospital's resources are their types only. ``version`` and ``seen`` are what a decision names as
+    what its person saw; ``new_data``: the verdict was made from other data than the one that was decided on.
     """
 
     key: str
+    number: str
+    identified: bool
+    hospital_number: str | None
+    hospital_url: str | None
+    born: int | None
+    sex: str | None
+    version: int
+    seen: str
+    new_data: bool
     record: RecordState
     state: str
     decision: StandingDecision | None
@@ -227,105 +217,8 @@ class PatientFile(Shape):
     verdict: Verdict
     outcomes: list[KeptOutcome]
     decisions: list[StandingDecision]
-
-
-class FunnelLine(Shape):
-    """How many candidates pass one criterion, fail it, are open; ``sole_failing``: those who fail on nothing else."""
-
-    id: str
-    kind: Literal["inclusion", "exclusion"]
-    passed: int
-    failed: int
-    open: int
-    sole_failing: int
-
-
-class UnmappedCode(Shape):
-    """A code as sent that cannot be read; ``code`` is null where there is a text only."""
-
-    element: str
-    system: str | None
-    code: str | None
-    results: int
-    persons: int
-
-
-class UnknownUnit(Shape):
-    """A unit as sent that cannot be used for an analyte."""
-
-    analyte: str
-    unit: str | None
-    reason: str
-    results: int
-    persons: int
-
-
-class Unmapped(Shape):
-    """What of a site's records cannot be read, most frequent first."""
-
-    site: str
-    codes: list[UnmappedCode]
-    units: list[UnknownUnit]
-
-
-class FunnelCounts(Shape):
-    """Attrition, in persons."""
-
-    trial: str
-    stage: Stage
-    sites: list[str]
-    patients: int
-    candidates: int
-    outcomes: dict[str, int]
-    criteria: list[FunnelLine]
-    unmapped: list[Unmapped]
-
-
-class TypeCounts(Shape):
-    """What a pull did with one type."""
-
-    read: int = 0
-    new: int = 0
-    changed: int = 0
-    deleted: int = 0
-    quarantined: int = 0
-
-
-class RunEntry(Shape):
-    """One pull; ``complete`` is false when a file, page or type was missing.
-
-    ``mode`` (bulk, search) and ``requests`` tell how a server was asked; ``retried`` of those followed one that failed.
-    """
-
-    site: str
-    run: str
-    kind: str
-    state: str
-    complete: bool | None
-    started_at: datetime
-    ended_at: datetime | None
-    transaction_time: str | None
-    mode: str | None
-    requests: dict[Literal["sent", "retried"], int] | None
-    types: dict[str, TypeCounts]
-
-
-class Quarantined(Shape):
-    """One item put aside, without its content."""
-
-    site: str
-    source: str
-    line: int | None
-    reference: str | None
-    reason: str
-    seen_at: datetime
-
-
-class Runs(Shape):
-    """Pulls, latest first, and what stands in quarantine now."""
-
-    runs: list[RunEntry]
-    quarantine: list[Quarantined]
+    attestations: list[AttestationEvent]
+    additions: list[AdditionEvent]
 
 
 # The trial ----------------------------------------------------------------------------------------------------------
@@ -362,10 +255,11 @@ class Criterion(Shape):
 
 
 class DecisionState(Shape):
-    """A state a person can put a patient in."""
+    """A state a person can put a patient in; ``confirms``: an investigator only."""
 
     id: str
     research_subject_status: str
+    confirms: bool
     label: Bilingual
 
 

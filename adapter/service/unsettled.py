@@ -6,6 +6,7 @@ The pages, the API and the command line take it from here, so that all three cou
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -101,6 +102,14 @@ class Unsettled(Shape):
     def is_empty(self) -> bool:
         """Nothing waits."""
         return not (self.conflicts or self.waiting or self.proposals)
+
+    def where(self, is_seen: Callable[[str], bool]) -> Unsettled:
+        """What of it is at sites that are seen."""
+        return Unsettled(
+            conflicts=[one for one in self.conflicts if is_seen(one.site)],
+            waiting=[one for one in self.waiting if is_seen(one.site)],
+            proposals=[one for one in self.proposals if is_seen(one.site)],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ The lake holds resources in Parquet, append-only; the state holds what changes i
 
 from __future__ import annotations
 
-from adapter.store.decisions import AuditEntry, Decision, StaleDecisionError
+from adapter.store.account_sessions import SignInFlow
+from adapter.store.accounts import Account, KeptPassword, fold_name
+from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
+from adapter.store.decisions import Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
 from adapter.store.lake import Lake, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
@@ -20,12 +23,16 @@ from adapter.store.versions import Tombstone
 from adapter.store.writer import LakeWriter, TypeCounts
 
 __all__ = [
-    "AuditEntry",
+    "Account",
+    "AuditLine",
+    "AuditTrail",
+    "AuditWanted",
     "BookmarkInfo",
     "Conflict",
     "Counterpart",
     "Decision",
     "FieldChange",
+    "KeptPassword",
     "KeptVerdict",
     "Lake",
     "LakeWriter",
@@ -38,12 +45,14 @@ __all__ = [
     "QuarantinedItem",
     "Run",
     "RunInfo",
+    "SignInFlow",
     "StaleDecisionError",
     "Store",
     "StoredEntity",
     "StoredVerdict",
     "Tombstone",
     "TypeCounts",
+    "fold_name",
     "private_file",
     "private_folder",
     "writing",

@@ -6,6 +6,7 @@ Beside it what else is kept of people: random keys for addresses, and the audit 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -16,7 +17,7 @@ from adapter.errors import UsageError
 from adapter.store.models import AddedCandidateRow, AuditRow, DecisionRow, PatientKeyRow
 from adapter.store.state import State, now
 
-__all__ = ["AuditEntry", "Decision", "Decisions", "StaleDecisionError"]
+__all__ = ["Addition", "AuditEntry", "Decision", "Decisions", "StaleDecisionError"]
 
 
 class StaleDecisionError(UsageError):
@@ -27,7 +28,11 @@ class StaleDecisionError(UsageError):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """One decision; ``version`` counts from 1 for each patient and trial."""
+    """One decision; ``version`` counts from 1 for each patient and trial.
+
+    ``note`` is free text about the patient: it never goes into a log, an export or the audit trail. ``seen`` is the
+    ``input_hash`` of the verdict that the person saw; None where it is not known.
+    """
 
     site: str
     patient: str
@@ -37,6 +42,17 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     decided_by: str
     decided_at: datetime
+    note: str = ""
+    seen: str | None = None
+
+
+class Addition(msgspec.Struct, frozen=True):
+    """Somebody put a patient on a trial's list by hand."""
+
+    site: str
+    patient: str
+    added_by: str
+    added_at: datetime
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
@@ -55,8 +71,18 @@ class Decisions:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def decide(
-        self, site: str, patient: str, *, trial: str, state: str, reason: str, by: str, expected: int | None = None
+    def decide(  # noqa: PLR0913 - a decision, and what its person saw
+        self,
+        site: str,
+        patient: str,
+        *,
+        trial: str,
+        state: str,
+        reason: str,
+        by: str,
+        expected: int | None = None,
+        note: str = "",
+        seen: str | None = None,
     ) -> Decision:
         """Record a decision.
 
@@ -68,6 +94,8 @@ class Decisions:
             reason: a code.
             by: who decided.
             expected: the version the person saw (0 for none), None to decide whatever stands.
+            note: free text.
+            seen: ``input_hash`` of the verdict that the person saw.
 
         Raises:
             StaleDecisionError: the standing decision is another one than the person saw.
@@ -89,6 +117,8 @@ class Decisions:
                     reason=reason,
                     decided_by=by,
                     decided_at=now(),
+                    note=note,
+                    seen=seen,
                 )
                 session.add(row)
         except IntegrityError:
@@ -99,11 +129,15 @@ class Decisions:
         """The last decision of each patient, by (site, patient)."""
         return {(decision.site, decision.patient): decision for decision in self.history(trial, site=site)}
 
-    def history(self, trial: str, *, site: str | None = None) -> list[Decision]:
-        """All decisions of a trial, by site, patient and version."""
+    def history(
+        self, trial: str, *, site: str | None = None, patients: Collection[str] | None = None
+    ) -> list[Decision]:
+        """All decisions of a trial, by site, patient and version; of some patients (``Patient/id``) only, where given."""
         query = select(DecisionRow).where(DecisionRow.trial == trial)
         if site is not None:
             query = query.where(DecisionRow.site == site)
+        if patients is not None:
+            query = query.where(DecisionRow.patient.in_(sorted(set(patients))))
         query = query.order_by(DecisionRow.site, DecisionRow.patient, DecisionRow.version)
         with self._state.session() as session:
             return [_decision(row) for row in session.scalars(query)]
@@ -121,6 +155,17 @@ class Decisions:
             query = query.where(AddedCandidateRow.trial == trial)
         with self._state.session() as session:
             return set(session.scalars(query))
+
+    def additions(self, site: str, *, trial: str, patients: Collection[str]) -> list[Addition]:
+        """Who put some patients of a site on a trial's list by hand, and when; oldest first."""
+        query = (
+            select(AddedCandidateRow)
+            .where(AddedCandidateRow.site == site, AddedCandidateRow.trial == trial)
+            .where(AddedCandidateRow.patient.in_(sorted(set(patients))))
+            .order_by(AddedCandidateRow.added_at)
+        )
+        with self._state.session() as session:
+            return [Addition(row.site, row.patient, row.added_by, row.added_at) for row in session.scalars(query)]
 
     def patient_key(self, site: str, patient: str) -> str:
         """The random key of a patient, made the first time it is asked for."""
@@ -164,4 +209,6 @@ def _decision(row: DecisionRow) -> Decision:
         reason=row.reason,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
+        note=row.note,
+        seen=row.seen,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,13 @@ class Lake:
         with self.engine.connection() as connection:
             self._mark(connection, files, self.tombstones(site))
             return find_codes(connection, files, search)
+
+    @contextmanager
+    def marked(self, site: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for set queries over a site's index, with the table ``superseded`` (seq) of what is not current."""
+        with self.engine.connection() as connection:
+            self._mark(connection, self.index_files(site), self.tombstones(site))
+            yield connection
 
     # Inside -------------------------------------------------------------------------------------------------------
 

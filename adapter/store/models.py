@@ -231,6 +231,10 @@ class DecisionRow(Base):
     reason: Mapped[str] = mapped_column(String(64))
     decided_by: Mapped[str] = mapped_column(String(128))
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: Free text, for those who may see who the patient is.
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: The input of the verdict that the person saw, where they saw one.
+    seen: Mapped[str | None] = mapped_column(String(64))
 
 
 class AuditRow(Base):

@@ -86,19 +86,22 @@ class Quarantine:
             rows = session.scalars(
                 select(QuarantineRow).where(QuarantineRow.site == site).order_by(QuarantineRow.number)
             )
-            return [
-                QuarantinedItem(
-                    site=row.site,
-                    key=row.key,
-                    source=row.origin,
-                    line=row.line,
-                    reference=row.reference,
-                    reason=row.reason,
-                    adapter_version=row.adapter_version,
-                    seen_at=row.seen_at,
-                )
-                for row in rows
-            ]
+            return [_item(row) for row in rows]
+
+    def newest(self, site: str, *, limit: int) -> list[QuarantinedItem]:
+        """The items of a site that were seen last, newest first."""
+        query = select(QuarantineRow).where(QuarantineRow.site == site)
+        query = query.order_by(QuarantineRow.seen_at.desc(), QuarantineRow.number).limit(limit)
+        with self._state.session() as session:
+            return [_item(row) for row in session.scalars(query)]
+
+    def reasons(self, site: str) -> list[tuple[str, int]]:
+        """Why items of a site were put aside, and how many for each reason, most frequent first."""
+        number = func.count()
+        query = select(QuarantineRow.reason, number).where(QuarantineRow.site == site).group_by(QuarantineRow.reason)
+        with self._state.session() as session:
+            found = session.execute(query.order_by(number.desc(), QuarantineRow.reason))
+            return [(reason, count) for reason, count in found]
 
     def counts(self) -> dict[str, int]:
         """Number of items, by site."""
@@ -126,3 +129,16 @@ class Quarantine:
             # Not synced one by one, a broken feed has many thousands: what a power cut takes, a rerun writes again.
             out.write(raw)
         temporary.replace(path)
+
+
+def _item(row: QuarantineRow) -> QuarantinedItem:
+    return QuarantinedItem(
+        site=row.site,
+        key=row.key,
+        source=row.origin,
+        line=row.line,
+        reference=row.reference,
+        reason=row.reason,
+        adapter_version=row.adapter_version,
+        seen_at=row.seen_at,
+    )

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
@@ -213,13 +213,23 @@ def begin_run(state: State, site: str, kind: str) -> Run:
         raise
 
 
-def recent_runs(state: State, kind: str | None, *, site: str | None, limit: int) -> list[RunInfo]:
-    """The newest runs, of a kind and a site where these are given, whatever became of them."""
-    query = select(RunRow).order_by(RunRow.number.desc()).limit(limit)
+def recent_runs(
+    state: State, kind: str | None, *, site: str | Collection[str] | None, limit: int, offset: int = 0
+) -> list[RunInfo]:
+    """The newest runs, of a kind and of a site (or of some sites) where these are given, whatever became of them.
+
+    Args:
+        state: the database.
+        kind: pull, screen, push, attest; None for all.
+        site: one site or several; None for all.
+        limit: at most so many.
+        offset: after so many of the newest were passed over.
+    """
+    query = select(RunRow).order_by(RunRow.number.desc()).limit(limit).offset(offset)
     if kind is not None:
         query = query.where(RunRow.kind == kind)
     if site is not None:
-        query = query.where(RunRow.site == site)
+        query = query.where(RunRow.site.in_([site] if isinstance(site, str) else list(site)))
     with state.session() as session:
         return [RunInfo(row) for row in session.scalars(query)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +14,9 @@ from sqlalchemy import select
 
 from adapter.errors import ConfigurationError
 from adapter.store.accounts import Accounts
+from adapter.store.audit import AuditLine, AuditTrail
 from adapter.store.cards import Cards
-from adapter.store.decisions import AuditEntry, Decision, Decisions
+from adapter.store.decisions import Addition, Decision, Decisions
 from adapter.store.digests import Digests
 from adapter.store.engine import SetEngine
 from adapter.store.entities import Entities
@@ -62,6 +64,7 @@ class Store:
         self.entities = Entities(state)
         self.listing = ListingTable(state)
         self.outbox = Outbox(state)
+        self.trail = AuditTrail(state)
         self.lake = Lake(folder, state, self._engine)
 
     @classmethod
@@ -80,7 +83,9 @@ class Store:
             folder.chmod(0o700)
             # SQLite gives its journal the mode of its database.
             if database is None:
-                os.close(os.open(folder / "state.sqlite", os.O_RDWR | os.O_CREAT, 0o600))
+                # Not one that is there: closing it would drop the locks of this process on it (sqlite.org/howtocorrupt, 2.2).
+                with suppress(FileExistsError):
+                    os.close(os.open(folder / "state.sqlite", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise ConfigurationError("store.path", f"cannot be used ({error.strerror})") from None
         return cls(folder, State(folder, database))
@@ -108,9 +113,16 @@ class Store:
         """
         return begin_run(self._state, site, kind)
 
-    def runs(self, kind: str | None = None, *, site: str | None = None, limit: int = 50) -> list[RunInfo]:
-        """The newest runs (of a kind, of a site), failed and open ones included, newest first."""
-        return recent_runs(self._state, kind, site=site, limit=limit)
+    def runs(
+        self,
+        kind: str | None = None,
+        *,
+        site: str | Collection[str] | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[RunInfo]:
+        """The newest runs (of a kind, of one or some sites), failed and open ones included, newest first."""
+        return recent_runs(self._state, kind, site=site, limit=limit, offset=offset)
 
     def bookmarks(self, site: str | None = None) -> list[BookmarkInfo]:
         """How far each type of each site was pulled whole, by site and type."""
@@ -148,6 +160,14 @@ class Store:
     def quarantined(self, site: str) -> list[QuarantinedItem]:
         """What was put aside at a site, each item once."""
         return self._quarantine.items(site)
+
+    def newest_quarantined(self, site: str, *, limit: int) -> list[QuarantinedItem]:
+        """What was put aside at a site last, newest first."""
+        return self._quarantine.newest(site, limit=limit)
+
+    def quarantine_reasons(self, site: str) -> list[tuple[str, int]]:
+        """Why items lie aside at a site, and how many for each reason, most frequent first."""
+        return self._quarantine.reasons(site)
 
     def quarantine_counts(self) -> dict[str, int]:
         """How many items lie aside, by site."""
@@ -205,24 +225,43 @@ class Store:
         """Patients of a site that were added by hand."""
         return self._decisions.added_candidates(site, trial=trial)
 
-    def decide(
-        self, site: str, patient: str, *, trial: str, state: str, reason: str, by: str, expected: int | None = None
+    def decide(  # noqa: PLR0913 - a decision, and what its person saw
+        self,
+        site: str,
+        patient: str,
+        *,
+        trial: str,
+        state: str,
+        reason: str,
+        by: str,
+        expected: int | None = None,
+        note: str = "",
+        seen: str | None = None,
     ) -> Decision:
         """Record a person's decision; see `Decisions.decide`."""
-        return self._decisions.decide(site, patient, trial=trial, state=state, reason=reason, by=by, expected=expected)
+        said = self._decisions.decide
+        return said(
+            site, patient, trial=trial, state=state, reason=reason, by=by, expected=expected, note=note, seen=seen
+        )
 
     def decisions(self, trial: str, *, site: str | None = None) -> dict[tuple[str, str], Decision]:
         """The standing decision of each patient, by (site, patient)."""
         return self._decisions.standing(trial, site=site)
 
-    def decision_history(self, trial: str, *, site: str | None = None) -> list[Decision]:
-        """All decisions of a trial, by site, patient and version."""
-        return self._decisions.history(trial, site=site)
+    def decision_history(
+        self, trial: str, *, site: str | None = None, patients: Collection[str] | None = None
+    ) -> list[Decision]:
+        """All decisions of a trial, by site, patient and version; of some patients only, where given."""
+        return self._decisions.history(trial, site=site, patients=patients)
+
+    def additions(self, site: str, *, trial: str, patients: Collection[str]) -> list[Addition]:
+        """Who put some patients of a site on a trial's list by hand, and when; oldest first."""
+        return self._decisions.additions(site, trial=trial, patients=patients)
 
     def audit(self, actor: str, action: str, *, subject: str, detail: str = "") -> None:
         """Add to the audit trail; ids only."""
         self._decisions.record(actor, action, subject=subject, detail=detail)
 
-    def audit_trail(self) -> list[AuditEntry]:
-        """The audit trail, oldest first."""
-        return self._decisions.trail()
+    def audit_trail(self) -> list[AuditLine]:
+        """The whole audit trail, oldest first; `trail` reads it by page and site."""
+        return self.trail.all()

@@ -43,9 +43,11 @@ VERBS = [
     "conflicts",
     "sync",
     "subscribe",
+    "digest",
     "serve",
     "audit",
     "openapi",
+    "user",
 ]
 HEAVY = ("duckdb", "pyarrow", "fastapi", "sqlalchemy", "httpx", "pydantic", "yaml")
 

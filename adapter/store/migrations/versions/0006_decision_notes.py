@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -9,8 +12,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Go forward."""
+    """Go forward; of what was decided before, what the person saw is not known."""
+    with op.batch_alter_table("decision") as table:
+        table.add_column(sa.Column("note", sa.Text(), nullable=False, server_default=""))
+        table.add_column(sa.Column("seen", sa.String(64), nullable=True))
 
 
 def downgrade() -> None:
     """Go back."""
+    with op.batch_alter_table("decision") as table:
+        table.drop_column("seen")
+        table.drop_column("note")

@@ -1,0 +1,132 @@
+"""In: a password as typed. Out: whether it may be one; its argon2id hash; whether another one is the same.
+
+The rule is that of NIST SP 800-63B (5.1.1.2): length, no composition rules, no end by date, nothing that is the account's
+own name. Guesses are made few by `lockout`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import unicodedata
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from adapter.errors import BusyError
+from adapter.store import fold_name
+
+__all__ = ["MAXIMUM", "MINIMUM", "PasswordProblem", "Passwords", "made_password", "password_problem"]
+
+MINIMUM: Final = 12
+#: What is longer is refused before it is hashed.
+MAXIMUM: Final = 256
+_FEWEST_SIGNS = 5
+_AT_ONCE = 2
+_WAIT_SECONDS = 10.0
+#: No letter or digit that is read as another one.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+class PasswordProblem(StrEnum):
+    """Why something may not be a password."""
+
+    SHORT = "short"
+    LONG = "long"
+    NAME = "name"
+    PLAIN = "plain"
+
+    def sentence(self) -> str:
+        """For the command line."""
+        return {
+            PasswordProblem.SHORT: f"a password has {MINIMUM} characters or more",
+            PasswordProblem.LONG: f"a password has {MAXIMUM} characters or less",
+            PasswordProblem.NAME: "a password is not the account's name",
+            PasswordProblem.PLAIN: f"a password has {_FEWEST_SIGNS} different characters or more",
+        }[self]
+
+
+def password_problem(password: str, *, name: str) -> PasswordProblem | None:
+    """Why this may not be the password of an account; None where it may.
+
+    >>> password_problem("short", name="anna")
+    <PasswordProblem.SHORT: 'short'>
+    >>> password_problem("a walk by the sea", name="anna") is None
+    True
+    """
+    known = _normal(password)
+    if len(known) < MINIMUM:
+        return PasswordProblem.SHORT
+    if len(password) > MAXIMUM or len(known) > MAXIMUM:
+        return PasswordProblem.LONG
+    folded = fold_name(known)
+    # "annaannaanna" and "anna-anna-anna" are the name as well.
+    if folded == name or not any(sign.isalnum() for sign in folded.replace(name, "")):
+        return PasswordProblem.NAME
+    return PasswordProblem.PLAIN if len(set(folded)) < _FEWEST_SIGNS else None
+
+
+def made_password() -> str:
+    """A random password that can be read out and typed: 4 groups of 5, about 99 bits.
+
+    >>> len(made_password())
+    23
+    """
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(4))
+
+
+class Passwords:
+    """Hashes by argon2id, as many at once as the machine bears.
+
+    Args:
+        hasher: with its parameters; None for the defaults of argon2-cffi (RFC 9106, low memory).
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        # Each hash takes 64 MiB: a flood of sign-ins must not take the memory of pulls.
+        self._room = threading.BoundedSemaphore(_AT_ONCE)
+
+    def hash(self, password: str) -> str:
+        """The hash to keep."""
+        self._take_room()
+        try:
+            return self._hasher.hash(_normal(password))
+        finally:
+            self._room.release()
+
+    def verify(self, kept: str | None, password: str) -> bool:
+        """Whether it is the password of a hash; without a hash no, after the same time.
+
+        Raises:
+            BusyError: too many are being compared.
+        """
+        offered = _normal(password) if len(password) <= MAXIMUM else ""
+        self._take_room()
+        try:
+            same = self._hasher.verify(self._of_nobody if kept is None else kept, offered)
+        except (Argon2Error, InvalidHashError):
+            return False
+        finally:
+            self._room.release()
+        return same and kept is not None
+
+    def is_outdated(self, kept: str) -> bool:
+        """Whether a hash was made by other parameters than today's."""
+        return self._hasher.check_needs_rehash(kept)
+
+    @cached_property
+    def _of_nobody(self) -> str:
+        return self._hasher.hash(secrets.token_urlsafe(32))
+
+    def _take_room(self) -> None:
+        if not self._room.acquire(timeout=_WAIT_SECONDS):
+            raise BusyError("too many sign in at once")
+
+
+def _normal(password: str) -> str:
+    # The same key gives other code points on other systems (NIST SP 800-63B 5.1.1.2 asks for NFKC or NFKD).
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()

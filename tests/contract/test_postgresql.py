@@ -1,0 +1,228 @@
+"""In: the state in SQLite, and in a real PostgreSQL server. Out: the same promises of both: tables, verdicts, decisions, worklist, trail, pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from fastapi.testclient import TestClient
+
+from adapter.config import Settings, load_settings
+from adapter.criteria import Stage, Trial
+from adapter.documents import load_trial
+from adapter.screening import Bin, read_worklist
+from adapter.screening.listing import Search, every_row, read_page, refresh
+from adapter.service import create_app
+from adapter.store import StaleDecisionError, Store
+from adapter.store.models import Base
+from adapter.sync import FolderSource, pull
+from tests.support.clinic import patient, write_feed
+from tests.support.long_list import save_at
+from tests.support.people import HOME, fields
+from tests.support.postgres import new_database, running_postgres
+from tests.support.screened import ON, SITE, TRIAL, criterion, fill_store, verdict
+
+STAGE = Stage.REGISTRATION
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A PostgreSQL server of these tests' own."""
+    with running_postgres() as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a store with its state in each database."""
+    found = load_settings(None, store=tmp_path / "var")
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            url = stack.enter_context(new_database(request.getfixturevalue("server")))
+        yield found.model_copy(update={"store": found.store.model_copy(update={"database": url})})
+
+
+@pytest.fixture
+def store(settings: Settings, tmp_path: Path) -> Iterator[Store]:
+    """Open, with one patient for each place of the worklist."""
+    with Store.open(settings.store.path, settings.store.database) as opened:
+        fill_store(opened, tmp_path / "feed")
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def trial() -> Trial:
+    return load_trial(TRIAL)
+
+
+def test_migrations_make_the_tables_of_the_models(store: Store) -> None:
+    with store._state.engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+
+    assert differences == []
+
+
+def test_a_store_opens_again_where_it_was(settings: Settings, store: Store) -> None:
+    with Store.open(settings.store.path, settings.store.database) as again:
+        assert again.decisions(TRIAL).keys() == store.decisions(TRIAL).keys()
+
+
+def test_the_latest_verdict_holds_and_all_are_kept(store: Store) -> None:
+    at = datetime(2025, 6, 2, tzinfo=UTC)
+    save_at(store, SITE, verdict("low", "eligible"), at=at)
+    latest = {one.patient: one.screened_at for one in store.latest_verdicts(TRIAL, STAGE, site=SITE)}
+    history = store.verdict_history(TRIAL, STAGE, site=SITE, patients=["Patient/low"])
+
+    assert latest["Patient/low"] == at
+    assert [one.first_at.day for one in history["Patient/low"]] == [1, 2]
+
+
+def test_of_two_who_decide_at_once_the_second_is_told(settings: Settings, store: Store) -> None:
+    outcomes: list[str] = []
+    ready = threading.Barrier(2)
+
+    def decide(name: str) -> None:
+        with Store.open(settings.store.path, settings.store.database) as own:
+            ready.wait(10)
+            try:
+                own.decide(
+                    SITE, "Patient/low", trial=TRIAL, state="contacted", reason="to-contact", by=name, expected=0
+                )
+                outcomes.append("done")
+            except StaleDecisionError:
+                outcomes.append("told")
+
+    threads = [threading.Thread(target=decide, args=(name,)) for name in ("anna", "bertil")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert sorted(outcomes) == ["done", "told"]
+    assert [one.version for one in store.decision_history(TRIAL) if one.patient == "Patient/low"] == [1]
+
+
+def test_the_list_follows_verdicts_decisions_records_and_deletions(store: Store, trial: Trial, tmp_path: Path) -> None:
+    def same() -> bool:
+        assert refresh(store, trial, STAGE, SITE)
+        return list(every_row(store, trial, STAGE, sites=[SITE])) == read_worklist(store, trial, STAGE, site=SITE)
+
+    assert same()
+    store.decide(SITE, "Patient/course", trial=TRIAL, state="contacted", reason="to-contact", by="nurse")
+    assert same()
+    save_at(store, SITE, verdict("course", "ineligible", criterion("I11", "F")), at=datetime.now(UTC))
+    assert same()
+    numbered = patient("low", identifier=[{"system": "urn:ipp", "value": "4 711"}], active=False)
+    pull(store, FolderSource(write_feed(tmp_path / "low", [{**numbered, "meta": {"versionId": "2"}}])), site=SITE)
+    assert same()
+    store.add_candidate(SITE, "Patient/pancreas", trial=TRIAL, by="nurse")
+    assert same()
+    found = {row.patient: row for row in every_row(store, trial, STAGE, sites=[SITE])}
+    assert found["Patient/course"].bin is Bin.NO_LONGER_ELIGIBLE
+    assert found["Patient/low"].markers == ("record-inactive",)
+
+
+def test_pages_come_in_the_order_of_bytes_whatever_the_server_sorts_by(store: Store, trial: Trial) -> None:
+    names = ["a-b", "ab", "aB", "A-c", "éa", "z", "1"]
+    save_at(store, SITE, *(verdict(name, "ready-for-investigator") for name in names))
+    refresh(store, trial, STAGE, SITE)
+    search = Search(bins=(Bin.NEW,))
+    pages = [read_page(store, trial, STAGE, sites=[SITE], search=search, offset=at, limit=3) for at in range(0, 9, 3)]
+
+    shown = [row.patient for page in pages for row in page.rows]
+    assert shown == sorted([*(f"Patient/{name}" for name in names), "Patient/ready"])
+    assert pages[0].total == len(shown)
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        (Search(text="LOW"), {"low"}),
+        (Search(text="%"), set()),
+        (Search(criterion="I11"), {"low"}),
+        (Search(markers=("deceased",)), {"deceased"}),
+        (Search(markers=("new",), today=ON + timedelta(days=30)), set()),
+        (Search(bins=(Bin.NOT_ELIGIBLE, Bin.NOT_NOW)), {"low", "pancreas", "deceased"}),
+        (Search(bins=(Bin.NOT_ELIGIBLE,), markers=("deceased",), text="d"), {"deceased"}),
+    ],
+)
+def test_the_list_is_searched_alike(store: Store, trial: Trial, search: Search, expected: set[str]) -> None:
+    refresh(store, trial, STAGE, SITE)
+    found = read_page(store, trial, STAGE, sites=[SITE], identity=[SITE], search=search)
+
+    assert {row.patient.removeprefix("Patient/") for row in found.rows} == expected
+    assert found.total == len(expected)
+
+
+@pytest.mark.parametrize("order", ["flips", "last", "new"])
+def test_every_order_has_everybody_once(store: Store, trial: Trial, order: str) -> None:
+    refresh(store, trial, STAGE, SITE)
+    found = read_page(store, trial, STAGE, sites=[SITE], search=Search(order=order))
+
+    assert len({row.key for row in found.rows}) == found.total == 7
+
+
+def test_rows_made_by_several_at_once_are_those_made_from_nothing(
+    settings: Settings, store: Store, trial: Trial
+) -> None:
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            with Store.open(settings.store.path, settings.store.database) as own:
+                for turn in range(4):
+                    who = f"q{number}{turn}"
+                    save_at(own, SITE, verdict(who, "ready-for-investigator"), at=datetime.now(UTC))
+                    own.decide(SITE, f"Patient/{who}", trial=TRIAL, state="contacted", reason="to-contact", by="nurse")
+                    refresh(own, trial, STAGE, SITE)
+        except BaseException as error:  # noqa: BLE001 - told below, in the test's own thread
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    refresh(store, trial, STAGE, SITE)
+
+    assert failed == []
+    assert list(every_row(store, trial, STAGE, sites=[SITE])) == read_worklist(store, trial, STAGE, site=SITE)
+
+
+def test_the_audit_trail_only_grows_and_is_read_by_site(store: Store) -> None:
+    store.audit("anna", "view-patient", subject=f"{SITE}/Patient/low")
+    lines = store.audit_trail()
+
+    assert (lines[-1].actor, lines[-1].action, lines[-1].subject) == ("anna", "view-patient", f"{SITE}/Patient/low")
+
+
+def test_pages_and_csv_are_served_alike(settings: Settings, store: Store) -> None:
+    with TestClient(create_app(settings, token="t", today=lambda: ON), base_url=HOME) as client:
+        client.get("/login?token=t")
+        client.headers["Accept-Language"] = "en"
+        text = client.get("/").text
+        searched = client.post("/", data=fields(client, text="low")).text
+        rows = list(csv.DictReader(io.StringIO(client.get("/worklist.csv").text)))
+        total = client.get("/api/worklist?limit=3").json()["total"]
+
+    assert re.findall(r'<a href="/patients/[\w-]+">([\w-]+)</a>', text) == [
+        "ready",
+        "liver",
+        "course",
+        "low",
+        "deceased",
+        "pancreas",
+        "declined",
+    ]
+    assert "1 patient with a number that contains" in searched
+    assert len(rows) == total == 7
