@@ -63,6 +63,8 @@ bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/download.py
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/push.py
+	$(BIN)/python benchmarks/worklist.py
+	$(BIN)/python benchmarks/cards.py
 
 oracle: $(VENV)/.setup-dev ## an independent CQL engine answers too: differences with their causes (needs node, npm and Maven Central)
 	$(BIN)/python benchmarks/oracle.py $(ARGS)

@@ -33,7 +33,7 @@ _SITE = "demo"
 _FOLDER = Path("demo")
 _DONE = "simulated"
 _ROWS_SHOWN = 8
-_HINTS_FROM = ("ready", "information", "not-now", "never")
+_HINTS_FROM = ("new", "waiting", "not-now", "not-eligible")
 
 
 def demo(

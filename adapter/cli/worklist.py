@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["print_worklist", "worklist"]
 
 _STYLES = {
-    "eligible": "bold green",
-    "ready": "green",
-    "information": "yellow",
+    "to-review": "bold",
+    "new": "bold green",
+    "eligible": "green",
+    "no-longer-eligible": "red",
+    "waiting": "yellow",
     "not-now": "magenta",
-    "never": "red",
-    "settled": "dim",
-    "unlisted": "dim",
+    "not-eligible": "dim",
+    "declined": "dim",
+    "enrolled": "dim",
 }
 #: Groups in which nothing is to be done are cut short: the worklist is for work.
-_SHOWN = {"never": 5, "settled": 5, "unlisted": 5}
+_SHOWN = {"not-eligible": 5, "declined": 5, "enrolled": 5}
 
 
 def worklist(

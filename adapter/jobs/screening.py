@@ -12,6 +12,7 @@ import msgspec
 from adapter.criteria import Stage, Trial
 from adapter.errors import worst_exit_code
 from adapter.screening import Asked, screen
+from adapter.screening.listing import refresh
 from adapter.store import Store
 from adapter.terminology import Site
 
@@ -77,10 +78,11 @@ def screen_site(
     Raises:
         BusyError: another run works on this site.
     """
+    screened = list(trials)
     with store.begin_run(site.id, kind) as run:
         summary = ScreenSummary(site.id, run.name)
         unreadable: set[str] = set()
-        for trial in trials:
+        for trial in screened:
             for stage in Stage:
                 asked = _asked(store, trial, site.id, stage=stage, patients=patients, today=today)
                 if asked is None:
@@ -96,7 +98,11 @@ def screen_site(
         summary.unreadable = sorted(unreadable)
         run.commit([], complete=summary.exit_code == 0)
         run.record(msgspec.json.encode(summary).decode())
-        return summary
+    for trial in screened:
+        for stage in Stage:
+            # Else the first who opens the list would wait for it.
+            refresh(store, trial, stage, site.id)
+    return summary
 
 
 def _asked(

@@ -16,7 +16,7 @@ from adapter.terminology.coded import CODED_TYPES, shown
 from adapter.terminology.unmapped import Unmapped
 from adapter.terminology.vocabulary import Vocabulary
 
-__all__ = ["Coverage", "Datum", "Gap", "read_coverage"]
+__all__ = ["Coverage", "Datum", "Gap", "read_coverage", "stored_about"]
 
 #: A target this close makes an unmapped code a candidate for a datum.
 _CANDIDATE_SCORE = 70
@@ -104,6 +104,23 @@ def read_coverage(store: Store, trial: Trial, site: Site) -> Coverage:
             gaps.append(Gap("no-data"))
         data.append(Datum(what, need.kind, need.label, tuple(need.criteria), stored[what], tuple(gaps)))
     return Coverage(site.id, trial.id, tuple(data), found)
+
+
+def stored_about(store: Store, trial: Trial, site: Site, people: Collection[str]) -> dict[str, tuple[Need, Stored]]:
+    """How much of each datum of a trial a site's current records hold about some people, in the order of the criteria.
+
+    Args:
+        store: what was pulled.
+        trial: whose criteria ask for the data.
+        site: how its records are read.
+        people: ``Patient/id`` of the records that survive.
+    """
+    needs = needs_of(trial)
+    vocabulary = vocabulary_of(trial, site)
+    sent = stored_codes(store, site.id, sorted(set(trial.resource_types) & CODED_TYPES.keys()))
+    asked = {what: _as_sent(need, sent, vocabulary, trial) for what, need in needs.items()}
+    found = count_stored(store, site.id, asked, people=people)
+    return {what: (need, found[what]) for what, need in needs.items()}
 
 
 def _unread(need: Need, found: Unmapped, candidates: Mapping[str, int]) -> Iterable[Gap]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from adapter.criteria import Outcome, Stage, Trial, Truth
 from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people, inactive_people
 from adapter.store import Decision, Store
 
-__all__ = ["CLOSED_STATES", "Listed", "listed"]
+__all__ = ["CLOSED_STATES", "Listed", "listed", "listed_of", "standing_decisions"]
 
 #: Decision states after which nothing is left to do in pre-screening (design 4.1).
 CLOSED_STATES = frozenset({"not-eligible", "declined", "not-registered", "enrolled", "withdrawn"})
@@ -28,6 +28,7 @@ class Listed:
         passed: ids of the criteria that pass, in registry order; likewise ``failed`` and ``open``.
         decision: the standing decision of a person, None where there is none.
         record: what the hospital says of the record itself; the verdict of a deleted one is marked, whenever it was made.
+        input_hash: names what the verdict was made from.
     """
 
     site: str
@@ -39,6 +40,7 @@ class Listed:
     open: tuple[str, ...]
     decision: Decision | None
     record: RecordState = RecordState.ACTIVE
+    input_hash: str = ""
 
     @property
     def on(self) -> date:
@@ -73,24 +75,37 @@ def listed(store: Store, trial: Trial, stage: Stage, *, site: str | None = None)
     verdict, or under their own until the next screening has one. Decisions go with the person, and stay when the hospital
     deletes the record: that shows at once, not with the next screening.
     """
-    decisions: dict[tuple[str, str], Decision] = {}
     merges = {name: store.lake.merges(name) for name in store.lake.sites()}
-
-    def person_of(name: str, patient: str) -> tuple[str, str]:
-        return name, merges.get(name, {}).get(patient, patient)
-
-    for (name, patient), decision in store.decisions(trial.id, site=site).items():
-        person = person_of(name, patient)
-        standing = decisions.get(person)
-        if standing is None or standing.decided_at < decision.decided_at:
-            decisions[person] = decision
+    decisions = standing_decisions(store.decisions(trial.id, site=site).values(), merges)
     found: dict[tuple[str, str], Listed] = {}
     for saved in store.latest_verdicts(trial.id, stage, site=site):
-        person = person_of(saved.site, saved.patient)
+        person = _person_of(saved.site, saved.patient, merges)
         if person not in found or person[1] == saved.patient:
-            verdict = msgspec.json.decode(saved.content)
-            found[person] = _listed(verdict, trial, at=saved.screened_at, decision=decisions.get(person))
+            found[person] = listed_of(
+                msgspec.json.decode(saved.content),
+                trial,
+                at=saved.screened_at,
+                decision=decisions.get(person),
+                input_hash=saved.input_hash,
+            )
     return sorted(_with_records(store, found), key=lambda one: (one.site, one.patient))
+
+
+def standing_decisions(
+    decisions: Iterable[Decision], merges: Mapping[str, Mapping[str, str]]
+) -> dict[tuple[str, str], Decision]:
+    """The last decision on each person, by site and surviving patient, under whichever of their records it was made."""
+    found: dict[tuple[str, str], Decision] = {}
+    for decision in decisions:
+        person = _person_of(decision.site, decision.patient, merges)
+        standing = found.get(person)
+        if standing is None or standing.decided_at < decision.decided_at:
+            found[person] = decision
+    return found
+
+
+def _person_of(site: str, patient: str, merges: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    return site, merges.get(site, {}).get(patient, patient)
 
 
 def _with_records(store: Store, found: dict[tuple[str, str], Listed]) -> Iterable[Listed]:
@@ -106,7 +121,18 @@ def _with_records(store: Store, found: dict[tuple[str, str], Listed]) -> Iterabl
                 yield replace(one, record=RecordState.INACTIVE) if person in inactive else one
 
 
-def _listed(verdict: dict[str, Any], trial: Trial, *, at: datetime, decision: Decision | None) -> Listed:
+def listed_of(
+    verdict: dict[str, Any], trial: Trial, *, at: datetime, decision: Decision | None, input_hash: str = ""
+) -> Listed:
+    """One person's verdict, sorted by what passes, fails and is open.
+
+    Args:
+        verdict: the object of the contract.
+        trial: whose criteria.
+        at: when it was made.
+        decision: the standing one.
+        input_hash: names what the verdict was made from.
+    """
     groups: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for criterion in verdict["criteria"]:
         groups[trial.criterion(criterion["id"]).passes(Truth(criterion["truth"]))].append(criterion["id"])
@@ -119,4 +145,5 @@ def _listed(verdict: dict[str, Any], trial: Trial, *, at: datetime, decision: De
         failed=tuple(groups[False]),
         open=tuple(groups[None]),
         decision=decision,
+        input_hash=input_hash,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TextIO
@@ -14,7 +14,7 @@ from adapter.criteria import Outcome, Stage, Trial
 from adapter.screening.listed import Listed, listed
 from adapter.store import Store
 
-__all__ = ["LogRow", "number_of", "read_log", "screening_number", "write_log"]
+__all__ = ["LogRow", "number_of", "read_log", "safe_cell", "screening_number", "write_log"]
 
 _COLUMNS = (
     "screening_number",
@@ -75,8 +75,14 @@ class LogRow:
 def read_log(store: Store, trial: Trial, stage: Stage, *, site: str | None = None) -> list[LogRow]:
     """The screening log: every person who has been a candidate, ordered by site and number."""
     people = listed(store, trial, stage, site=site)
-    first = {name: _first_ids(store, trial, stage, name) for name in {person.site for person in people}}
-    rows = [_row(store, person, first[person.site]) for person in people]
+    numbers: dict[tuple[str, str], str] = {}
+    for name in {person.site for person in people}:
+        first = _first_ids(store, trial, stage, name)
+        known_as = {one.patient: first.get(one.patient, one.patient) for one in people if one.site == name}
+        keys = store.listing.inputs(trial.id, stage, name).keys(set(known_as.values()))
+        for patient, known in known_as.items():
+            numbers[name, patient] = screening_number(name, keys.get(known) or store.patient_key(name, known))
+    rows = [_row(person, numbers[person.site, person.patient]) for person in people]
     return sorted(rows, key=lambda row: (row.site, row.number))
 
 
@@ -85,7 +91,7 @@ def write_log(rows: Iterable[LogRow], to: TextIO) -> None:
     writer = csv.writer(to, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        writer.writerow([_cell(value) for value in row.to_json().values()])
+        writer.writerow([safe_cell(value) for value in row.to_json().values()])
 
 
 def screening_number(site: str, key: str) -> str:
@@ -125,11 +131,10 @@ def _first_ids(store: Store, trial: Trial, stage: Stage, site: str) -> dict[str,
     return found
 
 
-def _row(store: Store, person: Listed, first: Mapping[str, str]) -> LogRow:
+def _row(person: Listed, number: str) -> LogRow:
     decision = person.decision
-    known_as = first.get(person.patient, person.patient)
     return LogRow(
-        number=screening_number(person.site, store.patient_key(person.site, known_as)),
+        number=number,
         site=person.site,
         screened_on=person.on,
         eligible=_eligible(person),
@@ -162,6 +167,11 @@ def _reason(person: Listed) -> str | None:
     return None if person.candidate else "not-a-candidate"
 
 
-def _cell(value: object) -> str:
+def safe_cell(value: object) -> str:
+    """A cell of a CSV that no spreadsheet takes for a formula; a list is joined by blanks.
+
+    >>> safe_cell("=1+1"), safe_cell(["I01", "E04"]), safe_cell(None)
+    ("'=1+1", 'I01 E04', '')
+    """
     text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

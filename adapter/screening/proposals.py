@@ -18,7 +18,7 @@ from adapter.fhir import PARIS
 from adapter.screening.listed import Listed, listed
 from adapter.store import Decision, KeptVerdict, Store
 
-__all__ = ["DISAGREES", "NOT_A_CANDIDATE", "Proposal", "proposals"]
+__all__ = ["DISAGREES", "NOT_A_CANDIDATE", "Proposal", "proposals", "proposals_among"]
 
 #: What a verdict says of somebody in whose record nothing makes them a candidate any more, and who does not fail.
 NOT_A_CANDIDATE: Final = "not-a-candidate"
@@ -85,14 +85,19 @@ def proposals(
     Beside a change from agreement to disagreement, a criterion that newly fails somebody who was kept although another one
     failed is one to hear of: what a person has overridden is that other one.
     """
+    return proposals_among(store, trial, listed(store, trial, stage, site=site), stage=stage)
+
+
+def proposals_among(store: Store, trial: Trial, people: Iterable[Listed], *, stage: Stage) -> list[Proposal]:
+    """The same for some people whose verdicts and decisions are read already."""
     found = []
     disputed: dict[str, list[tuple[Listed, Decision]]] = {}
-    for one in listed(store, trial, stage, site=site):
+    for one in people:
         if one.decision is not None and _said(one.verdict) in DISAGREES.get(one.state, ()):
             disputed.setdefault(one.site, []).append((one, one.decision))
-    for name, people in sorted(disputed.items()):
-        histories = _histories(store, trial, stage, site=name, people=[one for one, _ in people])
-        for one, decision in people:
+    for name, those in sorted(disputed.items()):
+        histories = _histories(store, trial, stage, site=name, people=[one for one, _ in those])
+        for one, decision in those:
             proposal = _proposal(store, trial, one, decision=decision, history=histories[one.patient])
             if proposal is not None:
                 found.append(proposal)

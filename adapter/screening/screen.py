@@ -26,7 +26,7 @@ from adapter.screening.spool import Spool
 from adapter.store import PatientResources, Store, StoredVerdict
 from adapter.terminology import Site
 
-__all__ = ["Asked", "Progress", "Screening", "screen"]
+__all__ = ["Asked", "Progress", "Screening", "held_back_of", "screen"]
 
 #: Records in hand at once: enough to ask for shared resources together, few enough for memory.
 _BATCH = 64
@@ -148,7 +148,7 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
         if person in deleted and (asked.patients is None or person in asked.patients):
             to_mark.append(saved)
     # A record in quarantine may be the only sign of a candidate: who has one is looked at exactly.
-    held_back = {merges.get(patient, patient) for patient in _held_back(store, site.id)}
+    held_back = {merges.get(patient, patient) for patient in held_back_of(store, site.id)}
     wanted = _wanted(store, trial, site, asked=asked, extra=added | before | held_back)
     show_all = asked.everyone or asked.patients is not None
     keeper = _Keeper(store, asked, known=before)
@@ -192,7 +192,7 @@ class _Evaluator:
     ) -> None:
         self._store, self._trial, self._site, self._asked = store, trial, site, asked
         self._added, self._deleted = added, deleted
-        self._held_back = _held_back(store, site.id)
+        self._held_back = held_back_of(store, site.id)
         self._documents = hashlib.sha256(repr((trial.id, trial.version, _plainly(site))).encode()).digest()
 
     def batch(
@@ -243,7 +243,7 @@ class _Evaluator:
         return found.hexdigest()
 
 
-def _held_back(store: Store, site: str) -> dict[str, list[bytes]]:
+def held_back_of(store: Store, site: str) -> dict[str, list[bytes]]:
     """Faulty resources in quarantine by the person that they are about, as far as they tell.
 
     A count that cannot be read is the latest all the same: without this the one before it would decide.

@@ -85,7 +85,11 @@ def read_unmapped(store: Store, vocabulary: Vocabulary, types: Collection[str]) 
 
 
 def count_stored(
-    store: Store, site: str, items: Mapping[str, tuple[Collection[str], Collection[str]]]
+    store: Store,
+    site: str,
+    items: Mapping[str, tuple[Collection[str], Collection[str]]],
+    *,
+    people: Collection[str] | None = None,
 ) -> dict[str, Stored]:
     """How much the store holds of each datum, by the index alone.
 
@@ -94,6 +98,7 @@ def count_stored(
         site: whose records.
         items: by name the resource types and the codes, ``system|code`` as sent. A shared resource (Medication) counts
             for those that refer to it.
+        people: only what is about these (``Patient/id`` of the records that survive); None for everybody.
 
     Returns:
         one entry an item, empty ones too.
@@ -105,8 +110,10 @@ def count_stored(
         if connection is None or not rows:
             return found
         _register(connection, "item_code", ("code", "type", "name"), rows)
+        _register(connection, "counted_person", ("id",), [(person,) for person in people or ()])
+        among = "" if people is None else "where coalesce(m.survivor, a.patient) in (select id from counted_person)"
         counted = connection.execute(
-            """
+            f"""
             with hit as (
                 select c.seq, c.type, c.id, c.patient, c."end", i.name
                 from (select seq, type, id, patient, "end", unnest(codes) as code from current_row) c
@@ -119,8 +126,8 @@ def count_stored(
                 join hit h on h.patient is null and h.type || '/' || h.id = r.target
             )
             select name, count(distinct seq), count(distinct coalesce(m.survivor, a.patient)), max("end")
-            from about a left join merged m on m.old = a.patient group by name
-            """
+            from about a left join merged m on m.old = a.patient {among} group by name
+            """  # noqa: S608 - a condition of this function
         ).fetchall()
     return found | {name: Stored(results, persons, last) for name, results, persons, last in counted}
 

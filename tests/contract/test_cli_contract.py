@@ -289,7 +289,7 @@ def test_worklist_explains_itself(room: Clinic) -> None:
 
     out = room.run("worklist").out
 
-    assert "Information missing" in out
+    assert "Waiting for data" in out
     assert "Next step" in out
     assert "clinic/intestinal" in out
     assert "Prochaine étape" in room.run("worklist", "--lang", "fr").out
@@ -342,7 +342,7 @@ def test_decide_records_every_decision_and_shows_the_last(room: Clinic) -> None:
 
     assert (ran.object["version"], ran.object["state"], ran.object["reason"]) == (2, "not-eligible", "E07")
     row = next(row for row in room.run("worklist", "--json").object["rows"] if row["patient"] == "Patient/intestinal")
-    assert (row["bin"], row["state"], row["decision_reason"]) == ("settled", "not-eligible", "E07")
+    assert (row["bin"], row["state"], row["decision_reason"]) == ("not-eligible", "not-eligible", "E07")
     assert "not eligible (E07)" in room.run("why", "clinic/intestinal").out
     assert [action for action, _, _ in _audit(room)] == ["decide", "decide"]
 

@@ -120,7 +120,7 @@ def test_a_screening_that_saves_nothing_marks_nothing(screened: Store, trial: Tr
 
 
 @pytest.mark.parametrize(
-    ("state", "group"), [("contacted", Bin.UNLISTED), ("enrolled", Bin.SETTLED), ("declined", Bin.SETTLED)]
+    ("state", "group"), [("contacted", Bin.NO_LONGER_ELIGIBLE), ("enrolled", Bin.ENROLLED), ("declined", Bin.DECLINED)]
 )
 def test_who_was_decided_on_is_shown_when_the_record_is_deleted(
     screened: Store, trial: Trial, state: str, group: Bin
@@ -131,7 +131,8 @@ def test_who_was_decided_on_is_shown_when_the_record_is_deleted(
     _screen(screened, trial)
     later = _rows(screened, trial)["intestinal"]
 
-    assert at_once == later
+    # That the decision is to be looked at again takes a verdict since.
+    assert at_once == replace(later, markers=("record-deleted",))
     assert (later.bin, later.state, later.record) == (group, state, RecordState.DELETED)
     assert standing(later, trial, words("en")) == "record deleted at the hospital"
     assert next_step(later, trial, words("fr")) == "demander à l'hôpital pourquoi le dossier a été supprimé"
@@ -193,7 +194,7 @@ def test_a_record_that_comes_back_is_screened_again(screened: Store, trial: Tria
     _screen(screened, trial)
 
     row = _rows(screened, trial)["intestinal"]
-    assert (row.bin, row.record, row.outcome_reason) == (Bin.INFORMATION, RecordState.ACTIVE, None)
+    assert (row.bin, row.record, row.outcome_reason) == (Bin.WAITING, RecordState.ACTIVE, None)
 
 
 def test_a_person_whose_patient_resource_never_came_is_not_deleted(
@@ -314,7 +315,7 @@ def test_an_inactive_record_stays_on_the_list_marked(screened: Store, trial: Tri
 
     assert before.record is RecordState.ACTIVE
     assert at_once.record is RecordState.INACTIVE
-    assert (row.bin, row.record, row.outcome) == (Bin.INFORMATION, RecordState.INACTIVE, before.outcome)
+    assert (row.bin, row.record, row.outcome) == (Bin.WAITING, RecordState.INACTIVE, before.outcome)
     assert standing(row, trial, words("en")).startswith("record set inactive at the hospital; ")
     assert standing(row, trial, words("fr")).startswith("dossier désactivé à l'hôpital ; ")
 

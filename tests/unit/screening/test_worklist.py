@@ -11,7 +11,8 @@ import pytest
 from adapter.criteria import Stage, Trial
 from adapter.documents import load_trial
 from adapter.screening import Asked, Bin, WorklistRow, next_step, read_worklist, screen, standing, words
-from adapter.screening.worklist import _place, unsigned
+from adapter.screening.listing_row import place_of
+from adapter.screening.worklist import unsigned
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
 from adapter.terminology import Site
@@ -24,7 +25,7 @@ ROW = WorklistRow(
     key="k",
     on=date(2025, 6, 1),
     stage="registration",
-    bin=Bin.INFORMATION,
+    bin=Bin.WAITING,
     state="new",
     decision_reason=None,
     outcome="needs-information",
@@ -38,6 +39,7 @@ ROW = WorklistRow(
     to_order=({"what": "alt", "by": "2025-06-10", "for": ["E07"]},),
     flips_on=None,
 )
+READY = replace(ROW, bin=Bin.NEW, outcome="ready-for-investigator")
 
 
 @pytest.fixture
@@ -62,8 +64,8 @@ def test_worklist_tells_a_failure_for_good_from_one_that_time_mends(screened: St
 
     assert rows["child"].bin is Bin.NOT_NOW
     assert rows["child"].failed == ("I01",)
-    assert rows["pancreatic"].bin is Bin.NEVER
-    assert rows["intestinal"].bin is Bin.INFORMATION
+    assert rows["pancreatic"].bin is Bin.NOT_ELIGIBLE
+    assert rows["intestinal"].bin is Bin.WAITING
 
 
 def test_worklist_comes_in_the_order_of_what_to_do_next(screened: Store, trial: Trial) -> None:
@@ -76,15 +78,15 @@ def test_worklist_puts_the_fewest_missing_first_and_visit_items_aside() -> None:
     little = replace(ROW, patient="Patient/2", missing=("I11",), at_visit=("I12", "I13", "I14", "I15"))
     much = replace(ROW, patient="Patient/1", missing=("I11", "E07"), at_visit=())
 
-    assert sorted([much, little], key=_place) == [little, much]
+    assert sorted([much, little], key=place_of) == [little, much]
 
 
 def test_worklist_puts_the_first_to_change_first_among_those_who_wait() -> None:
-    never = replace(ROW, bin=Bin.NOT_NOW, patient="Patient/1", failed=("I11",))
+    never = replace(ROW, bin=Bin.NOT_NOW, patient="Patient/1", failed=("I11",), to_order=())
     later = replace(never, patient="Patient/2", flips_on=date(2025, 9, 1))
     sooner = replace(never, patient="Patient/3", flips_on=date(2025, 7, 1))
 
-    assert sorted([never, later, sooner], key=_place) == [sooner, later, never]
+    assert sorted([never, later, sooner], key=place_of) == [sooner, later, never]
 
 
 def test_worklist_counts_add_up_to_all_criteria_of_the_stage(screened: Store, trial: Trial) -> None:
@@ -102,7 +104,7 @@ def test_worklist_moves_a_closing_decision_to_the_end(screened: Store, trial: Tr
 
     rows = read_worklist(screened, trial, Stage.REGISTRATION)
 
-    assert (rows[-1].patient, rows[-1].bin, rows[-1].state) == ("Patient/intestinal", Bin.SETTLED, "declined")
+    assert (rows[-1].patient, rows[-1].bin, rows[-1].state) == ("Patient/intestinal", Bin.DECLINED, "declined")
 
 
 def test_worklist_keeps_an_open_decision_where_the_work_is(screened: Store, trial: Trial) -> None:
@@ -110,7 +112,7 @@ def test_worklist_keeps_an_open_decision_where_the_work_is(screened: Store, tria
 
     row = _rows(screened, trial)["intestinal"]
 
-    assert (row.bin, row.state, row.decision_reason) == (Bin.INFORMATION, "contacted", "to-contact")
+    assert (row.bin, row.state, row.decision_reason) == (Bin.WAITING, "contacted", "to-contact")
 
 
 def test_worklist_takes_the_decision_on_a_merged_record_along(screened: Store, trial: Trial) -> None:
@@ -153,8 +155,9 @@ def test_worklist_shows_a_decision_on_who_is_no_candidate_any_more(
 
     rows = _rows(screened, trial)
 
-    assert rows["undotted"].bin is Bin.UNLISTED
-    assert next_step(rows["undotted"], trial, words("en")) == "nothing"
+    assert rows["undotted"].bin is Bin.NO_LONGER_ELIGIBLE
+    assert rows["undotted"].markers == ("proposal",)
+    assert next_step(rows["undotted"], trial, words("en")) == "look at what changed, then decide again"
     assert "intestinal" not in rows
 
 
@@ -169,21 +172,28 @@ def test_worklist_json_is_of_json_types(trial: Trial) -> None:
     found = replace(ROW, flips_on=date(2025, 7, 1)).to_json()
 
     assert found["counts"] == {"passed": 3, "failed": 0, "open": 3}
-    assert (found["bin"], found["on"], found["flips_on"]) == ("information", "2025-06-01", "2025-07-01")
+    assert (found["bin"], found["on"], found["flips_on"]) == ("waiting", "2025-06-01", "2025-07-01")
 
 
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        (replace(ROW, bin=Bin.ELIGIBLE), "register the patient"),
-        (replace(ROW, bin=Bin.READY, missing=("I06", "I08")), "review, then attest: I06, I08"),
-        (replace(ROW, bin=Bin.READY, missing=()), "review, then attest: I14"),
+        (replace(ROW, bin=Bin.ELIGIBLE, outcome="eligible"), "register the patient"),
+        (replace(READY, missing=("I06", "I08")), "review, then attest: I06, I08"),
+        (replace(READY, bin=Bin.TO_REVIEW, missing=("I06",)), "review, then attest: I06"),
+        (replace(READY, missing=()), "review, then attest: I14"),
+        (replace(READY, bin=Bin.TO_REVIEW, outcome="eligible"), "review, then decide"),
         (replace(ROW, to_order=()), "find out: I11, E07"),
         (replace(ROW, to_order=(), to_attest=("E07",)), "find out: I11"),
+        (replace(ROW, bin=Bin.TO_REVIEW, markers=("proposal",)), "look at what changed, then decide again"),
+        (replace(ROW, bin=Bin.NO_LONGER_ELIGIBLE), "look at why, then record the decision"),
         (replace(ROW, bin=Bin.NOT_NOW, flips_on=date(2025, 7, 1)), "look again on 1 July 2025"),
-        (replace(ROW, bin=Bin.NOT_NOW), "look again when a new result is in"),
-        (replace(ROW, bin=Bin.NEVER), "record the decision: reluth decide"),
-        (replace(ROW, bin=Bin.SETTLED), "nothing"),
+        (replace(ROW, bin=Bin.NOT_NOW), "look again by 10 June 2025: get ALT"),
+        (replace(ROW, bin=Bin.NOT_NOW, to_order=()), "look again when a new result is in"),
+        (replace(ROW, bin=Bin.NOT_ELIGIBLE), "record the decision"),
+        (replace(ROW, bin=Bin.NOT_ELIGIBLE, state="not-eligible"), "nothing"),
+        (replace(ROW, bin=Bin.DECLINED, state="declined"), "nothing"),
+        (replace(ROW, bin=Bin.ENROLLED, state="enrolled"), "nothing"),
     ],
 )
 def test_next_step_says_what_to_do(row: WorklistRow, expected: str, trial: Trial) -> None:
@@ -202,7 +212,7 @@ def test_standing_shows_what_fails_before_what_is_missing(trial: Trial) -> None:
     assert standing(failing, trial, words("en")).startswith("E04 ")
     assert standing(ROW, trial, words("en")).startswith("I11 ")
     assert standing(replace(ROW, to_attest=("E07",)), trial, words("en")).endswith("; and 1 to attest")
-    assert "2 statements await" in standing(replace(ROW, bin=Bin.READY), trial, words("en"))
+    assert "2 statements await" in standing(READY, trial, words("en"))
     assert standing(replace(ROW, outcome_reason="deceased"), trial, words("en")) == "recorded as deceased"
 
 

@@ -1,0 +1,375 @@
+"""In: the store, a person, resources of theirs that are newer than what was pulled. Out: the verdict as of now; nothing is kept.
+
+The stored record is the ground, the newer resources lie over it, by type and id: a part of a record is never taken for
+the whole. Of somebody whom the store does not know the given resources are all there is; what a site declares of the
+completeness of its feed does not hold for them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import msgspec
+
+from adapter.criteria import PatientVerdict, Stage, Trial, evaluate, reference_date
+from adapter.criteria.concepts.participation import is_of_study
+from adapter.fhir import (
+    PatientRecord,
+    ResourceProblem,
+    Summary,
+    needed_references,
+    parse_when,
+    person_of,
+    summarise,
+)
+from adapter.fhir.compare import decode_resource, is_same
+from adapter.screening.hospital_records import deleted_people
+from adapter.store import Store
+from adapter.terminology import Site
+
+__all__ = ["SHARED_TYPES", "Fresh", "LiveRecords", "Person", "read_fresh", "takes_part", "verdict_of"]
+
+#: Types without a patient of their own, which a record refers to.
+SHARED_TYPES = frozenset({"Medication", "ResearchStudy"})
+_KEPT = 256
+_MOST_SHARED = 5000
+#: Seconds for which what was seen of the lake is taken to hold.
+_LOOKED_AT = 1.0
+#: Digits of a version that is a number.
+_LONGEST = 19
+#: Statuses of the trial's own ResearchSubject as long as nothing but the pre-screening has begun.
+_BEFORE = frozenset({"potential-candidate", "candidate", "screening", "eligible"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """One resource as the hospital has it now."""
+
+    summary: Summary
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as the store knows them.
+
+    Attributes:
+        patient: ``Patient/id`` of the record that survives; ``ids`` are all of theirs, it among them.
+        stored: their resources by reference, None where the store has none.
+        shared: Medications and studies that these refer to.
+    """
+
+    site: str
+    patient: str
+    ids: tuple[str, ...]
+    stored: Mapping[str, bytes] | None
+    shared: Mapping[str, bytes]
+
+
+def read_fresh(
+    raws: Iterable[bytes], *, ids: Iterable[str], stored: Mapping[str, bytes] | None = None
+) -> tuple[list[Fresh], list[bytes]]:
+    """Those resources that are about a person and are news, and shared ones; of several of one id the newest.
+
+    Args:
+        raws: JSON of resources, of whomever.
+        ids: ``Patient/id`` of each of the person's records.
+        stored: what the store has of the person, by reference: what is no newer is left out.
+
+    Returns:
+        the resources, and raw ones that are about the person and cannot be read.
+    """
+    theirs = frozenset(ids)
+    known = stored or {}
+    found: dict[str, Fresh] = {}
+    faulty: list[bytes] = []
+    for raw in raws:
+        # A record is a hundred resources that are known and one that is not: those cost a glance.
+        if not _is_news(raw, known.get(_reference(_head(raw)))):
+            continue
+        try:
+            summary = summarise(raw)
+        except ResourceProblem:
+            if person_of(raw) in theirs:
+                faulty.append(raw)
+            continue
+        is_theirs = summary.reference in theirs if summary.type == "Patient" else summary.patient in theirs
+        if not is_theirs and summary.type not in SHARED_TYPES:
+            continue
+        before = found.get(summary.reference)
+        if before is None or not _is_older(raw, before.raw):
+            found[summary.reference] = Fresh(summary, raw)
+    return list(found.values()), faulty
+
+
+@dataclass(frozen=True, slots=True)
+class _Lake:
+    """What a site's part of the lake says of all people, as it was at a moment.
+
+    Attributes:
+        at: when it was looked at.
+        key: names the state that it was read from.
+        ids: all ids of a person, by each of them.
+        held_back: resources in quarantine, by the person that they are about.
+        shared: Medications and studies asked for so far, by reference; None for one that is not there.
+    """
+
+    at: float
+    key: object
+    ids: Mapping[str, tuple[str, ...]]
+    deleted: frozenset[str]
+    held_back: Mapping[str, list[bytes]]
+    shared: dict[str, bytes | None]
+
+
+class LiveRecords:
+    """The records of a store by person, the last of them kept as long as nothing is pulled.
+
+    What was pulled shows a second later: a call must not ask all over again what the one before it has asked.
+
+    Args:
+        store: open.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lakes: dict[str, _Lake] = {}
+        self._known: OrderedDict[tuple[str, str], tuple[object, Person]] = OrderedDict()
+        self._reading = threading.Lock()
+        self._waiting: dict[str, dict[str, tuple[str, ...]]] = {}
+
+    def ids_of(self, site: str, patient: str) -> tuple[str, ...]:
+        """All ids of a person (``Patient/id``), that of the record that survives first."""
+        return self._lake(site).ids.get(patient, (patient,))
+
+    def is_deleted(self, site: str, person: str) -> bool:
+        """Whether the hospital has deleted every record of a person."""
+        return person in self._lake(site).deleted
+
+    def person(self, site: str, ids: tuple[str, ...]) -> Person:
+        """The person whose ids these are, with what is stored of them.
+
+        Whoever asks while somebody else's record is read is read with all others who asked meanwhile: one patient takes the
+        lake as long as twenty.
+        """
+        state = self._lake(site).key
+        known = self._kept(site, ids[0], state)
+        if known is not None:
+            return known
+        with self._lock:
+            self._waiting.setdefault(site, {})[ids[0]] = ids
+        with self._reading:
+            known = self._kept(site, ids[0], state)
+            if known is not None:
+                return known
+            with self._lock:
+                together = {ids[0]: ids} | self._waiting.pop(site, {})
+            people = self._read(site, together)
+            with self._lock:
+                for one in people:
+                    self._known[site, one.patient] = (state, one)
+                    self._known.move_to_end((site, one.patient))
+                while len(self._known) > _KEPT:
+                    self._known.popitem(last=False)
+        return next(one for one in people if one.patient == ids[0])
+
+    def _kept(self, site: str, patient: str, state: object) -> Person | None:
+        with self._lock:
+            known = self._known.get((site, patient))
+            if known is None or known[0] != state:
+                return None
+            self._known.move_to_end((site, patient))
+            return known[1]
+
+    def _read(self, site: str, wanted: Mapping[str, tuple[str, ...]]) -> list[Person]:
+        """Some people, in one pass over the lake."""
+        found = {one.patient: _by_reference(one.resources) for one in self._store.lake.records(site, list(wanted))}
+        needed = {patient: needed_references(stored.values()) for patient, stored in found.items()}
+        shared = self._shared(site, set().union(*needed.values()))
+        return [
+            Person(
+                site,
+                patient,
+                ids,
+                found.get(patient),
+                {one: shared[one] for one in needed.get(patient, ()) if one in shared},
+            )
+            for patient, ids in wanted.items()
+        ]
+
+    def record(self, person: Person, fresh: Iterable[Fresh] = (), *, faulty: Iterable[bytes] = ()) -> PatientRecord:
+        """The record of a person with newer resources over what is stored.
+
+        Args:
+            person: as `person` gives them.
+            fresh: newer resources, and shared ones that they may refer to.
+            faulty: resources about the person that cannot be read: of each it is known that there is one.
+        """
+        given = {one.summary.reference: one.raw for one in fresh}
+        newer = {name: raw for name, raw in given.items() if name.partition("/")[0] not in SHARED_TYPES}
+        own = {**(person.stored or {}), **newer}
+        needed = needed_references(newer.values())
+        unknown = needed - given.keys() - person.shared.keys()
+        shared = {**person.shared, **self._shared(person.site, unknown)}
+        shared |= {name: raw for name, raw in given.items() if name not in newer}
+        held = self._lake(person.site).held_back
+        held_back = [raw for one in person.ids for raw in held.get(one, ())]
+        return PatientRecord.read(
+            person.patient, own.values(), merged=person.ids[1:], shared=shared, held_back=[*held_back, *faulty]
+        )
+
+    def _shared(self, site: str, references: Collection[str]) -> dict[str, bytes]:
+        """Resources that many patients' refer to, each read once as long as nothing is pulled."""
+        known = self._lake(site).shared
+        found = {one: known[one] for one in references if one in known}
+        missing = [one for one in references if one not in found]
+        if missing:
+            read = self._store.lake.shared(site, missing)
+            found |= {one: read.get(one) for one in missing}
+            if len(known) < _MOST_SHARED:
+                known |= found
+        return {one: raw for one, raw in found.items() if raw is not None}
+
+    def _lake(self, site: str) -> _Lake:
+        with self._lock:
+            known = self._lakes.get(site)
+            moment = self._clock()
+            if known is not None and moment - known.at < _LOOKED_AT:
+                return known
+            found = self._looked_at(site, known, moment)
+            self._lakes[site] = found
+            return found
+
+    def _looked_at(self, site: str, known: _Lake | None, moment: float) -> _Lake:
+        lake = self._store.lake
+        items = [item for item in self._store.quarantined(site) if item.reference is not None]
+        key = (tuple(lake.index_files(site)), tuple(lake.tombstones(site)), tuple(item.key for item in items))
+        if known is not None and known.key == key:
+            return replace(known, at=moment)
+        members: dict[str, list[str]] = {}
+        for old, survivor in sorted(lake.merges(site).items()):
+            members.setdefault(survivor, []).append(old)
+        ids: dict[str, tuple[str, ...]] = {}
+        for survivor, olds in members.items():
+            ids |= dict.fromkeys((survivor, *olds), (survivor, *olds))
+        held_back: dict[str, list[bytes]] = {}
+        for item in items:
+            raw = self._store.quarantined_raw(item)
+            person = person_of(raw)
+            if person is not None:
+                held_back.setdefault(person, []).append(raw)
+        return _Lake(moment, key, ids, deleted_people(self._store, site), held_back, {})
+
+
+def verdict_of(
+    trial: Trial, record: PatientRecord, site: Site, *, today: date, added: bool = False, is_whole: bool = True
+) -> PatientVerdict:
+    """The verdict for registration, as of the day on record or today.
+
+    Args:
+        trial: whose criteria.
+        record: of the person.
+        site: how the site's records are to be read.
+        today: in Europe/Paris.
+        added: a person put the patient on the list.
+        is_whole: False where the record may lack what the hospital has: then nothing is taken as absent.
+    """
+    on = reference_date(trial, record, Stage.REGISTRATION) or today
+    read_as = site if is_whole else replace(site, completeness=())
+    return evaluate(trial, record, site=read_as, stage=Stage.REGISTRATION, on=on, added=added)
+
+
+def takes_part(trial: Trial, record: PatientRecord) -> bool:
+    """Whether the hospital's own ResearchSubject of the trial tells that pre-screening is over, whichever way it ended."""
+    return any(
+        subject.status not in _BEFORE and is_of_study(subject, record, trial.identifiers)
+        for subject in record.subjects
+        if subject.status is not None
+    )
+
+
+class _Meta(msgspec.Struct):
+    versionId: object = None
+    lastUpdated: object = None
+
+
+class _Head(msgspec.Struct):
+    resourceType: object = None
+    id: object = None
+    meta: _Meta | None = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+def _head(raw: bytes) -> _Head:
+    try:
+        return _HEAD.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _Head()
+
+
+def _reference(head: _Head) -> str:
+    return f"{head.resourceType}/{head.id}"
+
+
+def _by_reference(raws: Iterable[bytes]) -> dict[str, bytes]:
+    return {_reference(_head(raw)): raw for raw in raws}
+
+
+def _is_news(raw: bytes, stored: bytes | None) -> bool:
+    """Whether a resource says more than the stored one of its id."""
+    if stored is None:
+        return True
+    if raw == stored:
+        return False
+    told, known = _version(raw), _version(stored)
+    if None not in told and told == known:
+        return False
+    order = _order(told, known)
+    if order is not None:
+        return order > 0
+    # Nothing says which is the newer: what the hospital has now is.
+    return not _says_the_same(raw, stored)
+
+
+def _is_older(raw: bytes, other: bytes) -> bool:
+    order = _order(_version(raw), _version(other))
+    return order is not None and order < 0
+
+
+def _version(raw: bytes) -> tuple[object, datetime | None]:
+    meta = _head(raw).meta or _Meta()
+    when = parse_when(meta.lastUpdated) if isinstance(meta.lastUpdated, str) else None
+    return meta.versionId, None if when is None else when.start
+
+
+def _order(one: tuple[object, datetime | None], other: tuple[object, datetime | None]) -> int | None:
+    """Below 0 where the first is the older, above where the newer; None where nothing tells."""
+    at, other_at = one[1], other[1]
+    if at is not None and other_at is not None and at != other_at:
+        return -1 if at < other_at else 1
+    first, second = _number(one[0]), _number(other[0])
+    if first is None or second is None:
+        return None
+    return (first > second) - (first < second)
+
+
+def _number(version: object) -> int | None:
+    is_number = isinstance(version, str) and version.isascii() and version.isdecimal() and len(version) < _LONGEST
+    return int(str(version)) if is_number else None
+
+
+def _says_the_same(one: bytes, other: bytes) -> bool:
+    try:
+        return is_same(decode_resource(one), decode_resource(other))
+    except ValueError:
+        return False

@@ -1,0 +1,156 @@
+"""In: any sequence of what changes a worklist. Out: rows brought up to date after each are those that would be made from nothing."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from adapter.criteria import Stage
+from adapter.documents import load_trial
+from adapter.screening import read_worklist
+from adapter.screening.listing import Search, every_row, read_page, refresh
+from adapter.screening.listing_bins import Bin
+from adapter.store import Store, StoredVerdict, Tombstone
+from adapter.sync import FolderSource, pull
+from tests.support.clinic import condition, patient, write_feed
+from tests.support.screened import ON, SITE, TRIAL, criterion, verdict
+
+PEOPLE = ("a", "b", "c", "d")
+ANSWERS: tuple[tuple[str, tuple[dict[str, Any], ...], dict[str, Any]], ...] = (
+    ("ready-for-investigator", (), {}),
+    ("needs-information", (criterion("E07", "U", reason="no-data"),), {}),
+    ("ineligible", (criterion("I11", "F"),), {"flips_on": "2025-07-01"}),
+    ("ineligible", (criterion("E04", "T"),), {"permanent": True}),
+    ("ineligible", (criterion("E16", "T"),), {}),
+    ("needs-information", (), {"candidate": False}),
+)
+STATES = ("contacted", "eligible", "not-eligible", "declined", "enrolled", "new")
+
+person = st.sampled_from(PEOPLE)
+STEPS = st.one_of(
+    st.tuples(st.just("screen"), st.lists(st.tuples(person, st.sampled_from(range(len(ANSWERS)))), max_size=3)),
+    st.tuples(st.just("decide"), person, st.sampled_from(STATES), st.booleans()),
+    st.tuples(st.just("add"), person),
+    st.tuples(st.just("record"), person, st.booleans(), st.sampled_from(["", "2025-05-02", "2025-05-20"])),
+    st.tuples(st.just("delete"), person),
+    st.tuples(st.just("merge"), person, person),
+)
+
+
+@dataclass
+class Ward:
+    """A store, and a clock that goes on by a minute with each step."""
+
+    store: Store
+    folder: Path
+    minute: int = 0
+    saved: dict[str, str] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        self.minute += 1
+        return datetime(2025, 6, 1, tzinfo=UTC) + timedelta(minutes=self.minute)
+
+    def take(self, step: tuple[Any, ...]) -> None:
+        getattr(self, step[0])(*step[1:])
+
+    def screen(self, found: list[tuple[str, int]]) -> None:
+        at = self.now()
+        rows = []
+        for who, which in found:
+            outcome, answers, more = ANSWERS[which]
+            rows.append(
+                StoredVerdict(
+                    site=SITE,
+                    patient=f"Patient/{who}",
+                    trial=TRIAL,
+                    stage="registration",
+                    on=ON,
+                    screened_at=at,
+                    run="by-hand",
+                    content=json.dumps(verdict(who, outcome, *answers, **more)),
+                    input_hash=f"{which}",
+                )
+            )
+        self.store.save_verdicts(rows)
+
+    def decide(self, who: str, state: str, seen: bool) -> None:
+        self.store.decide(
+            SITE, f"Patient/{who}", trial=TRIAL, state=state, reason="other", by="nurse", seen="0" if seen else None
+        )
+
+    def add(self, who: str) -> None:
+        self.store.add_candidate(SITE, f"Patient/{who}", trial=TRIAL, by="nurse")
+
+    def record(self, who: str, active: bool, day: str) -> None:
+        self._pull(patient(who, active=active, identifier=[{"system": "urn:ipp", "value": f"1 {who}{self.minute}"}]))
+        if day:
+            self._pull(condition(f"c-{who}", who, "C17.2", onsetDateTime=day))
+
+    def merge(self, old: str, new: str) -> None:
+        if old != new:
+            self._pull(patient(old, link=[{"other": {"reference": f"Patient/{new}"}, "type": "replaced-by"}]))
+
+    def delete(self, who: str) -> None:
+        with self.store.begin_run(SITE, "pull") as run:
+            self.store.lake.writer(run).commit(deleted=[Tombstone("Patient", who, run.last_seq)])
+
+    def _pull(self, resource: dict[str, Any]) -> None:
+        self.minute += 1
+        feed = write_feed(self.folder / str(self.minute), [{**resource, "meta": {"versionId": str(self.minute)}}])
+        pull(self.store, FolderSource(feed), site=SITE)
+
+
+@contextmanager
+def ward() -> Iterator[Ward]:
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "var") as store:
+        yield Ward(store, Path(folder))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(STEPS, min_size=1, max_size=9))
+@example([("delete", "a"), ("add", "a")])
+@example(
+    [("merge", "a", "c"), ("decide", "a", "contacted", True), ("delete", "c"), ("record", "a", True, "2025-05-02")]
+)
+def test_rows_brought_up_to_date_are_those_made_from_nothing(steps: list[tuple[Any, ...]]) -> None:
+    trial = load_trial(TRIAL)
+    with ward() as there:
+        there.screen([(who, 0) for who in PEOPLE[:2]])
+        for step in steps:
+            there.take(step)
+            assert refresh(there.store, trial, Stage.REGISTRATION, SITE)
+            made = read_worklist(there.store, trial, Stage.REGISTRATION, site=SITE)
+            kept = list(every_row(there.store, trial, Stage.REGISTRATION, sites=[SITE]))
+
+            assert kept == made
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(STEPS, min_size=2, max_size=8), st.sampled_from(list(Bin)))
+def test_pages_and_counts_are_those_of_the_whole_list(steps: list[tuple[Any, ...]], bin_: Bin) -> None:
+    trial = load_trial(TRIAL)
+    with ward() as there:
+        there.screen([(who, which) for which, who in enumerate(PEOPLE)])
+        for step in steps:
+            there.take(step)
+        refresh(there.store, trial, Stage.REGISTRATION, SITE)
+        made = read_worklist(there.store, trial, Stage.REGISTRATION, site=SITE)
+        parts = [
+            read_page(there.store, trial, Stage.REGISTRATION, sites=[SITE], offset=at, limit=2)
+            for at in range(0, len(made) + 1, 2)
+        ]
+        of_bin = read_page(there.store, trial, Stage.REGISTRATION, sites=[SITE], search=Search(bins=(bin_,)))
+
+        assert [row for part in parts for row in part.rows] == made
+        assert {part.total for part in parts} == {len(made)}
+        assert of_bin.rows == [row for row in made if row.bin is bin_]
+        assert parts[0].counts == {one: sum(row.bin is one for row in made) for one in Bin}
