@@ -95,8 +95,13 @@ def attestations(record: PatientRecord, *, trial: str, on: date) -> Attestations
 
 
 def _counts(response: QuestionnaireResponse, trial: str) -> bool:
-    author = (response.author.reference if response.author else None) or ""
-    kind = (normalise_reference(author) or "").partition("/")[0]
+    author = response.author
+    kind = ""
+    if author is not None and author.reference is not None:
+        kind = (normalise_reference(author.reference) or "").partition("/")[0]
+    elif author is not None and author.identifier is not None:
+        # A logical reference (R4 references.html#logical): who signs here need not be a resource of the hospital.
+        kind = author.type or ""
     canonical = (response.questionnaire or "").partition("|")[0]
     return (
         response.status == "completed"

@@ -60,6 +60,7 @@ def parse_trial(trial: Node, criteria: Node, *, terms: Terms, units: Units) -> T
     parsed = tuple(_criterion(node, terms) for node in criteria["criteria"].elements())
     _check_references(criteria, parsed)
     attestation = trial["attestation"]
+    sentences = attestation.get("sentences")
     found = Trial(
         id=trial["id"].text(),
         version=criteria["version"].text(),
@@ -77,6 +78,7 @@ def parse_trial(trial: Node, criteria: Node, *, terms: Terms, units: Units) -> T
         attestation_validity={link: validity(node) for link, node in attestation["valid"].items()},
         default_validity=validity(attestation["default"]),
         concepts=terms.concepts,
+        attestation_words={link: node.words() for link, node in sentences.items()} if sentences else {},
         wanted_words={what: node.words() for what, node in trial["wanted"].items()},
     )
     for part in (attestation, trial, criteria):
@@ -114,7 +116,13 @@ def _question(node: Node) -> OpenQuestion:
 
 
 def _state(node: Node) -> DecisionState:
-    found = DecisionState(node["id"].text(), node["research_subject_status"].text(), node["label"].words())
+    confirms = node.get("confirms")
+    found = DecisionState(
+        node["id"].text(),
+        node["research_subject_status"].text(),
+        node["label"].words(),
+        confirms.flag() if confirms else False,
+    )
     node.close()
     return found
 

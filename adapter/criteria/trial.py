@@ -133,11 +133,15 @@ class OpenQuestion:
 
 @dataclass(frozen=True, slots=True)
 class DecisionState:
-    """A human decision and the ResearchSubject status that it stands for."""
+    """A human decision and the ResearchSubject status that it stands for.
+
+    ``confirms``: it ends pre-screening on medical grounds, which is for an investigator to say.
+    """
 
     id: str
     research_subject_status: str
     label: Words
+    confirms: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,7 @@ class Trial:
     default_validity: Validity
     concepts: Concepts
     wanted_words: Mapping[str, Words] = field(default_factory=dict)
+    attestation_words: Mapping[str, Words] = field(default_factory=dict)
     _sets: dict[tuple[str, str], tuple[ValueSet, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def value_sets_of(self, system: str, code: str) -> tuple[ValueSet, ...]:
@@ -200,6 +205,10 @@ class Trial:
                 return self.attestation_validity[key]
             key = key.rpartition(".")[0]
         return self.default_validity
+
+    def sentence(self, link: str) -> Words:
+        """What a person attests under a linkId that is no criterion and no part; the linkId where the trial does not say."""
+        return self.attestation_words.get(link) or self.wanted_words.get(link) or {"fr": link, "en": link}
 
     def wanted_label(self, what: str, language: str) -> str:
         """The name of what an open verdict wants: an analyte, a concept, or an attestation."""

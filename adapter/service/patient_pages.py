@@ -1,4 +1,4 @@
-"""In: an authorised request from a browser. Out: a patient's page as HTML."""
+"""In: an authorised request from a browser. Out: a patient's page, its picture, its sources, the sheet for the tumour board."""
 
 from __future__ import annotations
 
@@ -8,40 +8,80 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
+from adapter.accounts import Permission
 from adapter.service.api import KEY_PATTERN, desk_of
+from adapter.service.attesting_pages import attesting_pages
+from adapter.service.deciding_pages import deciding_pages
 from adapter.service.desk import Desk
 from adapter.service.language import choose_language
-from adapter.service.patient_file import read_patient
+from adapter.service.patient_file import Opened, open_patient
+from adapter.service.patient_view import patient_view, read_timeline, sheet_values
+from adapter.service.pictures import svg_response
 from adapter.service.rendering import page, stage_of, today_of
-from adapter.service.sheet import decided_state, make_history, make_sheet
+from adapter.service.sources import find_source
+from adapter.service.timeline import draw_timeline
+from adapter.service.timeline_table import has_picture
 
 __all__ = ["patient_pages"]
 
+_SOURCE_PATTERN = r"^[0-9a-f]{16}$"
+
+AnyDesk = Annotated[Desk, Depends(desk_of)]
+Key = Annotated[str, Path(pattern=KEY_PATTERN)]
+
 patient_pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+patient_pages.include_router(deciding_pages)
+patient_pages.include_router(attesting_pages)
+
+
+def _opened(request: Request, desk: Desk, key: str) -> Opened:
+    found = open_patient(desk, key, stage_of(request))
+    if found is None:
+        raise HTTPException(404)
+    return found
 
 
 @patient_pages.get("/patients/{key}")
-def patient_page(
-    request: Request, desk: Annotated[Desk, Depends(desk_of)], key: Annotated[str, Path(pattern=KEY_PATTERN)]
-) -> Response:
+def patient_page(request: Request, desk: AnyDesk, key: Key) -> Response:
     """One patient, criterion by criterion."""
-    stage = stage_of(request)
-    file = read_patient(desk, key, stage)
-    if file is None:
+    opened = _opened(request, desk, key)
+    desk.audit("view-patient", subject=f"{opened.site}/{opened.patient}")
+    return patient_view(request, desk, opened, stage_of(request))
+
+
+@patient_pages.get("/patients/{key}/print")
+def print_page(request: Request, desk: AnyDesk, key: Key) -> Response:
+    """One page of paper for the tumour board."""
+    opened = _opened(request, desk, key)
+    desk.audit("print-patient", subject=f"{opened.site}/{opened.patient}")
+    values = sheet_values(request, desk, opened, stage_of(request))
+    return page(request, "print.html", today=today_of(request), by=desk.viewer.name, **values)
+
+
+@patient_pages.get("/patients/{key}/timeline.svg")
+def timeline_picture(request: Request, desk: AnyDesk, key: Key) -> Response:
+    """The timeline as a picture."""
+    opened = _opened(request, desk, key)
+    timeline = read_timeline(desk, opened, request)
+    if timeline is None or not has_picture(timeline):
         raise HTTPException(404)
-    language = choose_language(request)
-    sheet = make_sheet(file.verdict, desk.trial, language=language, today=today_of(request))
-    state = decided_state(file, desk.trial, language)
-    # Where nobody has decided, nothing can disagree: that is the rule, and saves the reading of a whole site.
-    proposed = file.decision is not None and file.key in desk.proposed(stage, site=file.verdict.site)
-    return page(
-        request,
-        "patient.html",
-        trial=desk.trial,
-        stage=stage,
-        file=file,
-        sheet=sheet,
-        state=state,
-        history=make_history(file, desk.trial, language),
-        proposed=proposed,
-    )
+    desk.audit("view-patient", subject=f"{opened.site}/{opened.patient}", detail="timeline")
+    compact = request.query_params.get("compact") == "1"
+    return svg_response(draw_timeline(timeline, choose_language(request), compact=compact))
+
+
+@patient_pages.get("/patients/{key}/sources/{source}")
+def source_page(
+    request: Request, desk: AnyDesk, key: Key, source: Annotated[str, Path(pattern=_SOURCE_PATTERN)]
+) -> Response:
+    """A resource as it is stored, for whom the identity is."""
+    opened = _opened(request, desk, key)
+    if not desk.may(Permission.IDENTITY, opened.site):
+        raise HTTPException(403)
+    found = find_source(desk, opened, source)
+    if found is None:
+        raise HTTPException(404)
+    desk.audit("view-source", subject=f"{opened.site}/{opened.patient}", detail=found.reference)
+    stage = stage_of(request)
+    query = "" if stage == "registration" else f"?stage={stage}"
+    return page(request, "source.html", trial=desk.trial, file=opened.file, source=found, query=query)

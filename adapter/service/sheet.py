@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
-from adapter.criteria import Criterion, Trial, Truth
+from adapter.criteria import Criterion, LabRange, Trial, Truth, attestable_links
 from adapter.screening import words
 from adapter.service.formats import effective, unit
-from adapter.service.language import Language
+from adapter.service.language import Language, load_words
 from adapter.service.shapes import (
     CriterionVerdict,
     Evidence,
@@ -20,6 +21,7 @@ from adapter.service.shapes import (
 )
 
 __all__ = [
+    "Beside",
     "Entry",
     "EvidenceLine",
     "Group",
@@ -34,11 +36,15 @@ __all__ = [
 
 #: Reasons that a person's word removes; for all others something must be ordered, sent again or mapped.
 _FOR_A_PERSON = frozenset({"asks", "needs-attestation"})
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLine:
-    """One resource that was looked at; ``parts`` names the parts of the criterion that cite it."""
+    """One resource that was looked at; ``parts`` names the parts of the criterion that cite it.
+
+    ``range``: the reference range of the report, or the site's own limit. ``source``: what stands for the resource in an address.
+    """
 
     reference: str
     version: str | None
@@ -46,6 +52,8 @@ class EvidenceLine:
     sent: str | None
     converted: str | None
     parts: tuple[str, ...]
+    range: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Entry:
     to_get: tuple[tuple[str, str], ...]
     would_decide: tuple[str, ...]
     who: str
+    attestable: bool
     at_visit: bool
     flips: str | None
     presumed: bool
@@ -102,11 +111,13 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """Something that a screening found (``kind`` is outcome) or a person decided (decision), and when."""
+    """What happened: ``kind`` is outcome (of a screening), decision, attested, withdrawn or added; ``who`` is empty for a screening."""
 
-    at: datetime
+    at: datetime | None
     kind: str
     what: str
+    who: str = ""
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +132,22 @@ class Sheet:
     because: tuple[str, ...]
 
 
-def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: date) -> Sheet:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a page knows beside the verdict.
+
+    Attributes:
+        ranges: reference ranges of results, by reference, version and value as sent.
+        token: what stands for a resource in an address.
+        hidden: resources are named by their types only.
+    """
+
+    ranges: Mapping[tuple[str, str | None, str | None], LabRange] = field(default_factory=dict)
+    token: Callable[[str, str | None], str] | None = None
+    hidden: bool = False
+
+
+def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: date, beside: Beside = Beside()) -> Sheet:
     """The patient page of a verdict.
 
     Args:
@@ -129,9 +155,10 @@ def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: dat
         trial: words.
         language: the reader's.
         today: a date to order by that lies before it is marked.
+        beside: ranges of results, and links to resources.
     """
     say = words(language)
-    entries = [_entry(item, verdict, trial, language) for item in verdict.criteria]
+    entries = [_entry(item, verdict, trial, language, beside=beside) for item in verdict.criteria]
     reasons = {item.id: item.reason for item in verdict.criteria}
 
     def group_of(entry: Entry) -> str:
@@ -158,8 +185,8 @@ def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: dat
 
 
 def make_history(file: PatientFile, trial: Trial, language: Language) -> tuple[HistoryLine, ...]:
-    """What screenings found and persons decided, oldest first; nothing where that is one screening and no decision."""
-    say = words(language)
+    """All that screenings found and persons did, oldest first; nothing where that is one screening only."""
+    say, page = words(language), load_words().say
     lines = [
         HistoryLine(
             kept.first_at,
@@ -171,10 +198,31 @@ def make_history(file: PatientFile, trial: Trial, language: Language) -> tuple[H
         for kept in file.outcomes
     ]
     lines += [
-        HistoryLine(one.decided_at, "decision", f"{_state(one.state, trial, language)} ({_why(one, language)})")
+        HistoryLine(
+            one.decided_at,
+            "decision",
+            f"{_state(one.state, trial, language)} ({_why(one, language)})",
+            one.decided_by,
+            one.note or None,
+        )
         for one in file.decisions
     ]
-    return tuple(sorted(lines, key=lambda line: line.at)) if len(lines) > 1 else ()
+    for event in file.attestations:
+        who = (
+            event.by if event.here else ", ".join(filter(None, (event.by, page("patient.history-hospital", language))))
+        )
+        lines.append(HistoryLine(event.at, event.kind, _said(event.answers, language), who))
+    on_list = page("patient.history-on-list", language)
+    lines += [HistoryLine(one.at, "added", on_list, one.by) for one in file.additions]
+    return tuple(sorted(lines, key=lambda line: line.at or _BEFORE_ALL)) if len(lines) > 1 else ()
+
+
+def _said(answers: Mapping[str, bool | None], language: Language) -> str:
+    page = load_words().say
+    return ", ".join(
+        link if said is None else page(f"patient.history-{'yes' if said else 'no'}", language, link=link)
+        for link, said in answers.items()
+    )
 
 
 def decided_state(file: PatientFile, trial: Trial, language: Language) -> str:
@@ -195,7 +243,7 @@ def _why(decision: StandingDecision, language: Language) -> str:
     return say.of("decision_reasons", decision.reason) if known else decision.reason
 
 
-def _entry(item: CriterionVerdict, verdict: Verdict, trial: Trial, language: Language) -> Entry:
+def _entry(item: CriterionVerdict, verdict: Verdict, trial: Trial, language: Language, *, beside: Beside) -> Entry:
     say = words(language)
     criterion = trial.criterion(item.id)
     outcome = criterion.passes(Truth(item.truth))
@@ -213,12 +261,13 @@ def _entry(item: CriterionVerdict, verdict: Verdict, trial: Trial, language: Lan
         to_get=tuple((trial.wanted_label(order.what, language), say.day(order.by)) for order in orders),
         would_decide=tuple(dict.fromkeys(trial.wanted_label(what, language) for what in would_decide)),
         who=criterion.confirm[language],
+        attestable=bool(attestable_links(criterion)),
         at_visit=criterion.at_screening_visit and outcome is None,
         flips=None if item.flips_on is None else say.day(item.flips_on),
         presumed=item.presumed,
         defaults=tuple(default.text[language] for default in criterion.defaults),
         parts=tuple(_part(part, criterion, language) for part in item.parts),
-        evidence=_evidence(item, language),
+        evidence=_evidence(item, language, beside),
     )
 
 
@@ -228,22 +277,39 @@ def _part(part: PartVerdict, criterion: Criterion, language: Language) -> PartLi
     return PartLine(part.id, label, part.truth, reason, part.presumed)
 
 
-def _evidence(item: CriterionVerdict, language: Language) -> tuple[EvidenceLine, ...]:
+def _evidence(item: CriterionVerdict, language: Language, beside: Beside) -> tuple[EvidenceLine, ...]:
     """Each piece of evidence once, those that decided the criterion first."""
     cited: dict[Evidence, list[str]] = {evidence: [] for evidence in item.evidence}
     for part in item.parts:
         for evidence in part.evidence:
             cited.setdefault(evidence, []).append(part.id)
-    return tuple(_line(evidence, tuple(parts), language) for evidence, parts in cited.items())
+    return tuple(_line(evidence, tuple(parts), language, beside) for evidence, parts in cited.items())
 
 
-def _line(evidence: Evidence, parts: tuple[str, ...], language: Language) -> EvidenceLine:
+def _line(evidence: Evidence, parts: tuple[str, ...], language: Language, beside: Beside) -> EvidenceLine:
     converted = None
     if evidence.converted is not None:
         value = words(language).number(evidence.converted.value)
         converted = f"{value} {unit(evidence.converted.unit, language)}".strip()
     when = None if evidence.effective is None else effective(evidence.effective, language)
-    return EvidenceLine(evidence.reference, evidence.version, when, evidence.value, converted, parts)
+    told = beside.ranges.get((evidence.reference, evidence.version, evidence.value))
+    return EvidenceLine(
+        evidence.reference.partition("/")[0] if beside.hidden else evidence.reference,
+        None if beside.hidden else evidence.version,
+        when,
+        evidence.value,
+        converted,
+        parts,
+        range=None if told is None else _range(told, language),
+        source=None if beside.token is None or beside.hidden else beside.token(evidence.reference, evidence.version),
+    )
+
+
+def _range(told: LabRange, language: Language) -> str:
+    if told.printed:
+        return "; ".join(told.printed)
+    limits = [words(language).number(limit) for limit in told.site]
+    return load_words().say("patient.range-site", language, limit=" / ".join(limits))
 
 
 def _order(order: ToOrder, trial: Trial, language: Language, today: date) -> OrderLine:

@@ -35,6 +35,7 @@ def trial_shape(trial: Trial, trial_id: str) -> TrialTexts | None:
                 {
                     "id": state.id,
                     "research_subject_status": state.research_subject_status,
+                    "confirms": state.confirms,
                     "label": dict(state.label),
                 }
                 for state in trial.states

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from adapter.errors import RemoteError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
+from adapter.store.own import is_own
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 
@@ -128,12 +129,13 @@ class _Pull:
             return
         lake, site = self._store.lake, self._run.site
         can_confirm = self._source.can_confirm(type_)
-        live, came = lake.live_ids(site, type_), self._writer.ids(type_)
+        # What was made here no server has: that it does not come says nothing.
+        live, came = _theirs(lake.live_ids(site, type_)), self._writer.ids(type_)
         told = said & (live | came)
         missed: set[str] = set()
         if finds_missed:
             # An export of patients need not bring what is about none of them.
-            missed = (live if can_confirm else lake.live_ids(site, type_, about_patients=True)) - came
+            missed = (live if can_confirm else _theirs(lake.live_ids(site, type_, about_patients=True))) - came
         if not told | missed:
             return
         # As of the beginning of an export: what came with it is there, or was made again.
@@ -254,3 +256,8 @@ class _Pull:
                 reference=reference,
             )
         )
+
+
+def _theirs(ids: set[str]) -> set[str]:
+    """Ids of resources that the hospital has, or had."""
+    return {one for one in ids if not is_own(one)}

@@ -16,7 +16,7 @@ from adapter.criteria.tree import Comparison, DeIndexed, Hcg, Laboratory, Prothr
 from adapter.criteria.truth import Truth
 from adapter.fhir import EXACT, NumberInterval, plain
 
-__all__ = ["answer_de_indexed", "answer_hcg", "answer_laboratory", "answer_prothrombin"]
+__all__ = ["answer_de_indexed", "answer_hcg", "answer_laboratory", "answer_prothrombin", "judge_reading"]
 
 #: For what has no end of digits: a square root, and a ratio that is shown. Compared is what is exact.
 _RATES = Context(prec=28)
@@ -59,21 +59,28 @@ def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
     readings = scene.readings.of(node.analyte)
     if not readings:
         return no_data(node.analyte.id)
+    return latest(
+        readings,
+        lambda reading: judge_reading(node, reading, scene),
+        scene=scene,
+        window_days=node.window_days,
+        what=node.analyte.id,
+    )
 
-    def judge(reading: Reading) -> Answer:
-        if reading.value is None:
-            return _unreadable(reading)
-        match node.scale:
-            case Scale.VALUE:
-                low = Truth.T if node.comparison.operator in ("lt", "le") else Truth.F
-                found = _judged(reading, compare(reading.value, node.comparison), _evidence(reading), low=low)
-            case Scale.ULN:
-                found = _multiple(reading, node.comparison, scene)
-            case Scale.MDRD:
-                found = _mdrd(reading, node.comparison, scene)
-        return found
 
-    return latest(readings, judge, scene=scene, window_days=node.window_days, what=node.analyte.id)
+def judge_reading(node: Laboratory, reading: Reading, scene: Scene) -> Answer:
+    """The answer that one reading gives alone; its evidence holds the value in what is compared."""
+    if reading.value is None:
+        return _unreadable(reading)
+    match node.scale:
+        case Scale.VALUE:
+            low = Truth.T if node.comparison.operator in ("lt", "le") else Truth.F
+            found = _judged(reading, compare(reading.value, node.comparison), _evidence(reading), low=low)
+        case Scale.ULN:
+            found = _multiple(reading, node.comparison, scene)
+        case Scale.MDRD:
+            found = _mdrd(reading, node.comparison, scene)
+    return found
 
 
 def _unreadable(reading: Reading) -> Answer:

@@ -1,0 +1,120 @@
+"""In: what a person attests of a patient, or withdraws. Out: it in the site's lake, by a run of kind ``attest``, and the patient screened again.
+
+The site is held until the new verdicts are kept: nobody sees the attestation beside the verdict from before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+
+from adapter.criteria import Stage, Trial
+from adapter.fhir import summarise
+from adapter.fhir.compare import decode_resource, encode_resource
+from adapter.screening import Asked, screen
+from adapter.screening.attesting import QUESTIONNAIRE, SignedForm, attestation_of, without_links
+from adapter.store import LakeWriter, Origin, Store
+from adapter.store.own import is_own
+from adapter.store.stored_versions import versions_about
+from adapter.terminology import Site
+
+__all__ = ["ATTESTED", "WITHDRAWN", "Attested", "attest"]
+
+#: Where a version of ours came from; behind it stands who did it.
+ATTESTED: Final = "attested here by "
+WITHDRAWN: Final = "withdrawn here by "
+_TYPE: Final = "QuestionnaireResponse"
+_KIND: Final = "attest"
+
+
+class Attested(msgspec.Struct, frozen=True):
+    """What a signature left in the lake.
+
+    Attributes:
+        reference: of the new QuestionnaireResponse; None where something was only withdrawn.
+        withdrawn: the earlier ones that were changed.
+    """
+
+    site: str
+    run: str
+    reference: str | None
+    withdrawn: tuple[str, ...]
+
+
+def attest(
+    store: Store,
+    site: Site,
+    patient: str,
+    *,
+    trial: Trial,
+    form: SignedForm,
+    today: date,
+) -> Attested:
+    """Keep what a person attests, and screen the patient with it.
+
+    Args:
+        store: open.
+        site: how its records are read.
+        patient: ``Patient/id`` of the surviving record.
+        trial: whose sentences.
+        form: what is attested and withdrawn, and by whom.
+        today: the reference date of the screening.
+
+    Raises:
+        BusyError: another run works on this site; nothing was kept.
+        ValueError: nothing is said.
+    """
+    if not form.statements and not form.withdrawn:
+        raise ValueError("nothing is attested and nothing withdrawn")
+    with store.begin_run(site.id, _KIND) as run:
+        changed = _withdrawals(store, site.id, patient, trial=trial, links=form.withdrawn, at=form.by.at)
+        writer = store.lake.writer(run)
+        for resource in changed:
+            _add(writer, resource, WITHDRAWN + form.by.account)
+        made = attestation_of(patient, trial, form.statements, form.by) if form.statements else None
+        if made is not None:
+            _add(writer, made, ATTESTED + form.by.account)
+        writer.commit()
+        found = Attested(
+            site=site.id,
+            run=run.name,
+            reference=None if made is None else f"{_TYPE}/{made['id']}",
+            withdrawn=tuple(f"{_TYPE}/{one['id']}" for one in changed),
+        )
+        run.record(json.dumps({"attested": len(form.statements), "withdrawn": len(changed)}))
+        _screen(store, trial, site, patient, today=today)
+        return found
+
+
+def _add(writer: LakeWriter, resource: dict[str, Any], source: str) -> None:
+    raw = encode_resource(resource)
+    writer.add(summarise(raw), raw, Origin(source))
+
+
+def _withdrawals(
+    store: Store, site: str, patient: str, *, trial: Trial, links: Collection[str], at: datetime
+) -> list[dict[str, Any]]:
+    """New versions of all of ours that speak of the links: were only the latest taken back, the one before it would hold again."""
+    if not links:
+        return []
+    people = [patient, *(old for old, new in store.lake.merges(site).items() if new == patient)]
+    latest: dict[str, dict[str, Any]] = {}
+    for version in versions_about(store.lake, site, _TYPE, people):
+        if is_own(version.id):
+            latest[version.id] = decode_resource(version.raw)
+    asked = f"{QUESTIONNAIRE}{trial.id}"
+    mine = [one for one in latest.values() if str(one.get("questionnaire", "")).partition("|")[0] == asked]
+    return [made for one in mine if (made := without_links(one, links, at=at)) is not None]
+
+
+def _screen(store: Store, trial: Trial, site: Site, patient: str, *, today: date) -> None:
+    for stage in Stage:
+        if not any(stage in criterion.stages for criterion in trial.criteria):
+            continue
+        if stage is Stage.REGISTRATION or store.verdict_of(site.id, patient, trial=trial.id, stage=stage) is not None:
+            for _ in screen(store, trial, site, Asked(today=today, stage=stage, patients=[patient])):
+                pass
