@@ -35,6 +35,7 @@ def sync(
 ) -> None:
     """Pull, screen and push: once, or with --every until it is stopped."""
     from adapter.jobs import Rounds, Stopped, parse_every, stop_signals
+    from adapter.jobs.mail import Postman
 
     options: Options = ctx.obj
     interval = None if every is None else parse_every(every)
@@ -44,7 +45,7 @@ def sync(
     try:
         with stop_signals():
             if interval is not None:
-                Rounds(quiet_hours, cycle, every=interval).run()
+                Rounds(quiet_hours, cycle, every=interval, between=Postman(settings)).run()
             code = worst_exit_code({cycle(name) for name in quiet_hours})
     except Stopped as stop:
         if interval is not None:

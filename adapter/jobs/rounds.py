@@ -37,6 +37,7 @@ class Rounds:
         every: interval.
         now: aware time.
         chance: from 0 to 1, for the jitter.
+        between: is called after each cycle, and each time that is waited; for what is short (`adapter.jobs.mail.Postman`).
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Rounds:
         every: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
+        between: Callable[[], object] = lambda: None,
     ) -> None:
         self._quiet_hours = quiet_hours
         self._run = run
         self._every = every
         self._now = now
         self._chance = chance
+        self._between = between
         begin = now()
         self._sites = {
             name: _Site(begin if not at else begin + min(_SPREAD, every) * chance())
@@ -70,10 +73,11 @@ class Rounds:
             stop_if_asked()
             name = min(self._sites, key=lambda one: self._sites[one].due)
             wait = (self._sites[name].due - self._now()).total_seconds()
+            if wait <= 0:
+                self._once(name)
+            self._between()
             if wait > 0:
                 yield min(wait, _LONGEST_SLEEP)
-            else:
-                self._once(name)
 
     def _once(self, name: str) -> None:
         site = self._sites[name]

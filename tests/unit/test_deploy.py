@@ -52,6 +52,8 @@ def settings(unit: Path) -> dict[str, list[str]]:
 
 def test_there_is_a_unit_for_each_way_to_run() -> None:
     assert sorted(path.name for path in UNITS.iterdir()) == [
+        "reluth-digest.service",
+        "reluth-digest.timer",
         "reluth-serve.service",
         "reluth-sync.service",
         "reluth-sync@.service",
