@@ -58,7 +58,7 @@ def unit(code: str, language: Language) -> str:
         return f"mL/min/{words(language).number('1.73')}{_NBSP}m²"
     if code == "a":
         return _YEARS[language]
-    if code == "ULN":
+    if code in ("ULN", "{ULN}"):
         return _TIMES_LIMIT[language]
     text = _SPELLINGS.get(code, code).replace("[iU]", _INTERNATIONAL[language])
     text = _ANNOTATION.sub(lambda found: found[1], text)

@@ -1,12 +1,20 @@
-"""In: tokens, sessions, Host headers. Out: one entry a token, sessions that end, no foreign name."""
+"""In: tokens, accounts, sessions, Host headers. Out: one entry a token, sessions that end, no foreign name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import time_machine
 
+from adapter.accounts import Role, Viewer
+from adapter.config import OidcSettings, ServiceSettings, Settings
 from adapter.service.access import SESSION_SECONDS, Access, host_allowed, service_actor
+from adapter.store import Store
+from tests.support.people import add_person
 
 
 class Clock:
@@ -118,3 +126,110 @@ def test_actor_of_the_service_is_whoever_runs_it_and_never_nobody(monkeypatch: p
 
     assert named.startswith("service:")
     assert service_actor() == "service"
+
+
+# With accounts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "var") as opened:
+        yield opened
+
+
+def configured(**service: object) -> Settings:
+    return Settings(service=ServiceSettings.model_validate(service))
+
+
+def test_store_without_accounts_leaves_the_one_time_token_good(store: Store) -> None:
+    access = Access("right")
+    access.open(store)
+
+    assert not access.has_accounts and not access.takes_passwords
+    assert access.viewer(access.redeem("right")) == Viewer.of_this_machine(service_actor())
+
+
+def test_store_with_accounts_closes_the_one_time_door(store: Store) -> None:
+    add_person(store, "anna", roles={"icm": [Role.NURSE]})
+    access = Access("right")
+    access.open(store)
+
+    assert access.has_accounts and access.takes_passwords
+    assert access.redeem("right") is None
+
+
+def test_store_whose_accounts_are_all_disabled_has_none(store: Store) -> None:
+    store.accounts.disable(add_person(store, "anna", roles={}).number)
+    access = Access("right")
+    access.open(store)
+
+    assert not access.has_accounts
+
+
+def test_one_time_session_is_none_once_there_are_accounts(store: Store) -> None:
+    access = Access("right")
+    session = access.redeem("right")
+    add_person(store, "anna", roles={})
+    access.open(store)
+
+    assert access.viewer(session) is None
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_provider_counts_as_accounts_and_may_be_the_only_way_in(store: Store, only: bool) -> None:
+    oidc = OidcSettings.model_validate({"issuer": "https://id.chu.example", "client_id": "desk", "only": only})
+    access = Access("right", settings=Settings(oidc=oidc))
+    before = access.viewer("anything")
+    access.open(store)
+
+    assert access.has_accounts and access.has_provider
+    assert access.takes_passwords is not only
+    assert before is None and access.redeem("right") is None
+
+
+def test_session_of_an_account_makes_its_viewer_until_it_is_ended(store: Store) -> None:
+    anna = add_person(store, "anna", roles={"icm": [Role.NURSE]})
+    access = Access(None)
+    access.open(store)
+    session = access.begin(anna)
+    viewer = access.viewer(session)
+    access.end(session)
+
+    assert viewer is not None
+    assert (viewer.actor, viewer.account, viewer.roles) == ("anna", anna.number, {"icm": frozenset({Role.NURSE})})
+    assert access.viewer(session) is None
+
+
+def test_session_holds_as_long_as_the_settings_say(store: Store) -> None:
+    anna = add_person(store, "anna", roles={})
+    access = Access(None, settings=configured(idle_minutes=5, session_hours=1))
+    access.open(store)
+    held = []
+    with time_machine.travel("2025-06-01T09:00:00+00:00", tick=False) as clock:
+        session, unused = access.begin(anna), access.begin(anna)
+        for _ in range(16):
+            clock.shift(timedelta(minutes=4))
+            held.append(access.viewer(session) is not None)
+        idle = access.viewer(unused)
+
+    assert held == [True] * 14 + [False] * 2
+    assert idle is None
+
+
+@pytest.mark.parametrize(
+    ("public", "cookie", "hosts"),
+    [
+        (None, "reluth_session", ["desk"]),
+        ("http://desk.chu.example", "reluth_session", ["desk", "desk.chu.example"]),
+        ("https://desk.chu.example/", "__Host-reluth_session", ["desk", "desk.chu.example"]),
+        ("https://[2001:db8::1]:8443", "__Host-reluth_session", ["desk", "[2001:db8::1]"]),
+    ],
+)
+def test_public_address_makes_the_cookie_secure_and_its_host_ours(
+    public: str | None, cookie: str, hosts: list[str]
+) -> None:
+    access = Access(None, settings=configured(public_url=public, hosts=["desk"]))
+
+    assert (access.cookie, access.hosts) == (cookie, hosts)
+    assert access.is_secure is cookie.startswith("__Host-")
+    assert all(host_allowed(host, extra=access.hosts) for host in hosts)

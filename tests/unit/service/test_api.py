@@ -23,13 +23,13 @@ def test_worklist_is_ordered_by_what_to_do(client: TestClient) -> None:
     answer = client.get("/api/worklist").json()
 
     assert [row["bin"] for row in answer["rows"]] == [
-        "ready",
-        "information",
-        "information",
+        "new",
+        "waiting",
+        "waiting",
         "not-now",
-        "never",
-        "never",
-        "settled",
+        "not-eligible",
+        "not-eligible",
+        "declined",
     ]
     assert (answer["trial"], answer["stage"]) == ("nct04954820", "registration")
     assert row_of(answer["rows"], "low")["failed"] == ["I11"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from adapter.service.access import SESSION_COOKIE
 from adapter.service.crossing import ForeignRequest, form_token, from_here, same_origin, token_holds
 
 
 def request(host: str = "127.0.0.1:8000", *, session: str = "", **headers: str) -> Request:
-    told = {"host": host, "cookie": f"{SESSION_COOKIE}={session}"} | {
-        name.replace("_", "-"): value for name, value in headers.items()
-    }
+    told = {"host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
     encoded = [(name.encode(), value.encode()) for name, value in told.items()]
-    return Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": encoded})
+    # As the guard tells which session it has let in.
+    state = {"session": session} if session else {}
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": encoded, "state": state}
+    return Request(scope)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,12 @@ def test_form_token_holds_in_its_own_session_only_and_does_not_tell_it() -> None
     assert token_holds(request(session="one"), token)
     assert not token_holds(request(session="two"), token)
     assert "one" not in token
+
+
+def test_form_token_holds_for_nobody_without_a_session() -> None:
+    nobody = request()
+
+    assert not token_holds(nobody, form_token(nobody))
 
 
 @pytest.mark.parametrize("offered", ["", "x", "one", "é\udcff", "0" * 64])

@@ -95,11 +95,15 @@ def test_every_sentence_that_is_written_is_said(client: TestClient, monkeypatch:
     monkeypatch.setattr(Words, "say", listen)
     for row in client.get("/api/worklist").json()["rows"]:
         client.get(f"/patients/{row['key']}")
-    for path in ("/", "/funnel", "/runs", "/nothing", "/?stage=x", "/login", "/login?token=x"):
+    for path in ("/", "/funnel", "/runs", "/log", "/audit", "/nothing", "/?stage=x", "/login", "/login?token=x"):
         client.get(path)
 
-    # Refusals that take a broken service, the runs that were not whole, and conflicts (test_conflicts.py).
-    seldom = {key for key in load_words().keys() if key.startswith(("refusal.", "runs.", "conflicts."))}  # noqa: SIM118
+    # Refusals that take a broken service, the runs that were not whole, conflicts (test_conflicts.py), and what the funnel,
+    # log and trail of several sites and pages say (test_funnel_page.py, test_log_page.py, test_audit_page.py).
+    # A patient's pages are listened to in test_patient_words.py.
+    groups = ("refusal.", "runs.", "conflicts.", "funnel.", "log.", "audit.")
+    groups += ("patient.", "attest.", "decide.", "source.", "print.", "timeline.")
+    seldom = {key for key in load_words().keys() if key.startswith(groups)}  # noqa: SIM118
     assert load_words().keys() - said - seldom == set()
 
 

@@ -111,7 +111,7 @@ def test_load_is_audited_as_whoever_runs_the_service(
     inside.post("/api/load/labs", content=GOOD, headers=CSV)
 
     with Store.open(own.store.path) as store:
-        assert [(one.actor, one.action) for one in store.audit_trail()] == [("service:nurse", "load")]
+        assert [one.actor for one in store.audit_trail() if one.action == "load"] == ["service:nurse"]
 
 
 @pytest.mark.parametrize("path", ["/api/load/labs", "/api/load/labs/template"])

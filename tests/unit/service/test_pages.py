@@ -97,7 +97,8 @@ def test_pages_hold_no_script_no_inline_style_and_nothing_from_elsewhere(client:
             if name in ("href", "src", "action")
         ]
 
-        assert outline.all("script") == outline.all("style") == outline.all("img") == []
+        assert outline.all("script") == outline.all("style") == []
+        assert all(image.get("alt") for image in outline.all("img"))
         assert not any(
             name == "style" or name.startswith("on") for _, attributes in outline.tags for name in attributes
         )
