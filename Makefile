@@ -10,7 +10,7 @@ WORKERS ?= auto
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 WHEELHOUSE ?= dist/wheelhouse
 
-.PHONY: help setup demo desk test check format prove bench oracle accuracy openapi wheelhouse clean
+.PHONY: help setup demo desk test check format prove bench oracle accuracy openapi wheelhouse screens clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ accuracy: $(VENV)/.setup-dev ## truth against verdicts on 10,000 patients, then 
 
 openapi: $(VENV)/.setup ## write openapi/adapter.json
 	$(BIN)/reluth openapi > openapi/adapter.json
+
+screens: $(VENV)/.setup-dev ## docs/screens: pictures of the pages of a simulated centre (needs chromium)
+	$(BIN)/python -m tests.support.screens docs
 
 # The wheels are of this machine's system and Python version. An index is needed here, none where they are installed.
 wheelhouse: $(VENV)/.made ## dist/wheelhouse: the product and its pinned dependencies, to install on a machine without internet

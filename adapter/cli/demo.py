@@ -105,11 +105,13 @@ def _simulator() -> str:
 
 @contextmanager
 def _room(options: Options, base: Path) -> Iterator[Opened]:
-    """The demo's own store, whatever store the settings name: synthetic patients do not belong among real ones."""
-    from adapter.config import StoreSettings
+    """The demo's own store and its own door, whatever the settings name: synthetic patients do not belong among real ones."""
+    from adapter.config import ServiceSettings, StoreSettings
     from adapter.store import Store
 
-    settings = settings_of(options).model_copy(update={"store": StoreSettings(path=(base / "store").absolute())})
+    settings = settings_of(options).model_copy(
+        update={"store": StoreSettings(path=(base / "store").absolute()), "service": ServiceSettings(), "oidc": None}
+    )
     with Store.open(settings.store.path) as store:
         yield Opened(settings, store)
 

@@ -71,7 +71,7 @@ def fetch_at_hand(
         for future in done:
             try:
                 raws += future.result()
-            except RemoteError:
+            except (RemoteError, _NotWholeError):
                 continue
             whole.add(asked[future])
     finally:
@@ -81,16 +81,16 @@ def fetch_at_hand(
     return AtHand(tuple(raws), frozenset(whole))
 
 
-class _TooLate(RemoteError):
-    """The time is over, or there is more than a patient can have."""
+class _NotWholeError(Exception):
+    """The time is over, there is more than a patient can have, or the server says that something is missing."""
 
 
 def _all_of(searching: Searching, name: str, by: tuple[str, str], *, until: float) -> list[bytes]:
     found: list[bytes] = []
     for page in searching.pages(searching.question(name, [by, ("_count", _COUNT)])):
         if time.monotonic() > until or len(found) > _MOST:
-            raise _TooLate(f"{name}: not all of it came in time")
+            raise _NotWholeError
         if any(issue.is_error for issue in page.issues):
-            raise _TooLate(f"{name}: the server says that something is missing")
+            raise _NotWholeError
         found += [entry.raw for entry in page.entries]
     return found

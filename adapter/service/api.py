@@ -20,7 +20,10 @@ PROBLEM_JSON = "application/problem+json"
 KEY_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 _TITLES = {
     400: ("Bad Request", "The Host header does not name this service."),
-    401: ("Unauthorized", "There is no session: sign in, or open the one-time link that the service printed when it started."),
+    401: (
+        "Unauthorized",
+        "There is no session: sign in, or open the one-time link that the service printed when it started.",
+    ),
     403: ("Forbidden", "The roles of this account do not allow it."),
     404: ("Not Found", "There is nothing at this address."),
     405: ("Method Not Allowed", "This address does not answer to this method."),

@@ -21,6 +21,7 @@ from adapter.service.unsettled_listing import list_unsettled
 __all__ = ["conflicts_api", "conflicts_pages"]
 
 _HOME = "/conflicts"
+_NOTED = 100
 _TOLD = frozenset({SettlementKind.DONE, SettlementKind.GONE, SettlementKind.CHANGED, SettlementKind.IMPOSSIBLE})
 _NUMBER = Path(ge=1, description="Number of a conflict.")
 
@@ -36,11 +37,13 @@ conflicts_api = APIRouter(prefix="/api", tags=["settling"])
 def conflicts_page(request: Request, desk: AnyDesk, number: int = 0, told: str = "") -> Response:
     """Conflicts with both sides, what is held or refused, proposals; and what became of the last choice."""
     language = choose_language(request)
+    found = desk.unsettled()
+    _note_view(desk, found)
     return page(
         request,
         "conflicts.html",
         trial=desk.trial,
-        listing=list_unsettled(desk.unsettled(), desk.trial, language),
+        listing=list_unsettled(found, desk.trial, language),
         notice=_notice(desk, number, told, language),
     )
 
@@ -71,6 +74,18 @@ def settle_by_form(
     if made.kind is SettlementKind.UNKNOWN:
         raise HTTPException(404)
     return RedirectResponse(f"{_HOME}?{urlencode({'number': number, 'told': made.kind})}", status_code=303)
+
+
+def _note_view(desk: Desk, found: Unsettled) -> None:
+    groups = (
+        [one.site for one in found.conflicts],
+        [one.site for one in found.waiting],
+        [one.site for one in found.proposals],
+    )
+    sites = sorted({site for group in groups for site in group})
+    if sites:
+        numbers = " ".join(str(one.number) for one in found.conflicts[:_NOTED])
+        desk.audit("view-conflicts", subject=" ".join(sites), detail=numbers)
 
 
 def _chosen(keep: str) -> Keep | None:
@@ -108,7 +123,9 @@ def _json_only(request: Request) -> None:
 )
 def conflicts(desk: AnyDesk, site: Annotated[str | None, Query(description="Of one site only.")] = None) -> Unsettled:
     """Open conflicts with what both sides say, entries held or refused, proposals of a re-screen."""
-    return desk.unsettled(site=site)
+    found = desk.unsettled(site=site)
+    _note_view(desk, found)
+    return found
 
 
 @conflicts_api.post(

@@ -83,7 +83,7 @@ def test_detail_tells_why_what_fails_what_is_missing_the_day_and_who_decides(tri
     told = card_text(verdict("1", "ineligible", low, to_order=order), trial, lang="en")
 
     assert "**Why this patient:** Lutathera." in told.detail
-    assert "1 failed" in told.detail
+    assert "failed: 1" in told.detail
     assert "- I11 " in told.detail
     assert "may pass from 18 June 2025 on" in told.detail
     assert "by 10 June 2025 (E07)" in told.detail
