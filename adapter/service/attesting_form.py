@@ -162,4 +162,5 @@ def _grouped(lines: Sequence[tuple[Question, Asking]], trial: Trial, language: L
                     lines=mine,
                 )
             )
-    return tuple(found)
+    # What is waited for comes first: it may be one sentence among a dozen that were answered.
+    return tuple(sorted(found, key=lambda group: not any(line.asked for line in group.lines)))

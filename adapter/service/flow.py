@@ -56,7 +56,7 @@ def flow_boxes(funnel: Funnel, trial: Trial, language: Language) -> tuple[FlowBo
 
     def box(name: str, persons: str, *lines: FlowLine) -> FlowBox:
         title = say(f"flow.{name}", language)
-        return FlowBox(name, title, persons, f"{title}{colon}n{_NBSP}={_NBSP}{persons}", lines)
+        return FlowBox(name, title, persons, f"{title}{colon}{_number(persons)}", lines)
 
     def group(name: str) -> FlowBox:
         lines: list[FlowLine] = []
@@ -76,6 +76,12 @@ def flow_boxes(funnel: Funnel, trial: Trial, language: Language) -> tuple[FlowBo
         box("retained", retained),
         *(group(name) for name in STEPS if name != "excluded"),
     )
+
+
+def _number(persons: str) -> str:
+    """How many, as a formula; one that is told in steps begins with its own sign."""
+    sign = "" if persons[:1] in "<≥" else f"={_NBSP}"
+    return f"n{_NBSP}{sign}{persons}"
 
 
 def _step_name(step: str, trial: Trial, language: Language) -> str:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, expect, sync_playwright
 
 from adapter.config import Settings
 from adapter.service import create_app
+from tests.support.desk_story import PASSWORDS, PEOPLE, Centre, make_centre
 from tests.support.screened import screened_store
+from tests.support.serving import serving
 
 _ARGUMENTS = [
     "--no-sandbox",
@@ -29,7 +27,6 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_START_SECONDS = 20.0
 TOKEN = "one-time-token-of-the-browser"
 
 
@@ -77,22 +74,30 @@ def home(settings: Settings) -> Iterator[str]:
 @contextmanager
 def served(settings: Settings) -> Iterator[str]:
     """The service on a free port of loopback."""
-    app = create_app(settings, token=TOKEN, today=lambda: date(2025, 6, 1))
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        until = time.monotonic() + _START_SECONDS
-        while not server.started and thread.is_alive() and time.monotonic() < until:
-            time.sleep(0.02)
-        assert server.started
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(_START_SECONDS)
+    with serving(create_app(settings, token=TOKEN, today=lambda: date(2025, 6, 1))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def centre(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Centre:
+    """A simulated centre with accounts, for all stories: each keeps to patients of its own."""
+    return make_centre(tmp_path_factory.mktemp("centre"))
+
+
+@pytest.fixture(scope="session")
+def door(centre: Centre) -> Iterator[str]:
+    """The address of the service over the simulated centre."""
+    with centre.served() as address:
+        yield address
+
+
+def sign_in(page: Page, door: str, name: str, *, language: str = "en") -> None:
+    """Sign in by the form, and stand on the first page that this account may see."""
+    page.goto(f"{door}/sign-in?lang={language}")
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(PASSWORDS[name])
+    page.locator("main form button").click()
+    expect(page.locator("header .who")).to_contain_text(PEOPLE[name][1])
 
 
 @dataclass

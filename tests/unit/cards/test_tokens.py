@@ -109,7 +109,7 @@ class _From(NamedTuple):
 def test_token_that_claims_something_else_is_refused(
     callers: Callers, keys: dict[str, SigningKey], claims: dict[str, Any], reason: str
 ) -> None:
-    told = {name: value.now() if isinstance(value, _From) else value for name, value in claims.items()}
+    told: dict[str, Any] = {name: value.now() if isinstance(value, _From) else value for name, value in claims.items()}
 
     assert refused(callers, CdsClient(BASE, keys["ES384"]).token(PATH, **told)) == reason
 

@@ -101,7 +101,7 @@ def test_every_sentence_that_is_written_is_said(client: TestClient, monkeypatch:
     # Refusals that take a broken service, the runs that were not whole, conflicts (test_conflicts.py), and what the funnel,
     # log and trail of several sites and pages say (test_funnel_page.py, test_log_page.py, test_audit_page.py).
     # A patient's pages are listened to in test_patient_words.py.
-    groups = ("refusal.", "runs.", "conflicts.", "funnel.", "log.", "audit.")
+    groups: tuple[str, ...] = ("refusal.", "runs.", "conflicts.", "funnel.", "log.", "audit.")
     groups += ("patient.", "attest.", "decide.", "source.", "print.", "timeline.")
     seldom = {key for key in load_words().keys() if key.startswith(groups)}  # noqa: SIM118
     assert load_words().keys() - said - seldom == set()
