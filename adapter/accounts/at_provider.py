@@ -20,7 +20,6 @@ from adapter.client.oidc import OidcProvider
 from adapter.errors import RemoteError
 from adapter.observe import logger
 from adapter.store import Account, SignInFlow, Store
-from adapter.store.provider_accounts import account_at_provider, keep_display
 
 __all__ = ["FLOW_LASTS", "AtProvider", "ProviderRefusal", "Returned", "SignInRefused"]
 
@@ -153,7 +152,7 @@ class AtProvider:
 
     def _account(self, store: Store, person: Person) -> Account:
         roles = self._grants.roles(person.groups)
-        before = account_at_provider(store.accounts, issuer=person.issuer, subject=person.subject)
+        before = store.accounts.at_provider(issuer=person.issuer, subject=person.subject)
         if before is None and not roles:
             # No account is made for whoever else works at the hospital.
             logger("accounts").warning("sign-in refused", reason="no-role")
@@ -166,7 +165,7 @@ class AtProvider:
             email=person.email,
             roles=roles,
         )
-        keep_display(store.accounts, account.number, person.display)
+        store.accounts.keep_display(account.number, person.display)
         refusal = ProviderRefusal.DISABLED if account.disabled_at is not None else ProviderRefusal.NO_ROLE
         if account.disabled_at is not None or not roles:
             store.audit(_NOBODY, "sign-in-refused", subject=account_subject(account), detail=refusal.value)

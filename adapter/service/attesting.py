@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -104,13 +104,16 @@ class AttestationMade:
 
     kind: AttestingKind
     kept: AttestationKept | None = None
-    status: int = field(init=False, default=200)
-    detail: str = field(init=False, default="")
 
-    def __post_init__(self) -> None:
-        status, detail = _TOLD[self.kind]
-        object.__setattr__(self, "status", status)
-        object.__setattr__(self, "detail", detail)
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        return _TOLD[self.kind][0]
+
+    @property
+    def detail(self) -> str:
+        """A sentence for programs; nothing of the patient is in it."""
+        return _TOLD[self.kind][1]
 
 
 def questions_for(desk: Desk, opened: Opened, stage: Stage, today: date) -> tuple[Question, ...]:

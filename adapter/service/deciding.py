@@ -7,7 +7,7 @@ send the same again, knowing it.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -99,13 +99,16 @@ class DecisionMade:
 
     kind: DecidingKind
     decision: StandingDecision | None = None
-    status: int = field(init=False, default=200)
-    detail: str = field(init=False, default="")
 
-    def __post_init__(self) -> None:
-        status, detail = _TOLD[self.kind]
-        object.__setattr__(self, "status", status)
-        object.__setattr__(self, "detail", detail)
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        return _TOLD[self.kind][0]
+
+    @property
+    def detail(self) -> str:
+        """A sentence for programs; nothing of the patient is in it."""
+        return _TOLD[self.kind][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,10 +118,9 @@ def audit_page(
     desk.audit("view-audit", subject=subject_of_sites(desk.sites_with(Permission.AUDIT)))
     filters = {"action": asked.action, "actor": asked.actor, "day": asked.day, "patient": asked.patient}
     known = load_words()
+    keys = known.keys()
     actions = sorted(
-        (known.say(key, language), key.removeprefix("audit.action-"))
-        for key in known.keys()  # noqa: SIM118 - no mapping
-        if key.startswith("audit.action-")
+        (known.say(key, language), key.removeprefix("audit.action-")) for key in keys if key.startswith("audit.action-")
     )
     names = {code: name for name, code in actions}
     return page(

@@ -152,6 +152,23 @@ class Accounts(AccountSessions):
         except IntegrityError:
             raise UsageError(f"account {row.name}: there is one by this name already") from None
 
+    def at_provider(self, *, issuer: str, subject: str) -> Account | None:
+        """The account of somebody whom a provider vouches for, None where they have not been here.
+
+        Args:
+            issuer: the provider.
+            subject: who they are there, for good.
+        """
+        query = select(AccountRow.number).where(AccountRow.issuer == issuer, AccountRow.subject == subject)
+        with self._state.session() as session:
+            number = session.scalar(query)
+        return None if number is None else self.by_number(number)
+
+    def keep_display(self, number: int, display: str) -> None:
+        """As what pages name somebody from now on; the audit trail goes on naming the account."""
+        with self._state.session() as session:
+            session.execute(update(AccountRow).where(AccountRow.number == number).values(display=display[:128]))
+
     def from_provider(
         self, *, issuer: str, subject: str, name: str, email: str, roles: Mapping[str, Collection[str]]
     ) -> Account:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import jwt
 from jwt.exceptions import PyJWTError
+from jwt.types import Options
 
 from adapter.config import CdsClientSettings, CdsSettings
 from adapter.service.cards.keys import ALGORITHMS, ClientKeys
@@ -28,7 +29,15 @@ SKEW: Final = 60
 LONGEST_LIFE: Final = 3600
 LONGEST_TOKEN: Final = 8192
 _LONGEST_NAME: Final = 512
-_OPTIONS: Final = {"require": ["iss", "aud", "exp", "iat", "jti"], "verify_aud": False, "verify_sub": False}
+#: The library checks signature and presence; times and audience are compared by `Callers`, with the service's own clock and paths.
+_OPTIONS: Final[Options] = {
+    "require": ["iss", "aud", "exp", "iat", "jti"],
+    "verify_aud": False,
+    "verify_sub": False,
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+}
 
 
 class TokenRefused(Exception):
@@ -108,7 +117,7 @@ class Callers:
                 token,
                 key.key,
                 algorithms=[key.algorithm],
-                options=_OPTIONS | {"verify_exp": False, "verify_iat": False, "verify_nbf": False},  # type: ignore[arg-type]
+                options=_OPTIONS,
             )
         except (PyJWTError, ValueError) as error:
             raise TokenRefused(type(error).__name__) from None
