@@ -103,24 +103,25 @@ def kinds(client: CdsClient, centre: CdsCentre, names: list[str], *, calls: int)
     def bodies(people: list[str], **more: Any) -> list[bytes]:
         return [json.dumps(client.body(people[at % len(people)], **more)).encode() for at in range(calls)]
 
-    def live(people: list[str], count: int) -> list[bytes]:
+    def live(people: list[str], count: int, *, first: int = 0) -> list[bytes]:
+        """Calls with a newer result: the same one with each call about a person, from ``first`` on another with each."""
         found = []
         for at in range(count):
             name = people[at % len(people)]
-            result = bundle(
-                *(one for one in centre.resources[name] if one["resourceType"] == "Observation"), fresh(name)
-            )
+            newer = fresh(name, value=180 + (first + at if first else 0))
+            result = bundle(*(one for one in centre.resources[name] if one["resourceType"] == "Observation"), newer)
             found.append(json.dumps(client.body(name, prefetch={"observation": result})).encode())
         return found
 
     yield "signed, nothing to look up (barest)", bodies(names, context={"userId": "Patient/1"})
     yield "stored verdict", bodies(names)
     yield "a newer result, patient seen for the first time", live(names, len(names))
-    yield "a newer result, patient seen before", live(names, calls)
+    yield "the same newer result again", live(names, calls)
+    yield "another newer result, patient seen before", live(names, calls, first=1)
     yield "patient unknown, nothing given (412)", bodies([f"nobody-{at}" for at in range(calls)])
 
 
-def fresh(name: str) -> dict[str, Any]:
+def fresh(name: str, *, value: int) -> dict[str, Any]:
     """A result of today that no pull has brought."""
     return {
         "resourceType": "Observation",
@@ -129,7 +130,7 @@ def fresh(name: str) -> dict[str, Any]:
         "code": {"coding": [{"system": "http://loinc.org", "code": "777-3"}]},
         "subject": {"reference": f"Patient/{name}"},
         "effectiveDateTime": ON.isoformat(),
-        "valueQuantity": {"value": 180, "system": "http://unitsofmeasure.org", "code": "10*9/L"},
+        "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": "10*9/L"},
     }
 
 

@@ -45,6 +45,7 @@ def demo(
     lang: Annotated[str, typer.Option(help="Language of the worklist: en or fr.")] = "en",
 ) -> None:
     """Show it all: simulate a hospital, pull it over HTTP, screen, print the worklist, serve the pages until Ctrl-C."""
+    from adapter.jobs import noted_screening
     from adapter.screening import Asked, read_worklist, words
 
     options: Options = ctx.obj
@@ -56,7 +57,8 @@ def demo(
         _pull(room, feed, options=options)
         # The simulated records are written around a day of their own: as of today they would all be too old.
         asked = Asked(today=SIMULATED_DAY, on=SIMULATED_DAY)
-        run_screening(room, document, _SITE, asked=asked, options=options, show=False)
+        with noted_screening(room.store, _SITE) as summary:
+            run_screening(room, document, summary, asked=asked, options=options, show=False)
         rows = read_worklist(room.store, document, asked.stage)
         settings = room.settings
     if options.json:

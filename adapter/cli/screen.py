@@ -17,6 +17,7 @@ from adapter.errors import DefectError
 
 if TYPE_CHECKING:
     from adapter.criteria import PatientVerdict, Trial
+    from adapter.jobs import ScreenSummary
     from adapter.screening import Asked, Screening
 
 __all__ = ["run_screening", "screen"]
@@ -36,6 +37,8 @@ def screen(
     overlay: Annotated[Path | None, typer.Option(help="Folder with the site's own documents.")] = None,
 ) -> None:
     """Screen patients: verdicts on every criterion, for candidates or (--all) for everybody."""
+    from adapter.criteria import Stage
+    from adapter.jobs import noted_screening
     from adapter.screening import Asked
 
     options: Options = ctx.obj
@@ -52,9 +55,15 @@ def screen(
         documents = [room.trial(name) for name in ([trial] if trial else room.settings.trials)]
         # A trial that has nothing to ask at this stage is passed over beside others, and an error alone.
         at_stage = [one for one in documents if any(asked.stage in item.stages for item in one.criteria)]
-        for document in at_stage or documents:
-            for name in sites:
-                unreadable.update(run_screening(room, document, name, asked=asked, options=options, overlay=overlay))
+        is_whole = (
+            trial is None and patient is None and day in (None, asked.today) and asked.stage is Stage.REGISTRATION
+        )
+        for name in sites:
+            # Of the kind "screen" is what a page or a metric may take for the last screening of the site.
+            with noted_screening(room.store, name, kind="screen" if is_whole else "rescreen") as summary:
+                for document in at_stage or documents:
+                    run_screening(room, document, summary, asked=asked, options=options, overlay=overlay)
+            unreadable.update(summary.unreadable)
     if unreadable:
         say_unreadable(tuple(sorted(unreadable)))
         raise typer.Exit(_IN_PART)
@@ -63,23 +72,22 @@ def screen(
 def run_screening(
     room: Opened,
     trial: Trial,
-    site: str,
+    summary: ScreenSummary,
     *,
     asked: Asked,
     options: Options,
     overlay: Path | None = None,
     show: bool = True,
-) -> tuple[str, ...]:
+) -> None:
     """Screen one site, printing each verdict.
 
     Args:
+        summary: names the site; what came out is added.
         show: print verdicts; False for the demo, which prints the worklist.
-
-    Returns:
-        the resources that could not be read.
     """
     from adapter.screening import screen as screen_site
 
+    site = summary.site
     outcomes: Counter[str] = Counter()
     with progress_bars(options) as bars:
         bar = bars.add_task(f"screen {site}", total=None)
@@ -94,12 +102,12 @@ def run_screening(
                 data(verdict.to_json())
             elif show:
                 line(_line(verdict, trial))
+    summary.add(trial.id, screening, outcomes)
     note(options, _summary(screening, trial, outcomes))
     if screening.failed:
         raise DefectError(
             f"a defect of ours: {len(screening.failed)} patients of site {site} have no verdict: {', '.join(screening.failed)}"
         )
-    return screening.unreadable
 
 
 def _line(verdict: PatientVerdict, trial: Trial) -> str:

@@ -12,7 +12,7 @@ import typer
 from adapter.cli.opening import settings_of
 from adapter.cli.options import Options
 from adapter.cli.output import say
-from adapter.errors import UsageError
+from adapter.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from adapter.config import Settings
@@ -39,6 +39,7 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
     """Serve until Ctrl-C, and tell where: with accounts to sign in at, else with which one-time token.
 
     Raises:
+        ConfigurationError: the public address has a path.
         UsageError: the address is not loopback, and there are no accounts or no proxy that ends TLS; or it is taken.
     """
     import uvicorn
@@ -48,6 +49,7 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
 
     if not settings.store.path.is_dir():
         raise UsageError(f"no store at {settings.store.path}: `reluth pull` makes one, `reluth demo` shows how")
+    _check_public_url(settings)
     has_accounts = _has_accounts(settings)
     _check_host(settings, host, has_accounts=has_accounts)
     for trial in settings.trials:
@@ -78,6 +80,15 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
         # Ctrl-C is how serving ends, not how it fails.
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_public_url(settings: Settings) -> None:
+    public = settings.service.public_url
+    if public is not None and (public.path or "/") != "/":
+        # Links of pages and the cookies of sessions are of the whole host: below a path the first click would lead out of it.
+        raise ConfigurationError(
+            "service.public_url", f"has the path {public.path}: the service wants a host name of its own"
+        )
 
 
 def _has_accounts(settings: Settings) -> bool:

@@ -10,7 +10,7 @@ from adapter.jobs.pulling import configured_site, pull_site
 from adapter.jobs.reporting import LoggedTypes
 from adapter.jobs.rounds import Rounds
 from adapter.jobs.schedule import Next, next_try, parse_every
-from adapter.jobs.screening import ScreenSummary, screen_site
+from adapter.jobs.screening import ScreenSummary, noted_screening, screen_site
 from adapter.jobs.stopping import Stopped, stop_if_asked, stop_signals
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "feed_types",
     "needed_types",
     "next_try",
+    "noted_screening",
     "parse_every",
     "pull_site",
     "run_cycle",

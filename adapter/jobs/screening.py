@@ -1,22 +1,26 @@
-"""In: a site of the store and the trials. Out: its candidates screened as of today, counts of what came out, a run that tells so."""
+"""In: a site of the store and the trials. Out: its candidates screened as of today, counts of what came out, a run that tells so.
+
+A screening by hand does not hold the site, which is held against writers of its resources: it is noted when it has ended.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
 from adapter.criteria import Stage, Trial
-from adapter.errors import worst_exit_code
-from adapter.screening import Asked, screen
+from adapter.errors import DefectError, ReluthError, worst_exit_code
+from adapter.screening import Asked, Screening, screen
 from adapter.screening.listing import refresh
 from adapter.store import Store
 from adapter.terminology import Site
 
-__all__ = ["ScreenSummary", "screen_site"]
+__all__ = ["ScreenSummary", "noted_screening", "screen_site"]
 
 _DEFECT = 1
 _IN_PART = 5
@@ -27,7 +31,7 @@ class ScreenSummary(msgspec.Struct):
 
     Attributes:
         site: whose patients.
-        run: name of the run.
+        run: name of the run; empty in that of a screening by hand, which has a name when it has ended.
         evaluated: patients evaluated, over all trials.
         candidates: candidates among them.
         outcomes: candidates by trial and outcome.
@@ -47,6 +51,18 @@ class ScreenSummary(msgspec.Struct):
     def exit_code(self) -> int:
         """0 done, 5 where something could not be read, 1 where somebody has no verdict."""
         return worst_exit_code(({_DEFECT} if self.failed else set()) | ({_IN_PART} if self.unreadable else set()))
+
+    def add(self, trial: str, screening: Screening, outcomes: Mapping[str, int]) -> None:
+        """Count a screening whose verdicts have all been taken."""
+        self.outcomes[trial] = dict(sorted(outcomes.items()))
+        self.candidates += screening.candidates
+        self.count(screening)
+
+    def count(self, screening: Screening) -> None:
+        """Count whom it evaluated, and what it left out."""
+        self.evaluated += screening.evaluated
+        self.failed += screening.failed
+        self.unreadable = sorted({*self.unreadable, *screening.unreadable})
 
     def as_object(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -81,7 +97,6 @@ def screen_site(
     screened = list(trials)
     with store.begin_run(site.id, kind) as run:
         summary = ScreenSummary(site.id, run.name)
-        unreadable: set[str] = set()
         for trial in screened:
             for stage in Stage:
                 asked = _asked(store, trial, site.id, stage=stage, patients=patients, today=today)
@@ -90,19 +105,50 @@ def screen_site(
                 screening = screen(store, trial, site, asked)
                 outcomes = Counter(verdict.outcome.value for verdict in screening if verdict.candidate)
                 if stage is Stage.REGISTRATION:
-                    summary.outcomes[trial.id] = dict(sorted(outcomes.items()))
-                    summary.candidates += screening.candidates
-                summary.evaluated += screening.evaluated
-                summary.failed += screening.failed
-                unreadable.update(screening.unreadable)
-        summary.unreadable = sorted(unreadable)
+                    summary.add(trial.id, screening, outcomes)
+                else:
+                    summary.count(screening)
         run.commit([], complete=summary.exit_code == 0)
-        run.record(msgspec.json.encode(summary).decode())
+        run.record(_told(summary))
     for trial in screened:
         for stage in Stage:
             # Else the first who opens the list would wait for it.
             refresh(store, trial, stage, site.id)
     return summary
+
+
+@contextmanager
+def noted_screening(store: Store, site: str, *, kind: str = "screen") -> Iterator[ScreenSummary]:
+    """A screening that does not hold the site; the run is there when it has ended, also where a defect of ours ended it.
+
+    A pull of hours may be under way: the verdicts are then of the lake as it was before.
+
+    Args:
+        store: open.
+        site: whose patients.
+        kind: of the run: ``screen`` for all candidates as of today, ``rescreen`` for some of them or another day.
+
+    Yields:
+        the summary to fill.
+    """
+    begun = datetime.now(UTC)
+    summary = ScreenSummary(site, "")
+    try:
+        yield summary
+    except DefectError:
+        store.note_run(site, kind, begun=begun, summary=_told(summary), complete=False)
+        raise
+    except ReluthError:
+        # Wrong from the beginning: arguments, settings, documents. Nobody was screened.
+        raise
+    except BaseException:
+        store.note_run(site, kind, begun=begun, summary=None)
+        raise
+    store.note_run(site, kind, begun=begun, summary=_told(summary), complete=summary.exit_code == 0)
+
+
+def _told(summary: ScreenSummary) -> str:
+    return msgspec.json.encode(summary).decode()
 
 
 def _asked(

@@ -15,7 +15,7 @@ from adapter.service.api import KEY_PATTERN, desk_of
 from adapter.service.attesting import AttestingKind, attest_here, questions_for
 from adapter.service.attesting_form import make_form, read_form
 from adapter.service.crossing import FORM_FIELD, ForeignRequest, from_here, token_holds
-from adapter.service.deciding_pages import back_to
+from adapter.service.deciding_pages import ONLY, ONLY_LANGUAGE, back_to
 from adapter.service.desk import Desk
 from adapter.service.language import choose_language
 from adapter.service.patient_file import Opened, open_patient
@@ -55,6 +55,8 @@ def attest_by_form(
     if not token_holds(request, sent.get(FORM_FIELD, "")):
         raise ForeignRequest
     opened = _opened(request, desk, key)
+    if sent.get(ONLY) == ONLY_LANGUAGE:
+        return _form_page(request, desk, opened, sent=sent)
     wish = read_form(sent)
     if wish is None:
         return _form_page(request, desk, opened, sent=sent, status=_UNPROCESSABLE)
@@ -97,6 +99,7 @@ def _form_page(
         file=opened.file,
         form=make_form(questions, desk.trial, language, sent=sent),
         problem=problem,
+        kept=sent is not None and bool(questions),
         # What is attested today does not count on a day that is past (clarifications.md 27).
         counts_from=fixed if fixed is not None and fixed < today else None,
         today=today,

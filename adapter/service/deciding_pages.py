@@ -20,7 +20,10 @@ from adapter.service.patient_file import open_patient
 from adapter.service.patient_view import TypedDecision, patient_view
 from adapter.service.rendering import stage_of
 
-__all__ = ["back_to", "deciding_pages"]
+__all__ = ["ONLY", "ONLY_LANGUAGE", "back_to", "deciding_pages"]
+
+#: The field and value by which a form that was sent back is shown in the other language, with what was typed; nothing is done.
+ONLY, ONLY_LANGUAGE = "only", "language"
 
 _MEANWHILE = frozenset({DecidingKind.DECIDED_MEANWHILE, DecidingKind.NEW_VERDICT})
 _FIELD_OF = {
@@ -44,7 +47,7 @@ def back_to(key: str, stage: Stage, *, told: str = "", language: str | None = No
 
 @deciding_pages.get("/patients/{key}/decisions")
 def back_to_patient(request: Request, desk: AnyDesk, key: Key) -> Response:
-    """The form's address, opened as a page: by the language switch of a refusal, or from a history."""
+    """The form's address, opened as a page: from a history."""
     stage = stage_of(request)
     if open_patient(desk, key, stage) is None:
         raise HTTPException(404)
@@ -63,6 +66,8 @@ def decide_by_form(
     note: Annotated[str, Form()] = "",
     version: Annotated[str, Form()] = "",
     seen: Annotated[str, Form()] = "",
+    only: Annotated[str, Form()] = "",
+    problem: Annotated[str, Form()] = "",
     token: Annotated[str, Form(alias=FORM_FIELD)] = "",
 ) -> Response:
     """Decide, then back to the page; who decided on something that is no more so is told what it is now, with the form as they sent it."""
@@ -73,18 +78,22 @@ def decide_by_form(
     if opened is None:
         raise HTTPException(404)
     wish, wrong = _wish({"state": state, "reason": reason, "note": note, "version": version, "seen": seen})
+    if only == ONLY_LANGUAGE:
+        told = problem if problem in _MEANWHILE else None
+        typed = TypedDecision(state=state, reason=reason, note=note, wrong=wrong, problem=told)
+        return patient_view(request, desk, opened, stage, typed=typed)
     made = None if wish is None else decide_here(desk, opened, wish)
     if made is not None and made.kind is DecidingKind.DONE:
         return back_to(opened.file.key, stage, told="decided", anchor="#decide")
     if made is not None and made.kind is DecidingKind.FORBIDDEN:
         raise HTTPException(403)
-    problem = made.kind.value if made is not None and made.kind in _MEANWHILE else None
+    told = made.kind.value if made is not None and made.kind in _MEANWHILE else None
     if made is not None and made.kind in _FIELD_OF:
         field, key_of_word = _FIELD_OF[made.kind]
         wrong = {field: key_of_word}
     # What stands now is read again: it is what the form is about from here on.
     now = open_patient(desk, key, stage) or opened
-    typed = TypedDecision(state=state, reason=reason, note=note, wrong=wrong, problem=problem)
+    typed = TypedDecision(state=state, reason=reason, note=note, wrong=wrong, problem=told)
     return patient_view(request, desk, now, stage, typed=typed, status=_status(made))
 
 

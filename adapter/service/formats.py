@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from adapter.screening.words import words
 from adapter.service.language import Language
 
-__all__ = ["effective", "moment", "unit"]
+__all__ = ["effective", "instant", "moment", "unit"]
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -28,6 +28,19 @@ _INTERNATIONAL: dict[Language, str] = {"fr": "UI", "en": "IU"}
 def moment(value: datetime, language: Language) -> str:
     """A day and a time of day, on that time's own clock."""
     return f"{words(language).day(value.date())}, {value:%H:%M}"
+
+
+def instant(value: str, language: Language) -> str:
+    """A moment that a server has told, in UTC; what is no moment is shown as it is.
+
+    >>> instant("2026-11-23T01:43:10.123+01:00", "en"), instant("2026-11-23", "en")
+    ('23 November 2026, 00:43 UTC', '23 November 2026')
+    """
+    try:
+        told = datetime.fromisoformat(value)
+        return effective(value, language) if told.tzinfo is None else f"{moment(told.astimezone(UTC), language)} UTC"
+    except (ValueError, OverflowError):
+        return effective(value, language)
 
 
 def effective(value: str, language: Language) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,8 +21,9 @@ from adapter.service.rendering import page, today_of
 from adapter.service.sheet import Beside, decided_state, make_history, make_sheet
 from adapter.service.sources import source_token
 from adapter.service.timeline_table import has_picture, timeline_rows
+from adapter.store.accounts import Account
 
-__all__ = ["TypedDecision", "patient_view", "read_timeline", "sheet_values"]
+__all__ = ["TypedDecision", "account_names", "patient_view", "read_timeline", "sheet_values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ def patient_view(
     proposed = file.decision is not None and file.key in desk.proposed(stage, site=opened.site)
     offered, withheld = states_for(desk, opened.site)
     told = _told(request, desk, opened) if typed is None else None
+    names = account_names(desk.store.accounts.all())
     return page(
         request,
         "patient.html",
         status=status,
         **sheet_values(request, desk, opened, stage),
-        history=make_history(file, desk.trial, language),
+        history=make_history(file, desk.trial, language, names=names),
+        decided_by=None if file.decision is None else names.get(file.decision.decided_by, file.decision.decided_by),
         proposed=proposed,
         may_decide=desk.may(Permission.DECIDE, opened.site),
         may_attest=desk.may(Permission.ATTEST, opened.site),
@@ -111,9 +115,21 @@ def patient_view(
         withheld=withheld,
         reasons=reasons_of(desk.trial, file.verdict, language),
         typed=typed or TypedDecision(),
+        kept=typed is not None and desk.may(Permission.DECIDE, opened.site),
         most_note=MOST_NOTE,
         told=None if told is None else load_words().say(f"patient.told-{told}", language),
     )
+
+
+def account_names(accounts: Iterable[Account]) -> dict[str, str]:
+    """How accounts are called, by name; of two that are called alike the name is told too."""
+    known = list(accounts)
+    shared = Counter(one.display for one in known)
+    return {
+        one.name: f"{one.display} ({one.name})" if shared[one.display] > 1 else one.display
+        for one in known
+        if one.display
+    }
 
 
 def _told(request: Request, desk: Desk, opened: Opened) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapter.screening import words
+from adapter.service.formats import instant
 from adapter.service.language import Language, load_words
 from adapter.service.study_shapes import RunEntry, Runs
 
@@ -21,13 +22,14 @@ _MARKS: Final = {"complete": "pass", "failed": "fail", "died": "fail"}
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """One run; ``columns`` name the counts of its types, ``counts`` what it counted beside them, in words."""
+    """One run; ``up_to`` is the moment of its data; ``columns`` name the counts of its types, ``counts`` what it counted beside them, in words."""
 
     run: RunEntry
     kind: str
     result: str
     mark: str
     lasted: str | None
+    up_to: str | None
     columns: tuple[str, ...]
     total: Mapping[str, int]
     counts: tuple[tuple[str, int], ...]
@@ -49,6 +51,7 @@ def _listed(run: RunEntry, language: Language) -> ListedRun:
         result=result,
         mark=_MARKS.get(result, "open"),
         lasted=None if run.seconds is None else lasted(run.seconds, language),
+        up_to=None if run.transaction_time is None else instant(run.transaction_time, language),
         columns=columns,
         total=_total(run, columns),
         counts=tuple((known.say(f"runs.counted-{name}", language), number) for name, number in run.counts.items()),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 
 from adapter.criteria import Criterion, LabRange, Trial, Truth, attestable_links
 from adapter.screening import words
+from adapter.service.evidence_words import day_in_words, value_in_words
 from adapter.service.formats import effective, unit
 from adapter.service.language import Language, load_words
 from adapter.service.shapes import (
@@ -44,6 +46,7 @@ class EvidenceLine:
     """One resource that was looked at; ``parts`` names the parts of the criterion that cite it.
 
     ``range``: the reference range of the report, or the site's own limit. ``source``: what stands for the resource in an address.
+    ``said`` and ``day``: value and date in words, for paper.
     """
 
     reference: str
@@ -54,6 +57,8 @@ class EvidenceLine:
     parts: tuple[str, ...]
     range: str | None = None
     source: str | None = None
+    said: str | None = None
+    day: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +189,17 @@ def make_sheet(verdict: Verdict, trial: Trial, *, language: Language, today: dat
     )
 
 
-def make_history(file: PatientFile, trial: Trial, language: Language) -> tuple[HistoryLine, ...]:
-    """All that screenings found and persons did, oldest first; nothing where that is one screening only."""
+def make_history(
+    file: PatientFile, trial: Trial, language: Language, *, names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[HistoryLine, ...]:
+    """All that screenings found and persons did, oldest first; nothing where that is one screening only.
+
+    Args:
+        file: as its reader may see it.
+        trial: words.
+        language: the reader's.
+        names: how accounts are called, by the name under which the audit trail knows them.
+    """
     say, page = words(language), load_words().say
     lines = [
         HistoryLine(
@@ -202,18 +216,20 @@ def make_history(file: PatientFile, trial: Trial, language: Language) -> tuple[H
             one.decided_at,
             "decision",
             f"{_state(one.state, trial, language)} ({_why(one, language)})",
-            one.decided_by,
+            names.get(one.decided_by, one.decided_by),
             one.note or None,
         )
         for one in file.decisions
     ]
     for event in file.attestations:
         who = (
-            event.by if event.here else ", ".join(filter(None, (event.by, page("patient.history-hospital", language))))
+            names.get(event.by, event.by)
+            if event.here
+            else ", ".join(filter(None, (event.by, page("patient.history-hospital", language))))
         )
         lines.append(HistoryLine(event.at, event.kind, _said(event.answers, language), who))
     on_list = page("patient.history-on-list", language)
-    lines += [HistoryLine(one.at, "added", on_list, one.by) for one in file.additions]
+    lines += [HistoryLine(one.at, "added", on_list, names.get(one.by, one.by)) for one in file.additions]
     return tuple(sorted(lines, key=lambda line: line.at or _BEFORE_ALL)) if len(lines) > 1 else ()
 
 
@@ -267,7 +283,7 @@ def _entry(item: CriterionVerdict, verdict: Verdict, trial: Trial, language: Lan
         presumed=item.presumed,
         defaults=tuple(default.text[language] for default in criterion.defaults),
         parts=tuple(_part(part, criterion, language) for part in item.parts),
-        evidence=_evidence(item, language, beside),
+        evidence=_evidence(item, trial, language, beside=beside),
     )
 
 
@@ -277,16 +293,18 @@ def _part(part: PartVerdict, criterion: Criterion, language: Language) -> PartLi
     return PartLine(part.id, label, part.truth, reason, part.presumed)
 
 
-def _evidence(item: CriterionVerdict, language: Language, beside: Beside) -> tuple[EvidenceLine, ...]:
+def _evidence(item: CriterionVerdict, trial: Trial, language: Language, *, beside: Beside) -> tuple[EvidenceLine, ...]:
     """Each piece of evidence once, those that decided the criterion first."""
     cited: dict[Evidence, list[str]] = {evidence: [] for evidence in item.evidence}
     for part in item.parts:
         for evidence in part.evidence:
             cited.setdefault(evidence, []).append(part.id)
-    return tuple(_line(evidence, tuple(parts), language, beside) for evidence, parts in cited.items())
+    return tuple(_line(evidence, tuple(parts), trial, language, beside=beside) for evidence, parts in cited.items())
 
 
-def _line(evidence: Evidence, parts: tuple[str, ...], language: Language, beside: Beside) -> EvidenceLine:
+def _line(
+    evidence: Evidence, parts: tuple[str, ...], trial: Trial, language: Language, *, beside: Beside
+) -> EvidenceLine:
     converted = None
     if evidence.converted is not None:
         value = words(language).number(evidence.converted.value)
@@ -302,6 +320,8 @@ def _line(evidence: Evidence, parts: tuple[str, ...], language: Language, beside
         parts,
         range=None if told is None else _range(told, language),
         source=None if beside.token is None or beside.hidden else beside.token(evidence.reference, evidence.version),
+        said=converted or (None if evidence.value is None else value_in_words(evidence.value, trial, language)),
+        day=None if evidence.effective is None else day_in_words(evidence.effective, language),
     )
 
 

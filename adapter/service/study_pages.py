@@ -13,6 +13,7 @@ from adapter.service.addresses import address
 from adapter.service.api import desk_of
 from adapter.service.desk import Desk
 from adapter.service.flow import flow_boxes
+from adapter.service.formats import instant
 from adapter.service.language import choose_language
 from adapter.service.pictures import svg_response
 from adapter.service.rendering import page, stage_of
@@ -72,6 +73,7 @@ def runs_page(
 ) -> Response:
     """Runs of every kind, how the feeds stand, and quarantine."""
     runs = read_runs(desk, now=datetime.now(UTC), page=number, site=site or None)
+    language = choose_language(request)
     return page(
         request,
         "runs.html",
@@ -79,7 +81,8 @@ def runs_page(
         site=site or None,
         sites=desk.sites_with(Permission.RUNS),
         runs=runs,
-        listed=list_runs(runs, choose_language(request)),
+        listed=list_runs(runs, language),
+        instant=lambda value: instant(value, language),
         newer=address("/runs", site=site, page=number - 1) if number > 1 else None,
         older=address("/runs", site=site, page=number + 1) if runs.more else None,
     )

@@ -29,9 +29,11 @@ _SIGNS: Final = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 _INK, _SOFT, _LINE = "#17272e", "#4a5c64", "#d5dee0"
 _POINT, _LIMIT, _WINDOW, _REFERENCE = "#0b4f5c", "#9d1c2b", "#fdf2dd", "#74480a"
 _FONT: Final = ("DejaVu Sans", "sans-serif")
-#: Shape and whether it is filled.
+#: What a person sees first; told by the shape as well.
+_OF_STATUS: Final = {"worsened": "#9d1c2b", "controlled": "#1b6b3a", "neither": "#4a5c64", "unread": "#4a5c64"}
+#: Shape and whether it is filled; no shape is both a cycle's and a status's.
 _CYCLES: Final = {"first": ("o", True), "uncertain": ("o", False), "later": ("s", True)}
-_SAID: Final = {"worsened": ("^", True), "controlled": ("o", True), "neither": ("D", False), "unread": ("x", True)}
+_SAID: Final = {"worsened": ("^", True), "controlled": ("P", True), "neither": ("D", False), "unread": ("x", True)}
 _LEGEND_SIZE, _TEXT_SIZE, _SMALL = 8.5, 9.0, 7.5
 _SHORT_YEARS: Final = 3
 _SHORT: Final = 23
@@ -176,14 +178,20 @@ def _draw_events(axes: Axes, timeline: Timeline, language: Language) -> None:
         _draw_mark(axes, one.when, 1, shape=shape, filled=filled and one.completed)
     for stated in timeline.stated:
         shape, filled = _SAID[stated.said]
-        _draw_mark(axes, stated.when, 0, shape=shape, filled=filled and stated.sure)
+        _draw_mark(axes, stated.when, 0, shape=shape, filled=filled and stated.sure, color=_OF_STATUS[stated.said])
     axes.set_ylim(-0.6, 1.6)
     axes.set_yticks([1, 0], [say("timeline.cycles", language), say("timeline.status", language)])
     axes.tick_params(axis="y", labelsize=_TEXT_SIZE, colors=_INK, length=0)
-    shown = [(_CYCLES[name], f"timeline.cycle-{name}") for name in _CYCLES if _has(timeline.infused, "course", name)]
-    shown += [(_SAID[name], f"timeline.said-{name}") for name in _SAID if _has(timeline.stated, "said", name)]
-    for (shape, filled), key in shown:
-        axes.plot([], [], label=say(key, language), **_marker(shape, filled))
+    shown = [
+        (*_CYCLES[name], _POINT, f"timeline.cycle-{name}") for name in _CYCLES if _has(timeline.infused, "course", name)
+    ]
+    shown += [
+        (*_SAID[name], _OF_STATUS[name], f"timeline.said-{name}")
+        for name in _SAID
+        if _has(timeline.stated, "said", name)
+    ]
+    for shape, filled, color, key in shown:
+        axes.plot([], [], label=say(key, language), **_marker(shape, filled, color))
     axes.plot([], [], color=_REFERENCE, linestyle="-.", linewidth=1, label=say("timeline.reference", language))
     axes.legend(
         loc="lower left",
@@ -202,19 +210,19 @@ def _has(items: Sequence[object], name: str, value: str) -> bool:
     return any(getattr(item, name) == value for item in items)
 
 
-def _marker(shape: str, filled: bool) -> dict[str, Any]:
-    face = _POINT if filled else "white"
-    return {"marker": shape, "color": _POINT, "markerfacecolor": face, "markersize": 6, "linestyle": "none"}
+def _marker(shape: str, filled: bool, color: str) -> dict[str, Any]:
+    face = color if filled else "white"
+    return {"marker": shape, "color": color, "markerfacecolor": face, "markersize": 6, "linestyle": "none"}
 
 
-def _draw_mark(axes: Axes, when: When, y: float, *, shape: str, filled: bool) -> None:
+def _draw_mark(axes: Axes, when: When, y: float, *, shape: str, filled: bool, color: str = _POINT) -> None:
     """A mark on its day, or a bar over the days on which it may have been."""
     if not when.is_bounded:
         return
     low, high = when.earliest.toordinal(), when.latest.toordinal()
     if high > low:
-        axes.plot([low, high], [y, y], color=_POINT, linewidth=1)
-    axes.plot([(low + high) / 2], [y], **_marker(shape, filled))
+        axes.plot([low, high], [y, y], color=color, linewidth=1)
+    axes.plot([(low + high) / 2], [y], **_marker(shape, filled, color))
 
 
 def _draw_series(axes: Axes, series: Series, language: Language, *, compact: bool) -> None:

@@ -13,19 +13,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from adapter.store.card_models import CardFeedbackRow, CardRow, CardTokenRow
-from adapter.store.models import AddedCandidateRow, AuditRow, DecisionRow, PatientKeyRow, VerdictRow
+from adapter.store.card_queries import DECIDED, ONE_OF_EACH, OVERRIDDEN, OVERRIDES, TO_AUDIT, TO_CARDS, TO_TOKENS
 from adapter.store.state import State, now
 
 __all__ = ["CardFeedback", "Cards", "Decided", "KnownPerson", "Override", "ShownCard"]
 
 #: Used tokens that have expired are dropped this often.
 _SWEEP = timedelta(minutes=1)
-_OVERRIDDEN = "overridden"
 
 
 class ShownCard(msgspec.Struct, frozen=True):
@@ -124,7 +123,7 @@ class Cards:
         digest = hashlib.sha256(f"{len(issuer)}:{issuer}{number}".encode("utf-8", "surrogatepass")).hexdigest()
         try:
             with self._writing() as session:
-                session.execute(insert(CardTokenRow), [{"digest": digest, "expires_at": until}])
+                session.execute(TO_TOKENS, [{"digest": digest, "expires_at": until}])
                 if self._swept is None or now() - self._swept > _SWEEP:
                     self._swept = now()
                     session.execute(delete(CardTokenRow).where(CardTokenRow.expires_at < self._swept))
@@ -137,8 +136,8 @@ class Cards:
     def show(self, card: ShownCard, *, actor: str) -> None:
         """Keep a card that is shown, and note it in the audit trail, both or neither."""
         with self._writing() as session:
-            session.execute(insert(CardRow), [msgspec.structs.asdict(card) | {"shown_at": now()}])
-            session.execute(insert(AuditRow), [_noted(actor, "card-shown", card)])
+            session.execute(TO_CARDS, [msgspec.structs.asdict(card) | {"shown_at": now()}])
+            session.execute(TO_AUDIT, [_noted(actor, "card-shown", card)])
 
     def of(self, uuid: str) -> ShownCard | None:
         """A card that was shown, None for an unknown one."""
@@ -159,7 +158,7 @@ class Cards:
             self._state.upsert(session, CardFeedbackRow, rows, keys=("card", "outcome", "outcome_at"), update=())
             if told:
                 lines = [_noted(actor, "card-feedback", card, one.outcome) for card, one in told]
-                session.execute(insert(AuditRow), lines)
+                session.execute(TO_AUDIT, lines)
 
     def feedback_counts(self, trial: str, sites: Collection[str]) -> dict[str, int]:
         """Persons whose card was overridden at some sites, by the reason that was given last.
@@ -174,7 +173,7 @@ class Cards:
         query = (
             select(CardRow.site, CardRow.patient, CardFeedbackRow.reason)
             .join(CardFeedbackRow, CardFeedbackRow.card == CardRow.uuid)
-            .where(CardRow.trial == trial, CardRow.site.in_(list(sites)), CardFeedbackRow.outcome == _OVERRIDDEN)
+            .where(CardRow.trial == trial, CardRow.site.in_(list(sites)), CardFeedbackRow.outcome == OVERRIDDEN)
             .order_by(CardFeedbackRow.number)
         )
         with self._state.session() as session:
@@ -192,42 +191,16 @@ class Cards:
             trial: its id.
             stage: of the verdict.
         """
-        ids = list(patients)
-        verdict = (
-            select(VerdictRow.content)
-            .where(VerdictRow.site == site, VerdictRow.patient == ids[0])
-            .where(VerdictRow.trial == trial, VerdictRow.stage == stage)
-            .order_by(VerdictRow.screened_at.desc(), VerdictRow.number.desc())
-            .limit(1)
-        )
-        decided = (
-            select(DecisionRow.state, DecisionRow.decided_at)
-            .where(DecisionRow.site == site, DecisionRow.patient.in_(ids), DecisionRow.trial == trial)
-            .order_by(DecisionRow.decided_at.desc(), DecisionRow.version.desc())
-            .limit(1)
-        )
-        overrides = (
-            select(CardRow.service, CardRow.signature, CardFeedbackRow.reason, CardFeedbackRow.received_at)
-            .join(CardFeedbackRow, CardFeedbackRow.card == CardRow.uuid)
-            .where(CardRow.site == site, CardRow.patient.in_(ids), CardRow.trial == trial)
-            .where(CardFeedbackRow.outcome == _OVERRIDDEN)
-            .order_by(CardFeedbackRow.number)
-        )
-        key = select(PatientKeyRow.key).where(PatientKeyRow.site == site, PatientKeyRow.patient == ids[0])
-        added = (
-            select(AddedCandidateRow.patient)
-            .where(AddedCandidateRow.site == site, AddedCandidateRow.patient.in_(ids))
-            .where(AddedCandidateRow.trial == trial)
-            .limit(1)
-        )
+        told = {"site": site, "patient": patients[0], "patients": list(patients), "trial": trial, "stage": stage}
         with self._state.session() as session:
-            standing = session.execute(decided).first()
+            found, key, added = session.execute(ONE_OF_EACH, told).one()
+            standing = session.execute(DECIDED, told).first()
             return KnownPerson(
-                verdict=session.execute(verdict).scalar(),
+                verdict=found,
                 decided=None if standing is None else Decided(*standing),
-                overrides=tuple(Override(*row) for row in session.execute(overrides)),
-                key=session.execute(key).scalar(),
-                is_added=session.execute(added).first() is not None,
+                overrides=tuple(Override(*row) for row in session.execute(OVERRIDES, told)),
+                key=key,
+                is_added=bool(added),
             )
 
     @contextmanager

@@ -26,7 +26,7 @@ from adapter.store.processes import start_of
 from adapter.store.state import State, now
 from adapter.store.versions import Tombstone
 
-__all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site"]
+__all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site", "note_run", "recent_runs"]
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Tokens of the runs that this process has under way.
@@ -204,13 +204,44 @@ def begin_run(state: State, site: str, kind: str) -> Run:
             row = RunRow(name=token, site=site, kind=kind, state="open", started_at=now())
             session.add(row)
             session.flush()
-            row.name = f"{row.started_at:%Y%m%dT%H%M%SZ}-{row.number:06d}"
+            row.name = _name(row)
         return Run(state, row, token)
     except BaseException:
         _held.discard(token)
         with suppress(StorageError), state.session() as session:
             session.execute(delete(SiteLockRow).where(SiteLockRow.site == site, SiteLockRow.token == token))
         raise
+
+
+def note_run(
+    state: State, site: str, kind: str, *, begun: datetime, summary: str | None, complete: bool | None = None
+) -> str:
+    """Note a run that has ended and did not hold the site: it changed nothing of the lake.
+
+    Args:
+        state: the database.
+        site: whose.
+        kind: of work.
+        begun: when.
+        summary: closing object (JSON); None for one that failed.
+        complete: whether all was done.
+
+    Returns:
+        its name.
+    """
+    with state.session() as session:
+        # Never open: the next run that takes the site would take it for one that was left behind.
+        ended = "failed" if summary is None else "committed"
+        row = RunRow(name=secrets.token_hex(16), site=check_site(site), kind=kind, state=ended, started_at=begun)
+        row.complete, row.summary, row.ended_at = complete, summary, now()
+        session.add(row)
+        session.flush()
+        row.name = _name(row)
+        return row.name
+
+
+def _name(row: RunRow) -> str:
+    return f"{row.started_at:%Y%m%dT%H%M%SZ}-{row.number:06d}"
 
 
 def recent_runs(

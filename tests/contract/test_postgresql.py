@@ -23,6 +23,7 @@ from adapter.screening import Bin, read_worklist
 from adapter.screening.listing import Search, every_row, read_page, refresh
 from adapter.service import create_app
 from adapter.store import StaleDecisionError, Store
+from adapter.store.cards import CardFeedback, ShownCard
 from adapter.store.models import Base
 from adapter.sync import FolderSource, pull
 from tests.support.clinic import patient, write_feed
@@ -226,3 +227,47 @@ def test_pages_and_csv_are_served_alike(settings: Settings, store: Store) -> Non
     ]
     assert "1 patient with a number that contains" in searched
     assert len(rows) == total == 7
+
+
+def test_what_a_card_must_know_of_a_person_is_answered_alike(store: Store) -> None:
+    patient_ = "Patient/low"
+    key = store.patient_key(SITE, patient_)
+    store.add_candidate(SITE, patient_, trial=TRIAL, by="anna")
+    store.decide(SITE, patient_, trial=TRIAL, state="contacted", reason="to-contact", by="anna")
+    card = ShownCard(
+        uuid="0b6b3c1e-6f0e-4f0e-9a53-0d7f4f0e9a53",
+        service="reluth-patient-view",
+        hook_instance="0b6b3c1e-6f0e-4f0e-9a53-0d7f4f0e9a54",
+        trial=TRIAL,
+        site=SITE,
+        patient=patient_,
+        client="ehr",
+        user="Practitioner/7",
+        outcome="eligible",
+        signature="s",
+        suggestion=None,
+    )
+    store.cards.show(card, actor="cds:ehr")
+    overridden = CardFeedback("overridden", datetime(2025, 6, 1, tzinfo=UTC), reason="other")
+    store.cards.take_feedback([(card, overridden)], actor="cds:ehr")
+
+    known = store.cards.known(SITE, [patient_, "Patient/old"], trial=TRIAL, stage=STAGE)
+    nobody = store.cards.known(SITE, ["Patient/nobody"], trial=TRIAL, stage=STAGE)
+
+    assert known.verdict is not None
+    assert (known.key, known.is_added) == (key, True)
+    assert known.decided is not None
+    assert known.decided.state == "contacted"
+    assert known.decided.at.tzinfo is not None
+    assert [(one.service, one.reason, one.at.tzinfo is not None) for one in known.overrides] == [
+        ("reluth-patient-view", "other", True)
+    ]
+    assert (nobody.verdict, nobody.decided, nobody.overrides, nobody.key, nobody.is_added) == (
+        None,
+        None,
+        (),
+        None,
+        False,
+    )
+    until = datetime(2099, 1, 1, tzinfo=UTC)
+    assert [store.cards.use_token("i", "1", until=until) for _ in range(2)] == [True, False]

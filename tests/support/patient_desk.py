@@ -183,7 +183,7 @@ def served(found: Ward, *roles: Role, today: date = ON) -> Iterator[TestClient]:
 
 def hidden_fields(text: str, action: str) -> dict[str, str]:
     """The hidden fields of the form that is sent to an address."""
-    form = re.search(rf'<form method="post" action="{re.escape(action)}[^"]*">(.*?)</form>', text, re.DOTALL)
+    form = re.search(rf'<form method="post" action="{re.escape(action)}[^"]*"[^>]*>(.*?)</form>', text, re.DOTALL)
     assert form is not None, f"no form for {action}"
     return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form[1]))
 

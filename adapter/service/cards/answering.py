@@ -7,10 +7,8 @@ what was pulled. Else the person is evaluated anew, with what is stored below an
 from __future__ import annotations
 
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,11 +31,13 @@ from adapter.screening.cards import card_text, is_for_a_card, is_silenced, may_f
 from adapter.screening.listed import CLOSED_STATES
 from adapter.screening.live import SHARED_TYPES, Fresh, LiveRecords, Person, read_fresh, takes_part, verdict_of
 from adapter.service.cards.building import Proposal, card_of
+from adapter.service.cards.judged import Judged, Question
 from adapter.service.cards.orders import orders_the_treatment
 from adapter.service.cards.prefetch import PATIENT, Given, patient_parameter, read_prefetch, types_of
 from adapter.service.cards.reading import HookCall
 from adapter.service.cards.services import HookService
 from adapter.service.cards.tokens import Caller
+from adapter.service.cards.turns import Turns
 from adapter.store import Store
 from adapter.store.cards import KnownPerson, ShownCard
 from adapter.terminology import Site
@@ -92,7 +92,8 @@ class Answering:
     def __post_init__(self) -> None:
         """Look up sites by their servers' addresses."""
         self._live = LiveRecords(self.store)
-        self._turn = threading.Semaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
+        self._judged = Judged()
         self._by_address: dict[str, list[str]] = {}
         for name, site in self.settings.sites.items():
             address = same_address(site.base_url or "")
@@ -111,7 +112,7 @@ class Answering:
         """
         if not call.is_for_staff:
             return []
-        with self._turn:
+        with self._turns:
             return self._answered(service, caller, call, lang)
 
     def _answered(self, service: HookService, caller: Caller, call: HookCall, lang: str) -> list[dict[str, Any]]:
@@ -185,18 +186,24 @@ class Answering:
         kept = None if known.verdict is None else self._kept(msgspec.json.decode(known.verdict), trial)
         if kept is not None and not given.raws:
             return _Finding(kept)
-        with self._apart():
-            person = self._live.person(site.id, ids)
+        person = self._live.at_hand(site.id, ids)
+        if person is None:
+            with self._turns.apart():
+                person = self._live.person(site.id, ids)
         if person.stored is None:
             return self._of_unknown(call, trial, site, person=person, given=given)
         fresh, faulty = read_fresh(given.raws, ids=ids, stored=person.stored)
         if kept is not None and not faulty and all(one.summary.type in SHARED_TYPES for one in fresh):
             return _Finding(kept)
-        record = self._live.record(person, fresh, faulty=faulty)
+        question = Question(person, site, self.today(), known.is_added, tuple(fresh), tuple(faulty))
+        found = self._judged.answer(trial.id, question, lambda: self._evaluated(trial, question))
+        return None if found is None else _Finding(found)
+
+    def _evaluated(self, trial: Trial, question: Question) -> Json | None:
+        record = self._live.record(question.person, question.fresh, faulty=question.faulty)
         if takes_part(trial, record):
             return None
-        verdict = verdict_of(trial, record, site, today=self.today(), added=known.is_added)
-        return _Finding(verdict.to_json())
+        return verdict_of(trial, record, question.site, today=question.today, added=question.is_added).to_json()
 
     def _kept(self, verdict: Json, trial: Trial) -> Json | None:
         """The kept verdict, where it still is the one."""
@@ -256,17 +263,8 @@ class Answering:
         return came, wanted <= {one.summary.reference for one in came}
 
     def _fetched(self, address: SiteAddress, asked: Mapping[str, tuple[str, str]], seconds: float) -> AtHand:
-        with self._apart():
+        with self._turns.apart():
             return fetch_at_hand(address, asked, seconds=seconds)
-
-    @contextmanager
-    def _apart(self) -> Iterator[None]:
-        """What is waited for, while somebody else has the turn."""
-        self._turn.release()
-        try:
-            yield
-        finally:
-            self._turn.acquire()
 
     def _address(self, name: str, call: HookCall) -> SiteAddress | None:
         """Where the token may be shown: the configured server, which the call has named."""

@@ -86,6 +86,14 @@ def test_serve_with_accounts_behind_a_proxy_may_listen_elsewhere_and_tells_its_p
     assert "https://desk.chu.example" in ran.err
 
 
+def test_serve_below_a_path_is_refused_before_the_first_click_leads_out_of_it(served: Served) -> None:
+    served.config.write_text(PUBLIC.replace("desk.chu.example", "chu.example/reluth"))
+    ran = served.run()
+
+    assert ran.code == 2
+    assert "service.public_url" in ran.err and "/reluth" in ran.err and not served.configs
+
+
 def test_serve_believes_no_forwarded_header_and_keeps_no_access_log(served: Served) -> None:
     served.run()
 

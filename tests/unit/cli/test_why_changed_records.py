@@ -60,7 +60,7 @@ def test_why_of_a_deleted_record_tells_the_last_verdict_and_decision(room: Room)
     assert told.object["verdict"]["outcome_reason"] == "record-deleted"
     assert (told.object["decision"]["state"], told.object["decision"]["reason"]) == ("contacted", "to-contact")
     assert "not eligible (record deleted at the hospital)" in spoken.out.splitlines()[0]
-    assert "Decision: contacted (to be contacted)" in spoken.out
+    assert "Decision: contacted (getting in touch)" in spoken.out
 
 
 def test_why_of_a_deleted_record_is_the_same_whatever_is_left_of_it(room: Room) -> None:

@@ -292,3 +292,16 @@ def test_address_of_a_criterion_leads_to_its_question(client: TestClient, desk: 
     assert {anchor for anchor in anchors if f'id="{anchor}"' not in form} == set()
     assert anchors & auto == set()
     assert str(ON) in form
+
+
+def test_language_of_a_form_that_was_sent_back_is_switched_with_what_was_typed(client: TestClient, desk: Ward) -> None:
+    refused = answers(client, desk, False, I08="yes")
+    address = f"{desk.address}/attestations"
+    fields = {**hidden_fields(refused.text, address), "answer:I08": "yes", "signed": "yes", "only": "language"}
+    shown = send(client, f"{address}?lang=fr", fields)
+
+    assert f'formaction="{address}?lang=fr"' in refused.text
+    assert shown.status_code == 200
+    assert 'lang="fr"' in shown.text[:100]
+    assert 'value="yes" checked' in question(shown.text, "I08")
+    assert client.get(f"/api{desk.address}").json()["attestations"] == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from adapter.criteria import Stage
 from adapter.documents import load_trial
 from adapter.screening import read_log
 from adapter.service.deciding import MOST_NOTE, reasons_of, tidy_note
+from adapter.service.patient_view import account_names
 from adapter.service.shapes import Verdict
+from adapter.store.accounts import Account
 from tests.support.patient_desk import (
     HOSTILE,
     PATIENT,
@@ -339,3 +343,59 @@ def test_states_on_medical_grounds_are_for_an_investigator_in_every_trial(trial:
     confirmed = {state.id for state in load_trial(trial).states if state.confirms}
 
     assert confirmed == {"eligible", "not-eligible", "enrolled"}
+
+
+def test_language_of_a_form_that_was_sent_back_is_switched_with_what_was_typed(client: TestClient, desk: Ward) -> None:
+    refused = send(client, f"{desk.address}/decisions", form_of(client, desk, state="", note="Appeler la fille."))
+    typed = {
+        **hidden_fields(refused.text, f"{desk.address}/decisions"),
+        "reason": "to-contact",
+        "note": "Appeler la fille.",
+    }
+    answer = send(client, f"{desk.address}/decisions?lang=fr", {**typed, "state": "contacted", "only": "language"})
+
+    assert f'formaction="{desk.address}/decisions?lang=fr"' in refused.text
+    assert answer.status_code == 200
+    assert 'lang="fr"' in answer.text[:100]
+    assert "Appeler la fille." in answer.text
+    assert '<option value="contacted" selected>Contacté</option>' in answer.text
+    assert decided(client, desk) == []
+
+
+def test_language_switch_of_a_form_tells_again_what_happened_meanwhile(client: TestClient, desk: Ward) -> None:
+    late = form_of(client, desk, note="late")
+    send(client, f"{desk.address}/decisions", form_of(client, desk))
+    refused = send(client, f"{desk.address}/decisions", late)
+    hidden = hidden_fields(refused.text, f"{desk.address}/decisions")
+    answer = send(client, f"{desk.address}/decisions?lang=fr", {**late, **hidden, "only": "language"})
+
+    assert refused.status_code == 409
+    assert "contacté" in answer.text.lower()
+    assert 'name="problem" value="decided-meanwhile"' in answer.text
+    assert len(decided(client, desk)) == 1
+
+
+def test_form_as_it_is_opened_has_links_for_languages(client: TestClient, desk: Ward) -> None:
+    text = client.get(desk.address).text
+
+    assert f'href="{desk.address}?lang=fr"' in text
+    assert "formaction" not in text
+
+
+def test_page_names_persons_as_their_accounts_do(client: TestClient, desk: Ward) -> None:
+    with desk.store() as store:
+        store.accounts.add("anna", display="Anna Blanc", password=None, roles={})
+    send(client, f"{desk.address}/decisions", form_of(client, desk))
+    text = client.get(desk.address).text
+
+    assert re.search(r'data-label="Who">\s*Anna Blanc<', text)
+    assert "· Anna Blanc</p>" in text
+
+
+def test_two_who_are_called_alike_are_told_apart() -> None:
+    accounts = [
+        Account(number=at, name=name, display=display, email="", roles={}, created_at=datetime(2025, 6, 1, tzinfo=UTC))
+        for at, (name, display) in enumerate({"anna": "A. Blanc", "anne": "A. Blanc", "cron": "", "eve": "Eve"}.items())
+    ]
+
+    assert account_names(accounts) == {"anna": "A. Blanc (anna)", "anne": "A. Blanc (anne)", "eve": "Eve"}

@@ -102,6 +102,17 @@ def test_page_tells_every_run_in_words(app: Any, language: str) -> None:
     assert [word for word in said if word not in page] == []
 
 
+def test_page_writes_names_and_moments_as_its_language_does(app: Any) -> None:
+    client = client_of(app, Role.NURSE)
+    french = client.get("/runs", params={"lang": "fr"}).text
+    english = client.get("/runs", params={"lang": "en"}).text
+
+    assert "<summary>icm : " in french
+    assert "<summary>icm: " in english
+    assert '<time datetime="2020-01-01T00:00:00Z">1er janvier 2020, 00:00 UTC</time>' in french
+    assert ">2020-01-01T" not in french + english
+
+
 def test_run_that_died_is_told_from_one_that_failed_and_one_under_way(app: Any) -> None:
     store = app.state.desk.store
     with store.begin_run("icm", "pull"):

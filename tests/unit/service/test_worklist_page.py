@@ -127,6 +127,16 @@ def test_worklist_row_shows_who_and_what_at_a_glance(nurse: TestClient) -> None:
     assert "Found this week" in text
 
 
+def test_worklist_speaks_of_answers_only_where_something_is_open(nurse: TestClient) -> None:
+    text = re.sub(r"\s+", " ", nurse.get("/?size=200").text)
+    rows = re.findall(r"(\d+) (answers? by a person|criteri(?:on|a) to confirm) .*?data-label=\"Open\">(\d+)<", text)
+
+    assert rows
+    assert {said.startswith("answer") for _, said, still in rows if still != "0"} <= {True}
+    assert {said.startswith("criteri") for _, said, still in rows if still == "0"} <= {True}
+    assert all(number == still for number, said, still in rows if said.startswith("answer"))
+
+
 def test_worklist_tells_the_sole_datum_that_is_missing(nurse: TestClient) -> None:
     text = re.sub(r"\s+", " ", nurse.get("/?bin=waiting").text)
 

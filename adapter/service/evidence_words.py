@@ -1,0 +1,77 @@
+"""In: the value and the date of a piece of evidence, as kept. Out: both in a reader's words, for a page on which nothing can be looked up.
+
+The patient's page shows what was sent as it was sent; on the printed sheet a code says nothing, and there is no link to follow.
+"""
+
+from __future__ import annotations
+
+import re
+
+from adapter.criteria import Trial
+from adapter.screening.words import Words, words
+from adapter.service.formats import effective
+from adapter.service.language import Language
+
+__all__ = ["day_in_words", "value_in_words"]
+
+#: An attestation: linkId, answer, and the day of the fact where that is asked for.
+_ATTESTED = re.compile(r"(?P<link>[A-Z]\d+(?:\.[\w-]+)*) = (?P<said>true|false)(?:, (?P<day>\S+))?")
+#: A status, and what else is told: ``completed, 7271 MBq``.
+_WITH_STATUS = re.compile(r"(?P<code>[\w-]+), (?P<rest>.+)")
+_NUMBER = re.compile(r"\d+\.\d+(?= )")
+_RANGE = re.compile(r"(?P<first>\d{4}-\d\d-\d\d)?\.\.(?P<last>\d{4}-\d\d-\d\d)?")
+
+
+def value_in_words(value: str, trial: Trial, language: Language) -> str:
+    """A value in words; what no word is known for stays as it was sent.
+
+    Args:
+        value: of the evidence, as sent.
+        trial: whose attestations have names.
+        language: the reader's.
+    """
+    attested = _ATTESTED.fullmatch(value)
+    if attested is not None:
+        return _answer(attested, trial, language)
+    with_status = _WITH_STATUS.fullmatch(value)
+    if with_status is not None:
+        number = words(language).number
+        rest = _NUMBER.sub(lambda found: number(found[0]), with_status["rest"])
+        return f"{_code(with_status['code'], language)}, {rest}"
+    return effective(_code(value, language), language)
+
+
+def day_in_words(value: str, language: Language) -> str:
+    """The day of a piece of evidence, without a time of day; of a span its ends.
+
+    >>> day_in_words("2025-05-20T08:30:00+02:00", "en"), day_in_words("..2023-07-02", "en")
+    ('20 May 2025', 'until 2 July 2023')
+    """
+    span = _RANGE.fullmatch(value)
+    if span is None:
+        return effective(value[:10] if "T" in value else value, language)
+    ends = {name: words(language).day(day) for name, day in span.groupdict().items() if day is not None}
+    kind = "between" if len(ends) > 1 else "from" if "first" in ends else "until"
+    return _say(language).phrase(kind, **ends) if ends else value
+
+
+def _answer(attested: re.Match[str], trial: Trial, language: Language) -> str:
+    say = _say(language)
+    answer = say.phrase("yes" if attested["said"] == "true" else "no")
+    # Of the criterion itself the row of the sheet says what was asked.
+    if "." in attested["link"]:
+        link = attested["link"]
+        told = trial.attestation_words.get(link)
+        asked = trial.wanted_label(link, language) if told is None else told[language].rstrip(".")
+        # The answer first: a long question is cut off on paper.
+        answer = say.phrase("asked", what=asked, answer=answer)
+    return answer if attested["day"] is None else f"{answer}, {effective(attested['day'], language)}"
+
+
+def _code(code: str, language: Language) -> str:
+    say = _say(language)
+    return say.of("codes", code) if code in say.codes("codes") else code
+
+
+def _say(language: Language) -> Words:
+    return words(language, "words/evidence.yaml")
