@@ -18,6 +18,7 @@ from adapter.criteria.trial import Criterion, Permanence, Trial
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import CriterionVerdict, Outcome, PartVerdict, PatientVerdict, Stage, ToOrder
 from adapter.fhir import PatientRecord, parse_when
+from adapter.fhir.resources import ResearchSubject
 from adapter.terminology import Site
 
 __all__ = ["evaluate", "reference_date"]
@@ -26,26 +27,41 @@ __all__ = ["evaluate", "reference_date"]
 ORDER_DAYS = 28
 
 
+#: The extension of one event in a subject's history, and what it holds (`mappings.subject_history` writes them).
+_EVENT = "urn:reluth:extension:event"
+_KIND, _ON = "urn:reluth:extension:kind", "urn:reluth:extension:on"
+_EVENT_OF = {Stage.REGISTRATION: "registered", Stage.RANDOMISATION: "randomised"}
+_ON_STUDY = frozenset({"on-study", "on-study-intervention", "on-study-observation"})
+
+
 def reference_date(trial: Trial, record: PatientRecord, stage: Stage) -> date | None:
-    """The day on which the patient's registration is on record: the start of the trial's own ResearchSubject.
+    """The day on which the patient's registration or randomisation is on record.
+
+    A subject's history tells both, whatever has become of the subject since. Without one, the start of the trial's own
+    ResearchSubject is the day of the registration for as long as it is on study; an R4 ResearchSubject has no date of the
+    randomisation.
 
     Returns:
-        None when there is none, or its day is not known; randomisation has no date of its own in an R4 ResearchSubject.
+        None when there is none, or its day is not known.
     """
-    if stage is not Stage.REGISTRATION:
-        return None
     days = []
     for subject in record.subjects:
-        if not is_of_study(subject, record, trial.identifiers) or subject.status not in (
-            "on-study",
-            "on-study-intervention",
-            "on-study-observation",
-        ):
+        if not is_of_study(subject, record, trial.identifiers):
             continue
-        when = parse_when(subject.period.start) if subject.period else None
+        told = _in_history(subject, _EVENT_OF[stage])
+        if told is None and stage is Stage.REGISTRATION and subject.status in _ON_STUDY and subject.period:
+            told = subject.period.start
+        when = parse_when(told)
         if when is not None and when.is_one_day:
             days.append(when.earliest)
     return min(days) if days else None
+
+
+def _in_history(subject: ResearchSubject, kind: str) -> str | None:
+    for event in subject.extension:
+        if event.url == _EVENT and any(inner.url == _KIND and inner.value_code == kind for inner in event.extension):
+            return next((inner.value_date for inner in event.extension if inner.url == _ON), None)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

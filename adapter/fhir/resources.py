@@ -115,6 +115,7 @@ class Extension(_Struct, frozen=True):
     url: str | None = None
     value_codeable_concept: CodeableConcept | None = None
     value_code: str | None = None
+    value_date: str | None = None
     value_string: str | None = None
     value_integer: int | None = None
     extension: tuple[Extension, ...] = ()

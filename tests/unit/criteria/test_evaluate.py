@@ -287,6 +287,34 @@ def test_the_reference_date_is_the_start_of_the_trials_own_subject(subjects: lis
     assert reference_date(reluth(), found, Stage.RANDOMISATION) is None
 
 
+def history(*events: tuple[str, str]) -> list[dict[str, Any]]:
+    urn = "urn:reluth:extension:"
+    return [
+        {
+            "url": f"{urn}event",
+            "extension": [{"url": f"{urn}kind", "valueCode": kind}, {"url": f"{urn}on", "valueDate": on}],
+        }
+        for kind, on in events
+    ]
+
+
+@pytest.mark.parametrize("status", ["follow-up", "off-study", "withdrawn", "on-study"])
+def test_a_subjects_history_tells_both_days_whatever_has_become_of_the_subject(status: str) -> None:
+    told = history(("consented", "2024-01-02"), ("registered", "2024-01-09"), ("randomised", "2024-05-06"))
+    found = record([{**subject("2024-02-01", status=status), "extension": told}], shared=[STUDY])
+
+    assert reference_date(reluth(), found, Stage.REGISTRATION) == date(2024, 1, 9)
+    assert reference_date(reluth(), found, Stage.RANDOMISATION) == date(2024, 5, 6)
+
+
+def test_a_history_of_another_study_or_without_the_event_tells_no_day() -> None:
+    other = {**subject(identifier={"value": "NCT00000000"}), "extension": history(("registered", "2024-01-09"))}
+    consented = {**subject(None, status="screening"), "extension": history(("consented", "2024-01-02"))}
+
+    assert reference_date(reluth(), record([other], shared=[STUDY]), Stage.REGISTRATION) is None
+    assert reference_date(reluth(), record([consented], shared=[STUDY]), Stage.REGISTRATION) is None
+
+
 ATC = {"system": "http://www.whocc.no/atc", "code": "V10XX04"}
 SSTR = {"coding": [{"system": "urn:reluth:terms", "code": "sstr-pet-68ga"}]}
 HISTOLOGY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/icd-o-3", "code": "8246/3"}]}
