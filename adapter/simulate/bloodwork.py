@@ -69,7 +69,7 @@ def _panel(chart: Chart, first: int) -> None:
         chart.observe(code, body, when=When(chart.day(chart.draw), 480))
 
 
-def _mdrd(creatinine: float, age: int, *, female: bool) -> float:
+def mdrd(creatinine: float, age: int, *, female: bool) -> float:
     """Four-variable MDRD, IDMS coefficient, no ethnicity factor (Levey et al., Ann Intern Med 2006;145:247-254)."""
     return float(175 * (creatinine / 88.4) ** -1.154 * max(age, 1) ** -0.203 * (0.742 if female else 1))
 
@@ -94,7 +94,7 @@ def _creatinine(chart: Chart, *, good: bool) -> Written:
 def _rates(chart: Chart, creatinine: Decimal, ordinal: int) -> list[float]:
     day = chart.on.fromordinal(ordinal)
     sexes = {"male": (False,), "female": (True,)}.get(str(chart.gender), (False, True))
-    return [_mdrd(float(creatinine), age, female=sex) for age in chart.ages(day) for sex in sexes]
+    return [mdrd(float(creatinine), age, female=sex) for age in chart.ages(day) for sex in sexes]
 
 
 def _slow(chart: Chart, result: Result) -> Truth:

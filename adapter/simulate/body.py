@@ -28,6 +28,12 @@ KINDS: dict[str, tuple[int, int, int]] = {
 }
 
 
+def told(size: str) -> tuple[int, int, int]:
+    """Weight of the kind (none), height and weight of a body that a story tells (`172/81`)."""
+    height, _, weight = size.partition("/")
+    return 0, int(height), int(weight)
+
+
 def surface(height: int, weight: int) -> float:
     """Body surface by Mosteller, m2; height in cm, weight in kg."""
     return sqrt(height * weight / 3600)
@@ -43,12 +49,12 @@ def with_body(chart: Chart, wishes: Mapping[str, str], slow: Truth, *, rate: flo
 
     Args:
         chart: the record.
-        wishes: `size` asks for a kind.
+        wishes: `size` asks for a kind, or tells height and weight (`172/81`).
         slow: is the computed rate below 40 mL/min/1.73 m2?
         rate: the one rate that was computed; None where there is none, or where age or sex leave several.
     """
     kind = wishes.get("size") or _kind(chart)
-    _, height, weight = KINDS[kind]
+    _, height, weight = KINDS[kind] if kind in KINDS else told(kind)
     if rate is None or kind == "none":
         return slow
     if weight and abs(de_indexed(rate, height, weight) - LIMIT) < _MARGIN:

@@ -37,7 +37,7 @@ from adapter.simulate.aspects import kind_of
 from adapter.simulate.attestations import attest, file_answers, way, weigh
 from adapter.simulate.chart import Chart, Resource
 from adapter.simulate.kleene import Truth, some
-from adapter.simulate.stories import STORIES, Story, story_at
+from adapter.simulate.stories import STORIES, story_at
 
 MANUAL = ("I08", "I15", "E14", "E18")
 _NEAR_SHARE = 0.32
@@ -71,13 +71,22 @@ def patient(seed: int, index: int, on: date) -> Record:
         if len(keys) > 1:
             wishes["twin"] = keys[1 - nth]
         chart = Chart(Random(f"{seed}:{index}:{nth}"), on, own, [own], calm)
-        found = _write(chart, wishes, story)
+        found = record(chart, wishes)
         resources += chart.resources
         truths.append(truth.line(own, on=on, story=story.name, truths=found))
     return Record(story.name, resources, truths)
 
 
-def _write(chart: Chart, wishes: dict[str, str], story: Story) -> dict[str, Truth]:
+def record(chart: Chart, wishes: dict[str, str]) -> dict[str, Truth]:
+    """Write the whole record of one person around the chart's reference date.
+
+    Args:
+        chart: empty; gets the resources.
+        wishes: what the story insists on.
+
+    Returns:
+        the truth of every criterion that the written record supports on that date.
+    """
     chart.draw = chart.rng.randrange(2, 21)
     row = tumours.NET.get(wishes["tumour"]) or tumours.OTHER[wishes["tumour"]]
     chart.neuroendocrine = wishes["tumour"] in tumours.NET

@@ -185,7 +185,7 @@ def _identifiers(chart: Chart, nth: int) -> list[dict[str, Any]]:
         "use": "usual",
         "type": {"coding": [coding(HL7_IDENTIFIER_TYPE, "PI")]},
         "system": LOCAL_IPP,
-        "value": f"{nth}{int(chart.key[1:7]):08d}",
+        "value": ipp(chart.key, nth),
     }
     if chart.rng.random() < 0.2:
         return [own]
@@ -196,6 +196,11 @@ def _identifiers(chart: Chart, nth: int) -> list[dict[str, Any]]:
         "value": ins(chart.rng, gender=str(chart.gender), born=(chart.born or (date(1950, 1, 1),))[0]),
     }
     return [national, own]
+
+
+def ipp(key: str, nth: int = 0) -> str:
+    """The hospital's own number of a record; `nth` counts the records that were merged into it."""
+    return f"{nth}{int(key[1:7]):08d}"
 
 
 def ins(rng: Random, *, gender: str, born: date) -> str:

@@ -204,7 +204,8 @@ def emit(
         printed: figure, unit and comparator.
         when: its time, id and version.
         options: `status`, `value` (a value element instead of the printed one), `local_only`, `form`, `ranges`,
-            `component`, `fixed` (a reference range as it stands), `uln` (canonical upper limit), `note`.
+            `component`, `fixed` (a reference range as it stands), `uln` (canonical upper limit), `note`, `more`
+            (further elements).
 
     Returns:
         what this result supports if it is the one that decides.
@@ -229,6 +230,7 @@ def emit(
         panel = {"coding": [coding(LOCAL_LAB, "FORM", "Formule sanguine")], "text": "Formule sanguine"}
         body = {"component": [{"code": code, **body}]}
         code = panel
+    body |= wanted.get("more", {})
     if chart.chance(0.4):
         body["performer"] = [{"reference": "Organization/org-labo"}]
     chart.observe(code, body, when=when, status=wanted.get("status", "final"))

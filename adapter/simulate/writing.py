@@ -7,7 +7,7 @@ final names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -17,11 +17,13 @@ from typing import Any, BinaryIO
 import msgspec
 
 from adapter.simulate.centre import shared
-from adapter.simulate.patient import patient
+from adapter.simulate.enrolment import enrolled_patient, journeys, screen_failure
+from adapter.simulate.patient import Record, patient
 
 TYPES = (
     "AdverseEvent",
     "AllergyIntolerance",
+    "BodyStructure",
     "Condition",
     "Consent",
     "Coverage",
@@ -45,18 +47,21 @@ TYPES = (
 )
 _TRUTH = "truth"
 _PART = ".ndjson.part"
+# Screen failures: so many for so many subjects.
+_FAILURES, _OF_SUBJECTS = 2, 30
 # Numbers keep the digits that the story printed: 1.10 stays 1.10.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationSummary:
-    """What was written: patients asked for, resource lines by type, truth lines, patients by story."""
+    """What was written: patients asked for, resource lines by type, truth lines, patients by story, enrolled ones."""
 
     patients: int
     resources: dict[str, int]
     truths: int
     stories: dict[str, int]
+    enrolled: int = 0
 
 
 def simulate(
@@ -65,6 +70,7 @@ def simulate(
     patients: int,
     seed: int,
     on: date = date(2025, 6, 1),
+    enrolled: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> SimulationSummary:
     """Write a synthetic French cancer centre with its truth. The same arguments give the same bytes.
@@ -74,14 +80,16 @@ def simulate(
         patients: how many, 1 or more. Patient k is the same in a centre of any size.
         seed: another seed is another centre.
         on: reference date of the truth; records reach some days past it.
+        enrolled: how many of them are subjects of the trial, followed up as far as `on`: the last ones of the list.
+            Their truth is that of their registration. Two more for every thirty sign and are not registered. Without
+            it the bytes are what they were.
         progress: called with the number of patients done, every hundred and at the end.
 
     Raises:
-        ValueError: patients is below 1.
+        ValueError: patients is below 1, or enrolled below 0 or above patients.
         OSError: the folder cannot be written.
     """
-    if patients < 1:
-        raise ValueError("a centre has at least one patient")
+    _check_size(patients, enrolled)
     directory.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(TYPES, 0)
     stories: dict[str, int] = {}
@@ -91,8 +99,7 @@ def simulate(
             files = {name: stack.enter_context((directory / f"{name}{_PART}").open("wb")) for name in (*TYPES, _TRUTH)}
             for resource in shared(on):
                 _put(files, counts, resource)
-            for index in range(patients):
-                record = patient(seed, index, on)
+            for index, record in enumerate(_records(seed, patients, on, enrolled)):
                 for resource in record.resources:
                     _put(files, counts, resource)
                 for line in record.truths:
@@ -110,7 +117,27 @@ def simulate(
     finally:
         for name in (*TYPES, _TRUTH):
             (directory / f"{name}{_PART}").unlink(missing_ok=True)
-    return SimulationSummary(patients, {name: count for name, count in counts.items() if count}, truths, stories)
+    written = {name: count for name, count in counts.items() if count}
+    return SimulationSummary(patients, written, truths, stories, enrolled)
+
+
+def _check_size(patients: int, enrolled: int) -> None:
+    if patients < 1:
+        raise ValueError("a centre has at least one patient")
+    if not 0 <= enrolled <= patients:
+        raise ValueError("no more patients can be enrolled than there are")
+
+
+def _records(seed: int, patients: int, on: date, enrolled: int) -> Iterator[Record]:
+    """Every patient of the centre: screen failures and subjects of the trial come last."""
+    first = patients - enrolled
+    failing = first - min(enrolled * _FAILURES // _OF_SUBJECTS, first)
+    for index in range(failing):
+        yield patient(seed, index, on)
+    for index in range(failing, first):
+        yield screen_failure(seed, index, enrolled + 1 + index - failing, on)
+    for index, journey in enumerate(journeys(seed, enrolled, on), first):
+        yield enrolled_patient(seed, index, journey, on)
 
 
 def _put(files: Mapping[str, BinaryIO], counts: dict[str, int], resource: dict[str, Any]) -> None:
