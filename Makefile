@@ -10,7 +10,7 @@ WORKERS ?= auto
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 WHEELHOUSE ?= dist/wheelhouse
 
-.PHONY: help setup demo desk test check format prove bench oracle accuracy openapi wheelhouse screens clean
+.PHONY: help setup demo desk test check format prove bench oracle accuracy sof openapi wheelhouse screens clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -65,12 +65,17 @@ bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/push.py
 	$(BIN)/python benchmarks/worklist.py
 	$(BIN)/python benchmarks/cards.py
+	$(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/datasets.py
 
 oracle: $(VENV)/.setup-dev ## an independent CQL engine answers too: differences with their causes (needs node, npm and Maven Central)
 	$(BIN)/python benchmarks/oracle.py $(ARGS)
 
 accuracy: $(VENV)/.setup-dev ## truth against verdicts on 10,000 patients, then with records deleted
 	$(BIN)/python benchmarks/accuracy.py $(ARGS)
+
+sof: $(VENV)/.setup-dev ## the official SQL-on-FHIR suite on DuckDB (ARGS=--spark: on Spark as well), with what fails and why
+	$(BIN)/python benchmarks/sof.py $(ARGS)
 
 openapi: $(VENV)/.setup ## write openapi/adapter.json
 	$(BIN)/reluth openapi > openapi/adapter.json
