@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -25,13 +25,21 @@ from adapter.terminology import (
     parse_site_units,
     parse_units,
 )
+from adapter.views import ViewDefinition, parse_view
 from mappings.entities import Characteristic, Study
 from mappings.study_document import parse_study
 
-__all__ = ["load_site", "load_study", "load_trial", "load_trial_folder", "trials"]
+__all__ = ["load_site", "load_study", "load_trial", "load_trial_folder", "load_views", "read_documents", "trials"]
 
 
-class _Loader(yaml.SafeLoader):
+if TYPE_CHECKING:
+    _SafeLoader = yaml.SafeLoader
+else:
+    # libyaml's parser where PyYAML was built with it: eight times as fast.
+    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):
     """YAML as 1.2 means it: a key that stands twice is a fault, and ``on`` and ``no`` are words, not truths."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML declares it
@@ -154,6 +162,22 @@ def load_study(trial_id: str) -> Study:
     return parse_study(_read(file, f"trials/{trial_id}/study.yaml"), trial=trial_id, characteristics=criteria)
 
 
+def read_documents(folder: str) -> dict[str, Node]:
+    """The documents below a folder of ``mappings``, unparsed, by name (``sdtm/dm.yaml``), in the order of their names.
+
+    Raises:
+        DocumentError: one cannot be read.
+    """
+    found: dict[str, Node] = {}
+    for item in sorted((files("mappings") / folder).iterdir(), key=lambda one: one.name):
+        name = f"{folder}/{item.name}"
+        if item.is_dir():
+            found |= read_documents(name)
+        elif item.name.endswith((".yaml", ".json")):
+            found[name] = _read(item, name)
+    return found
+
+
 @lru_cache(maxsize=1)
 def _units() -> Units:
     name = "terminology/units.yaml"
@@ -162,6 +186,22 @@ def _units() -> Units:
 
 #: What may stand in a site's overlay folder, besides ``conceptmaps/*.json`` (clarifications.md).
 _OVERLAY_FILES = frozenset({"completeness.yaml", "site.yaml", "units.yaml"})
+
+
+@lru_cache(maxsize=1)
+def load_views() -> dict[str, ViewDefinition]:
+    """The views of what a sponsor gets, by name, sorted.
+
+    Raises:
+        DocumentError: one is wrong, or its name is not that of its file.
+    """
+    found: dict[str, ViewDefinition] = {}
+    for file, node in read_documents("views").items():
+        view = parse_view(node)
+        if file != f"views/{view.name}.json":
+            raise DocumentError(file, "/name", "is not the name of its file")
+        found[view.name] = view
+    return found
 
 
 def load_site(site_id: str, overlay: Path | None = None) -> Site:
