@@ -138,3 +138,22 @@ def test_refused_forms_of_a_patient_have_no_barrier_that_axe_knows(
         found["not signed"] = violations(page)
 
     assert {told: barriers for told, barriers in found.items() if barriers} == {}
+
+
+@pytest.mark.parametrize(("language", "other", "name"), [("fr", "en", "English"), ("en", "fr", "Français")])
+def test_form_that_was_sent_back_keeps_what_was_typed_in_the_other_language(
+    browser: Browser, door: str, somebody: Chosen, language: str, other: str, name: str
+) -> None:
+    with browsing(browser) as watched:
+        page = watched.page
+        sign_in(page, door, "nurse", language=language)
+        page.goto(f"{door}/patients/{somebody.key}")
+        page.locator("#decide-note").fill("Rings back on Friday.")
+        page.evaluate("document.querySelector('section.decision form').noValidate = true")
+        page.locator("section.decision button").click()
+        expect(page.locator("#decide-state-wrong")).to_be_visible()
+        page.get_by_role("button", name=name).click()
+
+        expect(page.locator("html")).to_have_attribute("lang", other)
+        expect(page.locator("#decide-note")).to_have_value("Rings back on Friday.")
+        expect(page.locator("#decide-state-wrong")).to_be_visible()
