@@ -12,12 +12,14 @@ from adapter.store.decisions import Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
 from adapter.store.lake import Lake, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
+from adapter.store.pseudonym_key import pseudonym_key
 from adapter.store.quarantine import QuarantinedItem
 from adapter.store.runs import Run, RunInfo
 from adapter.store.segments import Origin
 from adapter.store.space import writing
 from adapter.store.state import private_file, private_folder
 from adapter.store.store import BookmarkInfo, Store
+from adapter.store.subjects import Pseudonym, Sequences
 from adapter.store.verdicts import KeptVerdict, StoredVerdict
 from adapter.store.versions import Tombstone
 from adapter.store.writer import LakeWriter, TypeCounts
@@ -41,10 +43,12 @@ __all__ = [
     "OutboxEntry",
     "OutboxState",
     "PatientResources",
+    "Pseudonym",
     "PutCounts",
     "QuarantinedItem",
     "Run",
     "RunInfo",
+    "Sequences",
     "SignInFlow",
     "StaleDecisionError",
     "Store",
@@ -55,5 +59,6 @@ __all__ = [
     "fold_name",
     "private_file",
     "private_folder",
+    "pseudonym_key",
     "writing",
 ]

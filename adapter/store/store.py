@@ -24,10 +24,12 @@ from adapter.store.lake import Lake
 from adapter.store.listing import ListingTable
 from adapter.store.models import BookmarkRow
 from adapter.store.outbox import Outbox
+from adapter.store.provider import ProviderState
 from adapter.store.quarantine import Quarantine, QuarantinedItem
-from adapter.store.runs import Run, RunInfo, begin_run, recent_runs
+from adapter.store.runs import Run, RunInfo, begin_run, note_run, recent_runs
 from adapter.store.segments import Origin
 from adapter.store.state import State, now, private_folder
+from adapter.store.subjects import Subjects
 from adapter.store.verdicts import KeptVerdict, StoredVerdict, Verdicts
 
 __all__ = ["BookmarkInfo", "Store"]
@@ -64,6 +66,8 @@ class Store:
         self.entities = Entities(state)
         self.listing = ListingTable(state)
         self.outbox = Outbox(state)
+        self.subjects = Subjects(state)
+        self.provider = ProviderState(state)
         self.trail = AuditTrail(state)
         self.lake = Lake(folder, state, self._engine)
 
@@ -112,6 +116,12 @@ class Store:
             BusyError: another living process holds it.
         """
         return begin_run(self._state, site, kind)
+
+    def note_run(
+        self, site: str, kind: str, *, begun: datetime, summary: str | None, complete: bool | None = None
+    ) -> str:
+        """Note a run that has ended and did not hold the site; without a summary (JSON) it failed. Gives its name."""
+        return note_run(self._state, site, kind, begun=begun, summary=summary, complete=complete)
 
     def runs(
         self,

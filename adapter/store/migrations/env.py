@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from adapter.store import account_models, card_models, digest_models, listing_models
+from adapter.store import account_models, card_models, digest_models, listing_models, provider_models
 from adapter.store.models import Base
 
 #: Imported for their tables.
-_ALL = (account_models, card_models, digest_models, listing_models)
+_ALL = (account_models, card_models, digest_models, listing_models, provider_models)
 
 
 def run() -> None:
