@@ -27,6 +27,7 @@ __all__ = [
     "BulkSettings",
     "CdsClientSettings",
     "CdsSettings",
+    "DatasetsSettings",
     "DigestSettings",
     "MailSettings",
     "MutualTlsSettings",
@@ -39,6 +40,8 @@ __all__ = [
     "Settings",
     "SiteSettings",
     "SmartBackendSettings",
+    "SponsorClientSettings",
+    "SponsorSettings",
     "StoreSettings",
     "load_settings",
 ]
@@ -48,7 +51,7 @@ _PREFIX = "RELUTH_"
 #: Read by the command line itself, not a setting.
 _OTHER_VARIABLES = frozenset({"RELUTH_CONFIG"})
 #: Settings that are paths.
-_PATHS = frozenset({"overlay", "ca_file", "private_key_file", "certificate_file", "keys_file"})
+_PATHS = frozenset({"overlay", "ca_file", "private_key_file", "certificate_file", "keys_file", "jwks_file"})
 #: Settings whose value may stand in a file of its own, named by the key with ``_file`` after it.
 _SECRETS = frozenset({"password", "token", "database", "secret", "client_secret"})
 
@@ -144,6 +147,37 @@ class CdsSettings(_Section):
 
     clients: dict[str, CdsClientSettings] = {}
     audience: str | None = None
+
+
+class DatasetsSettings(_Section):
+    """``[datasets]``: what the sponsor gets; ``shift_dates`` moves all dates of a subject by one constant number of weeks."""
+
+    shift_dates: bool = False
+
+
+class SponsorClientSettings(_Section):
+    """``[sponsor.clients.<name>]``: a client of the sponsor's that may fetch datasets; ``<name>`` is its ``client_id``.
+
+    Its public keys are read from the JWKS ``jwks_file``, or fetched from ``jwks_url``. Empty ``sites`` are all of them.
+    """
+
+    jwks_file: Path | None = None
+    jwks_url: AnyHttpUrl | None = None
+    ca_file: Path | None = None
+    scopes: list[str] = ["system/*.rs"]
+    sites: list[str] = []
+    packages: bool = False
+
+
+class SponsorSettings(_Section):
+    """``[sponsor]``: the Bulk Data provider under ``/fhir``; ``audience`` is its token endpoint's address as clients call it."""
+
+    clients: dict[str, SponsorClientSettings] = {}
+    audience: str | None = None
+    token_minutes: int = Field(default=5, ge=1, le=60)
+    keep_hours: int = Field(default=24, ge=1, le=720)
+    requests_per_minute: int = Field(default=600, ge=10)
+    exports_at_once: int = Field(default=3, ge=1, le=100)
 
 
 class NoAuthSettings(_Section):
@@ -309,6 +343,8 @@ class Settings(BaseSettings):
     oidc: OidcSettings | None = None
     mail: MailSettings | None = None
     cds: CdsSettings = CdsSettings()
+    datasets: DatasetsSettings = DatasetsSettings()
+    sponsor: SponsorSettings = SponsorSettings()
     sites: dict[str, SiteSettings] = {}
 
     @classmethod
@@ -405,6 +441,7 @@ def _resolve_paths(tree: dict[str, Any], folder: Path) -> None:
     if isinstance(store, dict):
         store["path"] = _beside(store.get("path", "var"), folder)
     sections: list[Any] = [tree.get("oidc"), tree.get("mail"), *_tables(tree.get("cds"), "clients")]
+    sections += _tables(tree.get("sponsor"), "clients")
     for site in _tables(tree, "sites"):
         sections += [site, site.get("auth")]
     for section in sections:

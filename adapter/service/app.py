@@ -26,6 +26,7 @@ from adapter.service.conflicts import conflicts_api, conflicts_pages
 from adapter.service.crossing import FOREIGN_DETAIL, ForeignRequest
 from adapter.service.desk import Desk, open_desk
 from adapter.service.door_pages import door_pages, turned_away
+from adapter.service.fhir import check_clients, fhir_api, open_fhir_room, outcome, packages_api
 from adapter.service.guard import Guard
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
@@ -49,6 +50,7 @@ __all__ = ["create_app", "openapi_document"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FIRST_ERROR = 400
+_FHIR_PATHS = ("/fhir/", "/datasets/packages")
 _PROBLEM_PATHS = ("/api/", "/cds-services", "/healthz", "/readyz", "/metrics", NOTIFY_PREFIX)
 
 
@@ -76,8 +78,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_desk(settings) as desk, start_catch_up(settings, _pull_of(settings), today=today) as catch_up:
+        with (
+            open_desk(settings) as desk,
+            open_fhir_room(desk.store, settings, desk.trial) as fhir,
+            start_catch_up(settings, _pull_of(settings), today=today) as catch_up,
+        ):
             app.state.desk = desk
+            app.state.fhir = fhir
             app.state.access.open(desk.store)
             app.state.cards = CardRoom(desk.store, settings, today=today)
             app.state.catch_up = catch_up
@@ -106,6 +113,7 @@ def create_app(
     app.state.oidc = open_provider(settings)
     for name, client in settings.cds.clients.items():
         ClientKeys(name, client)  # settings that are wrong are told before anybody calls
+    check_clients(settings)
     app.state.today = today
     app.state.settings = settings
     app.add_exception_handler(HTTPException, _http_refusal)
@@ -120,6 +128,8 @@ def create_app(
     app.include_router(patient_api)
     app.include_router(study_api)
     app.include_router(cards_api)
+    app.include_router(fhir_api)
+    app.include_router(packages_api)
     app.include_router(loading_router(settings))
     app.include_router(conflicts_api)
     app.include_router(door_pages)
@@ -146,7 +156,9 @@ def openapi_document() -> dict[str, Any]:
 
 
 def refuse(request: Request, status: int) -> Response:
-    """A refusal, as problem details for programs and as a page for people."""
+    """A refusal, as OperationOutcome or problem details for programs and as a page for people."""
+    if request.url.path.startswith(_FHIR_PATHS):
+        return outcome(status)
     if request.url.path.startswith(_PROBLEM_PATHS):
         return problem(status)
     return turned_away(request, status)
@@ -159,6 +171,8 @@ def _refuse_foreign(request: Request, _error: Exception) -> Response:
 
 
 def _http_refusal(request: Request, error: Exception) -> Response:
+    if request.url.path.startswith(_FHIR_PATHS) and isinstance(error, HTTPException):
+        return outcome(error.status_code, headers=error.headers)
     return refuse(request, error.status_code if isinstance(error, HTTPException) else 500)
 
 

@@ -47,6 +47,21 @@ ROUTES: Final[Mapping[tuple[str, str], Permission | Open]] = {
     ("GET", "/cds-services"): Open.OWN_PROOF,
     ("POST", "/cds-services/{service}"): Open.OWN_PROOF,
     ("POST", "/cds-services/{service}/feedback"): Open.OWN_PROOF,
+    ("GET", "/fhir/metadata"): Open.OWN_PROOF,
+    ("GET", "/fhir/.well-known/smart-configuration"): Open.OWN_PROOF,
+    ("POST", "/fhir/token"): Open.OWN_PROOF,
+    ("GET", "/fhir/Group"): Open.OWN_PROOF,
+    ("GET", "/fhir/Group/{group_name}"): Open.OWN_PROOF,
+    ("GET", "/fhir/Group/{group_name}/$export"): Open.OWN_PROOF,
+    ("POST", "/fhir/Group/{group_name}/$export"): Open.OWN_PROOF,
+    ("GET", "/fhir/$export"): Open.OWN_PROOF,
+    ("POST", "/fhir/$export"): Open.OWN_PROOF,
+    ("GET", "/fhir/jobs/{job}"): Open.OWN_PROOF,
+    ("DELETE", "/fhir/jobs/{job}"): Open.OWN_PROOF,
+    ("GET", "/fhir/jobs/{job}/files/{name}"): Open.OWN_PROOF,
+    ("GET", "/datasets/packages"): Open.OWN_PROOF,
+    ("GET", "/datasets/packages/{package_id}"): Open.OWN_PROOF,
+    ("GET", "/datasets/packages/{package_id}/{path:path}"): Open.OWN_PROOF,
     ("GET", "/"): Permission.WORKLIST,
     ("POST", "/"): Permission.WORKLIST,
     ("GET", "/worklist.csv"): Permission.WORKLIST,
@@ -90,7 +105,7 @@ ROUTES: Final[Mapping[tuple[str, str], Permission | Open]] = {
 }
 
 #: Below these addresses routes prove themselves, or are the door.
-OPEN_PREFIXES: Final = ("/static/", "/notify/", "/cds-services", "/oidc/")
+OPEN_PREFIXES: Final = ("/static/", "/notify/", "/cds-services", "/oidc/", "/fhir/", "/datasets/packages")
 _OPEN_PATHS: Final = frozenset({"/healthz", "/login", "/metrics", "/readyz", "/sign-in"})
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401

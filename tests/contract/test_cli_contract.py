@@ -169,6 +169,27 @@ def test_screen_is_the_same_the_second_time(room: Clinic) -> None:
     assert room.screen("--all").out == room.screen("--all").out
 
 
+def test_screen_leaves_a_run_also_while_a_pull_holds_the_site(room: Clinic) -> None:
+    with Store.open(room.store) as store, store.begin_run("clinic", "pull"):
+        ran = room.run("screen", "--json")
+    with Store.open(room.store) as store:
+        (run,) = store.runs("screen", site="clinic")
+
+    assert (run.state, run.complete) == ("committed", True)
+    assert json.loads(run.summary or "")["candidates"] == len(ran.objects) > 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--on", ON], ["--patient", "clinic/breast"], ["--trial", TRIAL], ["--stage", "randomisation"]]
+)
+def test_screen_of_some_or_of_another_day_is_not_taken_for_the_last_of_all(room: Clinic, arguments: list[str]) -> None:
+    room.run("screen", *arguments)
+    with Store.open(room.store) as store:
+        kinds = [run.kind for run in store.runs(site="clinic", limit=1)]
+
+    assert kinds == ["rescreen"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
