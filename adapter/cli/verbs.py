@@ -12,6 +12,7 @@ from adapter.cli.criteria import criteria
 from adapter.cli.decide import decide
 from adapter.cli.demo import demo
 from adapter.cli.digest import digest
+from adapter.cli.export import export
 from adapter.cli.funnel import funnel
 from adapter.cli.init import init
 from adapter.cli.keys import keys
@@ -20,6 +21,7 @@ from adapter.cli.log import log
 from adapter.cli.openapi import openapi
 from adapter.cli.pull import pull
 from adapter.cli.push import push
+from adapter.cli.report import report
 from adapter.cli.screen import screen
 from adapter.cli.serve import serve
 from adapter.cli.simulate import simulate
@@ -27,7 +29,9 @@ from adapter.cli.store import store
 from adapter.cli.subscribe import subscribe
 from adapter.cli.sync import sync
 from adapter.cli.terms import terms
+from adapter.cli.trace import trace
 from adapter.cli.user import user
+from adapter.cli.verify import verify
 from adapter.cli.why import why
 from adapter.cli.worklist import worklist
 
@@ -52,6 +56,10 @@ _VERBS = (
     load,
     push,
     conflicts,
+    export,
+    trace,
+    verify,
+    report,
     sync,
     subscribe,
     digest,

@@ -233,14 +233,33 @@ def test_every_document_kind_is_described() -> None:
     assert document_kinds() - set(described) == set()
 
 
+#: Files of which there is one a trial, resource type, view, domain or table.
+FAMILIES = (
+    (r"/trials/[^/]+/", "/trials/<trial>/"),
+    (r"/pseudonymisation/[A-Z]\w+\.yaml", "/pseudonymisation/<Type>.yaml"),
+    (r"/views/\w+\.json", "/views/<view>.json"),
+    (r"/sdtm/[a-z]{2}\.yaml", "/sdtm/<domain>.yaml"),
+    (r"/sdtm/tables/[a-z-]+\.yaml", "/sdtm/tables/<table>.yaml"),
+)
+
+
+def described_name(path: str) -> str:
+    """How the page names a document."""
+    for pattern, family in FAMILIES:
+        path = re.sub(pattern, family, path)
+    return path
+
+
 def test_every_document_of_the_package_belongs_to_a_described_file() -> None:
     page = sections(text("architecture.md"), 2)["Documents"]
     documents = [
-        re.sub(r"/trials/[^/]+/", "/trials/<trial>/", path.relative_to(ROOT).as_posix())
-        for path in (ROOT / "mappings").rglob("*.yaml")
+        described_name(path.relative_to(ROOT).as_posix())
+        for ending in ("yaml", "json")
+        for path in (ROOT / "mappings").rglob(f"*.{ending}")
         if EXAMPLE_SITE not in path.parents
     ]
 
+    assert len(documents) > 50
     assert [name for name in documents if f"`{name}`" not in page] == []
 
 

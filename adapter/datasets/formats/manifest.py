@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter.errors import UsageError
 
-__all__ = ["MANIFEST", "REPORT", "manifest_problems", "listed_files", "sha256_of", "write_manifest"]
+__all__ = ["MANIFEST", "REPORT", "listed_files", "manifest_problems", "sha256_of", "write_manifest"]
 
 MANIFEST = "manifest.json"
 #: What `reluth report` makes of a package lies beside its files, and is none of them.
