@@ -14,7 +14,7 @@ from tests.support.desk_story import OTHER_SITE, PASSWORDS, PEOPLE, SITE, TRIAL,
 
 pytestmark = pytest.mark.browser
 
-_NURSE = PEOPLE["nurse"][1]
+_NURSE, _INVESTIGATOR = PEOPLE["nurse"][1], PEOPLE["investigator"][1]
 _SENTENCE = "E07.due-to-malignancy"
 _FULL_BLOOD_COUNT = "777-3"
 
@@ -164,10 +164,10 @@ def _history_tells_all(page: Page) -> None:
     history = page.get_by_role("table", name=re.compile("What screenings found"))
     told = [
         ("Screening", "Ready for the investigator", "–"),
-        ("Attestation", f"{_SENTENCE} yes", "nurse"),
-        ("A person's decision", "Rings back on Thursday.", "nurse"),
+        ("Attestation", f"{_SENTENCE} yes", _NURSE),
+        ("A person's decision", "Rings back on Thursday.", _NURSE),
         ("Screening", "Not eligible", "–"),
-        ("A person's decision", "Platelets fell overnight.", "investigator"),
+        ("A person's decision", "Platelets fell overnight.", _INVESTIGATOR),
     ]
     for kind, what, who in told:
         row = history.get_by_role("row").filter(has_text=kind).filter(has_text=what)
@@ -191,7 +191,7 @@ def test_second_of_two_who_decide_at_once_is_told_and_loses_nothing(
 
         page = second.page
         expect(page.locator("section.decision")).to_contain_text("Somebody else decided meanwhile")
-        expect(page.locator("section.decision")).to_contain_text("Decided by nurse: contacted")
+        expect(page.locator("section.decision")).to_contain_text(f"Decided by {_NURSE}: contacted")
         expect(page.get_by_label("Note (optional)")).to_have_value("Visit on the 12th.")
         expect(page.get_by_label("New state")).to_have_value("screening")
         expect(page.get_by_label("Reason", exact=True)).to_have_value("criteria-met")
