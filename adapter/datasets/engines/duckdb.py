@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -299,18 +299,26 @@ def _one_file(
         f"read_json({where}, format='newline_delimited', columns={declared(compiled.shape)}, "
         f"maximum_object_size={LONGEST_LINE if tally.long_lines else USUAL_LINE})"
     )
+    for batch in _batches(connection, query, explain=lambda fault: _explain(compiled, file, source, tally, fault)):
+        for name in compiled.checked:
+            counts[name] += _total(batch.column(uncast_name(name)))
+        if compiled.depth and _total(batch.column(DEEPER)):
+            raise _TooDeepError
+        tally.rows += batch.num_rows
+        own = batch.select(schema.names)
+        # A literal is of 32 bits to DuckDB, a column of whole numbers always of 64.
+        sink.write_batch(own if own.schema.equals(schema) else own.cast(schema))
+
+
+def _batches(connection: Any, query: str, *, explain: Callable[[Exception], None]) -> Iterator[pa.RecordBatch]:
+    """What the engine gives; its faults are explained, those of the one who takes the batches are not its own.
+
+    A fault that DuckDB meets while batches are taken comes by Arrow's C stream, and pyarrow makes an OSError of it.
+    """
     try:
-        for batch in connection.sql(query).to_arrow_reader(_BATCH):
-            for name in compiled.checked:
-                counts[name] += _total(batch.column(uncast_name(name)))
-            if compiled.depth and _total(batch.column(DEEPER)):
-                raise _TooDeepError
-            tally.rows += batch.num_rows
-            own = batch.select(schema.names)
-            # A literal is of 32 bits to DuckDB, a column of whole numbers always of 64.
-            sink.write_batch(own if own.schema.equals(schema) else own.cast(schema))
-    except (duckdb.Error, pa.ArrowException) as fault:
-        _explain(compiled, file, source, tally, fault)
+        yield from connection.sql(query).to_arrow_reader(_BATCH)
+    except (duckdb.Error, pa.ArrowException, OSError) as fault:
+        explain(fault)
 
 
 def _total(column: pa.Array) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -160,19 +163,34 @@ def test_file_that_is_missing_is_an_error(file: Path) -> None:
         engine.run(VIEW, [file])
 
 
-def test_words_of_the_engine_are_not_passed_on(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class _Stopping:
+    """A connection whose batches end in a fault: DuckDB's own, or as it comes by Arrow's C stream."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    def execute(self, _: str) -> None: ...
+
+    def sql(self, _: str) -> _Stopping:
+        return self
+
+    def to_arrow_reader(self, _: int) -> Iterator[Any]:
+        raise self._fault
+
+
+@pytest.mark.parametrize("kind", [duckdb.ConversionException, OSError, pa.ArrowInvalid])
+def test_words_of_the_engine_are_not_passed_on(
+    file: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     file.write_text(GOOD % 1 + "\n", encoding="utf-8")
-
-    def stop(*_: Any) -> int:
-        raise duckdb.ConversionException("Could not convert Dupont")
-
-    monkeypatch.setattr(engine, "_total", stop)
+    stopping = _Stopping(kind("Could not convert Dupont"))
+    monkeypatch.setattr(engine, "_connected", lambda *_: nullcontext(stopping))
     dated = view("Patient", {"column": [column("birthDate", "date")]})
 
     with pytest.raises(DefectError) as caught:
         engine.run(dated, [file])
 
-    assert str(caught.value) == "Patient.ndjson: DuckDB stopped, ConversionException"
+    assert str(caught.value) == f"Patient.ndjson: DuckDB stopped, {kind.__name__}"
 
 
 def test_engine_that_cannot_read_what_is_right_is_a_defect(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
