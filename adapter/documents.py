@@ -29,7 +29,16 @@ from adapter.views import ViewDefinition, parse_view
 from mappings.entities import Characteristic, Study
 from mappings.study_document import parse_study
 
-__all__ = ["load_site", "load_study", "load_trial", "load_trial_folder", "load_views", "read_documents", "trials"]
+__all__ = [
+    "load_site",
+    "load_study",
+    "load_trial",
+    "load_trial_folder",
+    "load_views",
+    "read_document",
+    "read_documents",
+    "trials",
+]
 
 
 if TYPE_CHECKING:
@@ -160,6 +169,15 @@ def load_study(trial_id: str) -> Study:
         raise UsageError(f"the trial {trial_id} has no study document")
     criteria = (Characteristic(id=one.id, text=one.text, exclude=one.kind == "exclusion") for one in trial.criteria)
     return parse_study(_read(file, f"trials/{trial_id}/study.yaml"), trial=trial_id, characteristics=criteria)
+
+
+def read_document(name: str | Path) -> Node:
+    """One document, unparsed: of ``mappings`` by its name (``sdtm/core-waivers.yaml``), or a file.
+
+    Raises:
+        DocumentError: it cannot be read.
+    """
+    return _read(name, name.name) if isinstance(name, Path) else _read(files("mappings") / name, name)
 
 
 def read_documents(folder: str) -> dict[str, Node]:

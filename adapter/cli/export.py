@@ -62,6 +62,10 @@ def export(
     form = _format(format_)
     if core is not None and form != "sdtm":
         raise UsageError("--core checks domains: it goes with --format sdtm")
+    if core is not None:
+        from adapter.datasets.core_findings import check_executable
+
+        check_executable(core)
     day = a_day(as_of, option="--as-of")
     if merge:
         if day is not None or site or trial or shift_dates is not None or form != "sdtm":

@@ -12,17 +12,24 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from adapter.datasets.model import Package
+from adapter.documents import read_document
 from adapter.errors import DocumentError, RemoteError, TransientError, UsageError
 
-__all__ = ["CoreFinding", "CoreReport", "core_report", "load_waivers", "parse_core_report", "run_core"]
+__all__ = [
+    "CoreFinding",
+    "CoreReport",
+    "check_executable",
+    "core_report",
+    "load_waivers",
+    "parse_core_report",
+    "run_core",
+]
 
 _WAIVERS = "sdtm/core-waivers.yaml"
 _RULE = re.compile(r"CORE-\d{6}")
@@ -91,12 +98,8 @@ def load_waivers(path: Path | None = None) -> dict[str, str]:
     Raises:
         DocumentError: it is wrong.
     """
-    name = path.name if path else _WAIVERS
-    source = path or files("mappings") / _WAIVERS
-    try:
-        said = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise DocumentError(name, "", "cannot be read as YAML") from None
+    document = read_document(path or _WAIVERS)
+    name, said = document.file, document.value
     if (
         not isinstance(said, dict)
         or set(said) != {"kind", "version", "waivers"}
@@ -139,10 +142,19 @@ def core_report(executable: Path, folder: Path, package: Package, *, timeout: fl
     return parse_core_report(run_core(executable, folder, package, timeout=timeout), waivers)
 
 
-def run_core(executable: Path, folder: Path, package: Package, *, timeout: float = _TIMEOUT) -> Any:
-    """Run CORE; its report as JSON. The arguments and errors are those of ``core_report``."""
+def check_executable(executable: Path) -> None:
+    """Refuse what cannot be run, before anything is made for it.
+
+    Raises:
+        UsageError: no executable there.
+    """
     if not executable.is_file() or not os.access(executable, os.X_OK):
         raise UsageError(f"{executable}: no CDISC CORE executable there")
+
+
+def run_core(executable: Path, folder: Path, package: Package, *, timeout: float = _TIMEOUT) -> Any:
+    """Run CORE; its report as JSON. The arguments and errors are those of ``core_report``."""
+    check_executable(executable)
     if not (folder / "xpt").is_dir() or not (folder / "define.xml").is_file():
         raise UsageError(f"{folder.name}: no SDTM package in it (no xpt/ and define.xml)")
     with tempfile.TemporaryDirectory(prefix="reluth-core-") as scratch:

@@ -19,6 +19,7 @@ import msgspec
 
 from adapter.config import Settings
 from adapter.criteria import Trial
+from adapter.datasets.feed_types import READ_TYPES
 from adapter.datasets.model import Finding
 from adapter.datasets.people import Scope
 from adapter.datasets.pseudonymising import Notes, Pseudonymiser, TraceEntry, Work, load_profile
@@ -32,28 +33,8 @@ from adapter.fhir import RESOURCE_TYPES, Json, parse_fhir_version
 from adapter.store import Store, private_file, private_folder, pseudonym_key, writing
 from mappings.entities import Study
 
-__all__ = ["FEED_TYPES", "Staged", "StagedSubject", "StagedVerdict", "stage"]
+__all__ = ["Staged", "StagedSubject", "StagedVerdict", "stage"]
 
-#: Read of each person; Medication is shared.
-FEED_TYPES: Final = frozenset(
-    {
-        "AdverseEvent",
-        "AllergyIntolerance",
-        "BodyStructure",
-        "Condition",
-        "Consent",
-        "DiagnosticReport",
-        "Encounter",
-        "ImagingStudy",
-        "MedicationAdministration",
-        "MedicationRequest",
-        "MedicationStatement",
-        "Observation",
-        "Patient",
-        "Procedure",
-        "QuestionnaireResponse",
-    }
-)
 _SUBJECT: Final = "ResearchSubject"
 _TEXTS: Final[Mapping[str, str]] = {
     "after-cut": "What is dated after the data cut is not exported.",
@@ -198,7 +179,7 @@ def _stage_site(store: Store, settings: Settings, site: str, options: _Options, 
         trial=options.trial,
         study=options.study,
         site_code=told.site_code if told is not None else None,
-        types=FEED_TYPES,
+        types=READ_TYPES,
         key=options.key,
         as_of=options.as_of,
     )
@@ -232,7 +213,7 @@ def _stage_site(store: Store, settings: Settings, site: str, options: _Options, 
 def _count_others(store: Store, site: str, chosen: list[Chosen], feed: _Feed) -> None:
     """Tell what is held of these subjects and is of no type that is exported: by type, how many."""
     people = {identity for one in chosen for identity in one.identities}
-    counts = count_of_others(store, site, people, FEED_TYPES)
+    counts = count_of_others(store, site, people, READ_TYPES)
     # Those of the trial are what the histories were read from.
     counts[_SUBJECT] = counts.get(_SUBJECT, 0) - sum(len(one.sources) for one in chosen)
     for type_, count in counts.items():

@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from adapter.client.keys import make_key
 from adapter.config import Settings
 from adapter.datasets.export import Request, export
-from adapter.datasets.provider import FEED_TYPES, publish
-from adapter.datasets.staging import FEED_TYPES as STAGED_TYPES
+from adapter.datasets.feed_types import FEED_TYPES, READ_TYPES
+from adapter.datasets.provider import publish
 from adapter.service import create_app
 from adapter.simulate import simulate
 from adapter.store import Store
@@ -100,7 +100,7 @@ def taken_back(line: str) -> str:
 
 
 def test_types_that_are_served_are_those_that_are_staged() -> None:
-    assert set(FEED_TYPES) == {*STAGED_TYPES, "Medication", "ResearchSubject"}
+    assert set(FEED_TYPES) == {*READ_TYPES, "Medication", "ResearchSubject"}
 
 
 def test_what_a_client_has_is_the_export_by_hand_line_for_line(tmp_path: Path, feed: Path) -> None:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.config import Settings, SiteSettings
+from adapter.datasets.feed_types import READ_TYPES
 from adapter.datasets.pseudonymising import load_profile
-from adapter.datasets.staging import FEED_TYPES, Staged, stage
+from adapter.datasets.staging import Staged, stage
 from adapter.documents import load_trial
 from adapter.fhir import ResourceProblem, summarise
 from adapter.store import Store
@@ -173,7 +174,7 @@ def test_planted_identifier_leaves_no_trace_from_patient_consent_or_subject(tmp_
 def test_planted_identifier_leaves_no_trace_from_ids_and_versions(tmp_path: Path, name: str) -> None:
     text = FORMS[name].replace("/", "-")
     lines = person("p")
-    for type_ in sorted(FEED_TYPES - {"Patient", "Consent"}):
+    for type_ in sorted(READ_TYPES - {"Patient", "Consent"}):
         lines.append(encoded(dict(BASES[type_]) | {"resourceType": type_, "id": text, "meta": {"versionId": text}}))
 
     _, output = staged(tmp_path, lines)

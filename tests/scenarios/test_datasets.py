@@ -120,6 +120,7 @@ def test_export_refuses_a_file_and_a_place_below_one(room: Path, tmp_path: Path)
         ["p", "--site", "elsewhere"],
         ["p", "--as-of", "yesterday"],
         ["p", "--format", "fhir", "--core", "core"],
+        ["p", "--core", "no-such-program"],
         ["p", "--merge", "q"],
         ["p", "--merge", "q", "--merge", "r", "--as-of", "2025-01-01"],
         ["p", "--diff", "q", "r"],

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 from adapter.criteria.concepts.laboratory import Reading
 from adapter.criteria.concepts.person import ages_on, genders
 from adapter.criteria.scene import Scene
 from adapter.fhir import EXACT, is_usable, read_printed_number
+from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, PRINTED_RANGE
 from adapter.fhir.resources import Quantity, Range, ReferenceRange
 from adapter.terminology import UnitProblem
 
 __all__ = ["limits_of_normal"]
 
 _GENDER_SYSTEM = "http://hl7.org/fhir/administrative-gender"
-# French reports print the sex as H/F or in words.
-_MALE_WORDS = frozenset({"h", "m", "homme", "hommes", "male", "masculin", "men", "man"})
-_FEMALE_WORDS = frozenset({"f", "femme", "femmes", "female", "féminin", "feminin", "women", "woman"})
-# ``N: 3,5 - 5,0``, ``< 41``, ``(10 - 40)``, ``VN 3.5-5 mmol/L``, ``Femme : < 35``: a word before, brackets around.
-_PRINTED_RANGE = re.compile(r"\s*(?:(?P<word>[A-Za-zÀ-ÿ.]+)\s*:?\s*)?[(\[]?\s*(?P<range>[^()\[\]]*?)\s*[)\]]?\s*")
-_NORMAL_WORDS = frozenset(
-    {"n", "vn", "vr", "normal", "normale", "normales", "norme", "normes", "ref", "réf", "ref.", "réf."}
-)
 _YEARS_BY_UNIT = {
     **dict.fromkeys(("a", "year", "years", "an", "ans"), Decimal(1)),
     **dict.fromkeys(("mo", "month", "months", "mois"), Decimal(1) / 12),
@@ -89,7 +81,7 @@ def _sexes_of(item: ReferenceRange) -> set[str]:
     if item.applies_to and not sexes:
         raise _NotUnderstoodError
     word = _range_word(item)
-    if word is not None and word not in _NORMAL_WORDS:
+    if word is not None and word not in NORMAL_WORDS:
         of_word = _sex_words(word)
         if not of_word and not (_has_number(item.low) or _has_number(item.high)):
             raise _NotUnderstoodError
@@ -118,14 +110,14 @@ def _sexes(text: str | None, *codings: tuple[str | None, str | None, str | None]
 
 def _sex_words(text: str | None) -> set[str]:
     word = (text or "").strip().casefold()
-    return {"male"} if word in _MALE_WORDS else {"female"} if word in _FEMALE_WORDS else set()
+    return {"male"} if word in MALE_WORDS else {"female"} if word in FEMALE_WORDS else set()
 
 
 def _range_word(item: ReferenceRange) -> str | None:
     """The word before a printed range."""
     if item.text is None:
         return None
-    found = _PRINTED_RANGE.fullmatch(item.text)
+    found = PRINTED_RANGE.fullmatch(item.text)
     return found["word"].casefold() if found and found["word"] else None
 
 
@@ -149,7 +141,7 @@ def _limit(item: ReferenceRange, reading: Reading, scene: Scene, *, upper: bool)
     quantity = item.high if upper else item.low
     if quantity is not None and quantity.value is not None:
         return _in_unit(quantity.value, reading, scene, code=quantity.code, unit=quantity.unit)
-    found = _PRINTED_RANGE.fullmatch(item.text) if item.text else None
+    found = PRINTED_RANGE.fullmatch(item.text) if item.text else None
     printed = read_printed_number(found["range"]) if found else None
     # ``40`` alone says neither end.
     if printed is None or printed.interval.is_point:

@@ -7,10 +7,9 @@ from adapter.datasets.provider.files import PACKED, ExportedFile
 from adapter.datasets.provider.making import Stage, StagedFiles
 from adapter.datasets.provider.packages import PackageFile, PublishedPackage, package, packages, publish
 from adapter.datasets.provider.searching import SEARCH_PARAMETERS
-from adapter.datasets.provider.wanted import FEED_TYPES, FORMATS, NotSupported, Wanted, parse_wanted
+from adapter.datasets.provider.wanted import FORMATS, NotSupported, Wanted, parse_wanted
 
 __all__ = [
-    "FEED_TYPES",
     "FORMATS",
     "PACKED",
     "SEARCH_PARAMETERS",

@@ -273,8 +273,7 @@ def _is_left(owner: str) -> bool:
 
 
 def _staging() -> Stage:
-    # Only where exports are made: it brings much with it.
-    from adapter.datasets.staging import stage  # noqa: PLC0415
+    from adapter.datasets.staging import stage  # noqa: PLC0415 - only where exports are made: it brings much with it
 
     made: Stage = stage
     return made

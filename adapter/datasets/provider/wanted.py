@@ -13,30 +13,11 @@ from typing import Final
 
 import msgspec
 
+from adapter.datasets.feed_types import FEED_TYPES
 from adapter.datasets.provider.searching import BadFilter, parse_filter
 
-__all__ = ["FEED_TYPES", "FORMATS", "NotSupported", "Wanted", "parse_wanted"]
+__all__ = ["FORMATS", "NotSupported", "Wanted", "parse_wanted"]
 
-#: What a pseudonymised feed consists of.
-FEED_TYPES: Final = (
-    "AdverseEvent",
-    "AllergyIntolerance",
-    "BodyStructure",
-    "Condition",
-    "Consent",
-    "DiagnosticReport",
-    "Encounter",
-    "ImagingStudy",
-    "Medication",
-    "MedicationAdministration",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Observation",
-    "Patient",
-    "Procedure",
-    "QuestionnaireResponse",
-    "ResearchSubject",
-)
 #: Values of ``_outputFormat``, all of them newline-delimited JSON.
 FORMATS: Final = ("application/fhir+ndjson", "application/ndjson", "ndjson")
 #: Parameters that the guide knows and this server does not follow.

@@ -295,8 +295,7 @@ class _Maker:
     # Structures ---------------------------------------------------------------------------------------------------
 
     def _list(self, rule: Rule, path: str) -> Keep:
-        if rule.of is None:  # pragma: no cover - parsed so
-            raise TypeError(path)
+        assert rule.of is not None  # a list's rule is parsed with what it is of
         each, place = self.element(rule.of, path), (self._type, path)
 
         def keep(value: Any, work: Work) -> list[Any] | None:

@@ -16,17 +16,13 @@ from adapter.datasets.pseudonymising.r5 import listed
 from adapter.datasets.pseudonymising.values import UnitTable
 from adapter.datasets.pseudonymising.work import Work
 from adapter.fhir import Json, age_on, parse_when, read_printed_number
+from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, PRINTED_RANGE
 
-__all__ = ["PRINTED_RANGE", "PrintedRange", "holding", "is_for_all", "read_printed_range"]
+__all__ = ["PrintedRange", "holding", "is_for_all", "read_printed_range"]
 
-#: The form of a printed range: a word before, brackets around; the same that the criteria read.
-PRINTED_RANGE: Final = re.compile(r"\s*(?:(?P<word>[A-Za-zÀ-ÿ.]+)\s*:?\s*)?[(\[]?\s*(?P<range>[^()\[\]]*?)\s*[)\]]?\s*")
-_NORMAL_WORDS: Final = frozenset(
-    {"n", "vn", "vr", "normal", "normale", "normales", "norme", "normes", "ref", "réf", "ref.", "réf."}
-)
 _SEX_WORDS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("h", "m", "homme", "hommes", "male", "masculin", "men", "man"), "male"),
-    **dict.fromkeys(("f", "femme", "femmes", "female", "féminin", "feminin", "women", "woman"), "female"),
+    **dict.fromkeys(MALE_WORDS, "male"),
+    **dict.fromkeys(FEMALE_WORDS, "female"),
 }
 #: No laboratory prints 012: a day, a month or a number of a person does.
 _LEADING_ZERO = re.compile(r"(?<![\d.,])0\d")
@@ -162,7 +158,7 @@ def _fits_sex(item: Json, work: Work) -> bool:
     if of_word is not None:
         if work.sex != of_word:
             return False
-    elif word and word not in _NORMAL_WORDS and not any(_has_number(item.get(name)) for name in ("low", "high")):
+    elif word and word not in NORMAL_WORDS and not any(_has_number(item.get(name)) for name in ("low", "high")):
         return False
     if not item.get("appliesTo"):
         return True

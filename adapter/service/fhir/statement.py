@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapter.datasets.provider import FEED_TYPES, FORMATS, SEARCH_PARAMETERS
+from adapter.datasets.feed_types import FEED_TYPES
+from adapter.datasets.provider import FORMATS, SEARCH_PARAMETERS
 from adapter.observe import release
 from adapter.service.cards.keys import ALGORITHMS
 

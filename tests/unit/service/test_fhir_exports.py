@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adapter.client.keys import make_key
-from adapter.datasets.provider import FEED_TYPES
+from adapter.datasets.feed_types import FEED_TYPES
 from adapter.errors import StorageError
 from adapter.service import create_app
 from adapter.service.fhir import FhirRoom

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapter.datasets.provider import FEED_TYPES, SEARCH_PARAMETERS
+from adapter.datasets.feed_types import FEED_TYPES
+from adapter.datasets.provider import SEARCH_PARAMETERS
 from adapter.datasets.provider.searching import BadFilter, parse_filter
 
 LOINC = "http://loinc.org"

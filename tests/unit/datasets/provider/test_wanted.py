@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapter.datasets.provider import FEED_TYPES, NotSupported, parse_wanted
+from adapter.datasets.feed_types import FEED_TYPES
+from adapter.datasets.provider import NotSupported, parse_wanted
 
 
 def test_nothing_asked_for_is_all_types() -> None:

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from adapter.criteria.concepts import limits
-from adapter.datasets.pseudonymising import ranges as reader
 from adapter.datasets.pseudonymising.ranges import read_printed_range
 from tests.support.subjects import consent, feed, lab, patient, research_subject
 
@@ -22,13 +20,6 @@ def told(tmp_path: Path, *ranges: Any, **more: Any) -> tuple[list[Any], int]:
     found, resources = feed(tmp_path, [*FROM, lab("o", referenceRange=list(ranges), **more)])
     blanked = sum(one.count for one in found.findings if one.code == "range-blanked")
     return resources["Observation"][0].get("referenceRange", []), blanked
-
-
-def test_printed_range_is_read_by_the_rules_of_the_criteria() -> None:
-    assert reader.PRINTED_RANGE.pattern == limits._PRINTED_RANGE.pattern
-    assert reader._NORMAL_WORDS == limits._NORMAL_WORDS
-    assert {word for word, sex in reader._SEX_WORDS.items() if sex == "male"} == limits._MALE_WORDS
-    assert {word for word, sex in reader._SEX_WORDS.items() if sex == "female"} == limits._FEMALE_WORDS
 
 
 @pytest.mark.parametrize(

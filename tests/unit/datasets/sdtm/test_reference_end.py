@@ -6,32 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.sdtm_subject import CONSENTED, CYCLES, ONE, PATIENT, REGISTERED, TREATED, WATCHED, infusion
 from tests.support.sdtm_views import event_rows, made, records
-
-ONE = "RELUTH-05-0001"
-CONSENTED: dict[str, Any] = {"kind": "consented", "on": "2024-01-02"}
-REGISTERED: dict[str, Any] = {"kind": "registered", "on": "2024-01-10"}
-CYCLES: list[dict[str, Any]] = [
-    {"kind": "cycle", "on": "2024-01-20", "cycle": 1},
-    {"kind": "cycle", "on": "2024-03-16", "cycle": 2},
-]
-TREATED: dict[str, Any] = {"kind": "randomised", "on": "2024-05-20", "arm": "experimental"}
-WATCHED: dict[str, Any] = {"kind": "randomised", "on": "2024-05-20", "arm": "control"}
-PATIENT: dict[str, Any] = {"id": ONE, "usubjid": ONE, "gender": "female", "age": 62, "site_code": "05"}
-
-
-def _infusion(key: str, day: str) -> dict[str, Any]:
-    return {
-        "id": key,
-        "usubjid": ONE,
-        "status": "completed",
-        "atc": "V10XX04",
-        "start": f"{day}T10:30:00+02:00",
-        "end": f"{day}T11:00:00+02:00",
-        "dose": "7392",
-        "dose_unit": "MBq",
-        "dose_code": "MBq",
-    }
 
 
 @pytest.mark.parametrize(
@@ -59,12 +35,12 @@ def test_reference_end_of_a_participation_that_lasts_is_the_last_day_of_any_reco
 
 
 def test_reference_end_is_no_day_that_was_only_planned() -> None:
-    skipped = _infusion("m2", "2024-12-01") | {"status": "not-done"}
+    skipped = infusion("m2", "2024-12-01") | {"status": "not-done"}
     package = made(
         {
             "subject_event": event_rows(ONE, CONSENTED, REGISTERED, *CYCLES, TREATED),
             "patient": [PATIENT],
-            "medication_administration": [_infusion("m1", "2024-06-03"), skipped],
+            "medication_administration": [infusion("m1", "2024-06-03"), skipped],
             "medication_request": [
                 {"id": "r1", "usubjid": ONE, "status": "active", "intent": "order", "atc": "H01CB03",
                  "start": "2024-06-04", "end": "2025-06-04"}
@@ -83,7 +59,7 @@ def test_reference_end_of_who_left_is_the_end_whatever_came_later() -> None:
         {
             "subject_event": event_rows(ONE, CONSENTED, REGISTERED, *CYCLES, TREATED, withdrawn),
             "patient": [PATIENT],
-            "medication_administration": [_infusion("m1", "2024-06-30")],
+            "medication_administration": [infusion("m1", "2024-06-30")],
         }
     )
 

@@ -9,32 +9,8 @@ from typing import Any
 import pytest
 
 from adapter.datasets.model import Finding, Package
+from tests.support.sdtm_subject import CONSENTED, CYCLES, ONE, PATIENT, REGISTERED, TREATED, WATCHED, infusion
 from tests.support.sdtm_views import Subject, Verdict, event_rows, made, records
-
-ONE = "RELUTH-05-0001"
-CONSENTED: dict[str, Any] = {"kind": "consented", "on": "2024-01-02"}
-REGISTERED: dict[str, Any] = {"kind": "registered", "on": "2024-01-10"}
-CYCLES: list[dict[str, Any]] = [
-    {"kind": "cycle", "on": "2024-01-20", "cycle": 1},
-    {"kind": "cycle", "on": "2024-03-16", "cycle": 2},
-]
-TREATED: dict[str, Any] = {"kind": "randomised", "on": "2024-05-20", "arm": "experimental"}
-WATCHED: dict[str, Any] = {"kind": "randomised", "on": "2024-05-20", "arm": "control"}
-PATIENT: dict[str, Any] = {"id": ONE, "usubjid": ONE, "gender": "female", "age": 62, "site_code": "05"}
-
-
-def _infusion(key: str, day: str) -> dict[str, Any]:
-    return {
-        "id": key,
-        "usubjid": ONE,
-        "status": "completed",
-        "atc": "V10XX04",
-        "start": f"{day}T10:30:00+02:00",
-        "end": f"{day}T11:00:00+02:00",
-        "dose": "7392",
-        "dose_unit": "MBq",
-        "dose_code": "MBq",
-    }
 
 
 def _package(*events: Mapping[str, Any], patient: Mapping[str, Any] | None = PATIENT, **more: Any) -> Package:
@@ -67,7 +43,7 @@ def _codes(package: Package, domain: str) -> list[str]:
 def test_arm_is_empty_only_where_a_reason_says_why(
     events: list[dict[str, Any]], infusions: list[str], found: tuple[str | None, ...]
 ) -> None:
-    rows = [_infusion(f"m{at}", day) for at, day in enumerate(infusions)]
+    rows = [infusion(f"m{at}", day) for at, day in enumerate(infusions)]
     demographics = _package(*events, medication_administration=rows).dataset("DM")
 
     assert records(demographics, "ARMCD", "ACTARMCD", "ARMNRS") == [found]
@@ -89,7 +65,7 @@ def test_subject_without_an_arm_is_found(events: list[dict[str, Any]], code: str
 
 
 def test_reference_dates_are_those_of_randomisation_exposure_and_end() -> None:
-    rows = [_infusion("m1", "2024-06-03"), _infusion("m2", "2024-07-29"), _infusion("m0", "2024-01-20")]
+    rows = [infusion("m1", "2024-06-03"), infusion("m2", "2024-07-29"), infusion("m0", "2024-01-20")]
     ended = {"kind": "ended", "on": "2025-05-26", "reason": "completed"}
     package = _package(CONSENTED, REGISTERED, *CYCLES, TREATED, ended, medication_administration=rows)
 
@@ -199,7 +175,7 @@ def test_element_has_the_order_that_its_arm_gives_it(
 
 def test_last_infusion_is_in_the_treatment_though_the_treatment_is_over_that_day() -> None:
     over = {"kind": "treatment-over", "on": "2024-07-29"}
-    rows = [_infusion("m1", "2024-06-03"), _infusion("m2", "2024-07-29")]
+    rows = [infusion("m1", "2024-06-03"), infusion("m2", "2024-07-29")]
     package = _package(CONSENTED, REGISTERED, *CYCLES, TREATED, over, medication_administration=rows)
 
     assert records(package.dataset("EX"), "EPOCH") == [("TREATMENT",), ("TREATMENT",)]
