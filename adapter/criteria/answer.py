@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
 
 from adapter.criteria.truth import Truth, all_of, any_of, negate
 
 __all__ = ["Answer", "Converted", "Evidence", "Reason", "Wanted", "combine_all", "combine_any", "invert"]
+
+
+_T = TypeVar("_T")
 
 
 class Reason(StrEnum):
@@ -109,7 +113,7 @@ def _merge(answers: tuple[Answer, ...], truth: Truth, *, one_suffices: bool) -> 
     first = deciding[0]
     evidence = first.evidence
     if len(deciding) > 1:
-        evidence = tuple(dict.fromkeys([item for answer in deciding for item in answer.evidence]))
+        evidence = _each_once([answer.evidence for answer in deciding])
     if truth is not Truth.U:
         every_or_any = all if one_suffices else any
         return Answer(
@@ -125,10 +129,16 @@ def _merge(answers: tuple[Answer, ...], truth: Truth, *, one_suffices: bool) -> 
         evidence,
         attestable=all(answer.attestable for answer in deciding),
         # An ALT of 3 ULN is worth showing while the question for its cause is what is open.
-        context=tuple(dict.fromkeys([item for answer in answers for item in answer.shown])),
+        context=_each_once([answer.shown for answer in answers]),
         changes=changes,
-        wanted=tuple(dict.fromkeys([item for answer in deciding for item in answer.wanted])),
+        wanted=first.wanted if len(deciding) == 1 else _each_once([answer.wanted for answer in deciding]),
     )
+
+
+def _each_once(groups: list[tuple[_T, ...]]) -> tuple[_T, ...]:
+    """All items, each where it comes first."""
+    some = [group for group in groups if group]
+    return tuple(dict.fromkeys(chain.from_iterable(some))) if some else ()
 
 
 def combine_all(*answers: Answer) -> Answer:

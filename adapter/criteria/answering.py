@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any as Anything
 
 from adapter.criteria.answer import Answer, Reason, Wanted, combine_all, combine_any, invert
@@ -93,7 +94,8 @@ _WITHOUT_DATA = frozenset({Reason.NO_DATA, Reason.TOO_OLD, Reason.STATUS})
 
 def answer(node: Node, scene: Scene) -> Answer:
     """The answer to a node, found once a scene."""
-    return scene.answered(node, _ANSWERS[type(node)])
+    found = scene.memo.get(id(node))
+    return scene.find(node, _ANSWERS[type(node)]) if found is None else found
 
 
 def _all(node: All, scene: Scene) -> Answer:
@@ -173,6 +175,8 @@ def _cross_check(node: CrossCheck, scene: Scene) -> Answer:
 
 
 def _attested(node: Attested, scene: Scene) -> Answer:
+    if node.link not in scene.attestations and node.shows is None:
+        return _unattested(node.link)
     validity = scene.trial.validity(node.link)
     holding = held(scene.attestations, node.link, on=scene.on, validity=validity)
     wanted = (Wanted(node.link, attestation=True),)
@@ -193,6 +197,12 @@ def _attested(node: Attested, scene: Scene) -> Answer:
     if node.not_before is not None and _is_before(holding, node.not_before, scene):
         return Answer(Truth.U, Reason.TOO_OLD, attested.evidence, attestable=True, wanted=wanted)
     return attested if node.since_days is None else _long_enough(node.since_days, holding, attested, scene, wanted)
+
+
+@lru_cache(maxsize=256)
+def _unattested(link: str) -> Answer:
+    """Nobody ever attested it."""
+    return Answer(Truth.U, Reason.NEEDS_ATTESTATION, attestable=True, wanted=(Wanted(link, attestation=True),))
 
 
 def _long_enough(
@@ -247,14 +257,18 @@ def _first_response(node: FirstResponse, scene: Scene) -> Answer:
 
 def answer_part(part: Part, scene: Scene) -> Answer:
     """The answer to a part: what coded data give, and what a person attested under the part's id."""
-    return scene.kept(("part", part.id), lambda day: _with_attestation(part.id, part.node, day))
+    return scene.answered(part, _answer_part)
+
+
+def _answer_part(part: Part, scene: Scene) -> Answer:
+    return _with_attestation(part.id, part.node, scene)
 
 
 def answer_criterion(criterion: Criterion, scene: Scene) -> Answer:
     """The answer to a criterion, attestation included."""
     if not criterion.attestable:
         return answer(criterion.node, scene)
-    return scene.kept(("criterion", criterion.id), lambda day: _answer_criterion(criterion, day))
+    return scene.answered(criterion, _answer_criterion)
 
 
 def _answer_criterion(criterion: Criterion, scene: Scene) -> Answer:

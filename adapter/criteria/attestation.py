@@ -137,8 +137,11 @@ def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
 
 def held(found: Attestations, link: str, *, on: date, validity: Validity) -> tuple[Attestation, ...]:
     """The attestation of a linkId that holds, first, and those that may be as late; empty when nobody attested it in time."""
+    given = found.get(link)
+    if given is None:
+        return ()
     first_day = validity.first_day(on)
-    mine = [item for item in found.get(link, ()) if first_day is None or item.when.latest >= first_day]
+    mine = [item for item in given if first_day is None or item.when.latest >= first_day]
     # Of a partial date that reaches across an end of the window it is not known whether it counts: it decides nothing,
     # but it may be the latest, so it must not contradict the one that does count.
     sure = [item for item in mine if item.when.latest <= on and (first_day is None or item.when.earliest >= first_day)]
@@ -150,7 +153,10 @@ def held(found: Attestations, link: str, *, on: date, validity: Validity) -> tup
 
 def pending(found: Attestations, link: str, *, on: date) -> frozenset[date]:
     """Days on which an attestation of a partial date has surely been given."""
-    last = (item.when.latest for item in found.get(link, ()) if item.when.is_bounded)
+    given = found.get(link)
+    if given is None:
+        return frozenset()
+    last = (item.when.latest for item in given if item.when.is_bounded)
     return frozenset(day for day in last if day > on)
 
 

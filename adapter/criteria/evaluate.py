@@ -113,20 +113,21 @@ def evaluate(
 
 def _judge(criteria: list[Criterion], scene: Scene) -> _Found:
     answers = {criterion.id: answer_criterion(criterion, scene) for criterion in criteria}
-    return _Found(answers, *_outcome(criteria, answers, scene))
-
-
-def _outcome(criteria: list[Criterion], answers: dict[str, Answer], scene: Scene) -> tuple[Outcome, bool]:
-    """What the answers come to (clarifications.md 8), and whether a failure is permanent."""
     failed = [item for item in criteria if item.passes(answers[item.id].truth) is False]
-    open_ = [answers[item.id] for item in criteria if answers[item.id].truth is Truth.U]
-    if failed:
-        return Outcome.INELIGIBLE, any(_is_permanent(item, answers[item.id]) for item in failed)
+    permanent = any(_is_permanent(item, answers[item.id]) for item in failed)
+    return _Found(answers, _outcome(criteria, answers, scene), permanent)
+
+
+def _outcome(criteria: list[Criterion], answers: dict[str, Answer], scene: Scene) -> Outcome:
+    """What the answers come to (clarifications.md 8)."""
+    if any(item.passes(answers[item.id].truth) is False for item in criteria):
+        return Outcome.INELIGIBLE
+    open_ = [found for found in answers.values() if found.truth is Truth.U]
     if open_:
         ready = all(item.attestable for item in open_)
-        return (Outcome.READY_FOR_INVESTIGATOR if ready else Outcome.NEEDS_INFORMATION), False
+        return Outcome.READY_FOR_INVESTIGATOR if ready else Outcome.NEEDS_INFORMATION
     signed = all(item.automation == "auto" or _is_signed(item, scene) for item in criteria)
-    return (Outcome.ELIGIBLE if signed else Outcome.READY_FOR_INVESTIGATOR), False
+    return Outcome.ELIGIBLE if signed else Outcome.READY_FOR_INVESTIGATOR
 
 
 def _is_permanent(criterion: Criterion, found: Answer) -> bool:
@@ -174,7 +175,7 @@ def _sweep(criteria: list[Criterion], found: _Found, scene: Scene) -> tuple[dict
                 if further not in seen:
                     seen.add(further)
                     heappush(waiting, further)
-        if outcome is None and _outcome(criteria, answers, later)[0] is not found.outcome:
+        if outcome is None and _outcome(criteria, answers, later) is not found.outcome:
             outcome = day
     return flips, outcome
 

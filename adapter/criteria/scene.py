@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
 
 from adapter.criteria.answer import Answer, Evidence
 from adapter.criteria.attestation import Attestations, Validity, attestations
-from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, abated, surely_after, when_of
 from adapter.fhir.resources import CodeableConcept, Coding, Condition, Observation, Patient, Resource
@@ -18,6 +18,7 @@ from adapter.terminology import ICD10, ICD10_CM, ICDO3, TERMS, Site, Units, Valu
 
 if TYPE_CHECKING:
     from adapter.criteria.concepts.disease import Assessment
+    from adapter.criteria.concepts.imaging import Ties
     from adapter.criteria.concepts.laboratory import Readings
     from adapter.criteria.concepts.prrt import Courses
     from adapter.criteria.concepts.tumours import Tumours
@@ -40,7 +41,7 @@ def within(when: When, start: date | None, end: date) -> Truth:
     return Truth.U
 
 
-_N = TypeVar("_N", bound=Node)
+_A = TypeVar("_A")
 _T = TypeVar("_T")
 
 _READ_SYSTEMS = frozenset({ICD10, ICDO3, TERMS})
@@ -64,8 +65,7 @@ def is_on_record(condition: Condition, on: date) -> bool:
     return not is_withdrawn(condition) and not surely_after(condition, on)
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(NamedTuple):
     """A concept, its codings in standard systems, and the trial's value sets that one of them is in."""
 
     # Kept, so that no other concept can get its identity.
@@ -95,7 +95,7 @@ class Scene:
 
     Attributes:
         on: the reference date; data of later days does not count.
-        memo: answers already found, by node.
+        memo: answers already found, by the identity of what was asked.
         days: the same record on other days.
         later: the same day with later parts of the record only.
         base: the scene of the reference date, where this one is of a later day.
@@ -106,7 +106,7 @@ class Scene:
     record: PatientRecord
     site: Site
     on: date
-    memo: dict[object, Answer] = field(default_factory=dict)
+    memo: dict[int, Answer] = field(default_factory=dict)
     days: dict[date, Scene] = field(default_factory=dict)
     later: dict[When, Scene] = field(default_factory=dict)
     base: Scene | None = None
@@ -115,38 +115,39 @@ class Scene:
     def at(self, day: date) -> Scene:
         """The same record on a later day; what does not depend on the day is not read again."""
         if day not in self.days:
-            other = replace(self, on=day, memo={}, later={}, base=self)
-            self.days[day] = other
+            self.days[day] = Scene(
+                self.trial, self.record, self.site, day, days=self.days, base=self, origin=self.origin
+            )
         return self.days[day]
 
     def since(self, moment: When) -> Scene:
         """The same with only what is surely later than ``moment``; attestations of that time are left out too."""
         if moment not in self.later:
             record = self.record.since(moment)
-            self.later[moment] = replace(
-                self, record=record, memo={}, days={}, later={}, base=None, origin=self.origin or self
-            )
+            self.later[moment] = Scene(self.trial, record, self.site, self.on, origin=self.origin or self)
         return self.later[moment]
 
-    def kept(self, key: object, find: Callable[[Scene], Answer]) -> Answer:
-        """The answer under a key, found once a scene; that of the reference date where no day of change lies in between."""
-        found = self.memo.get(key)
-        if found is not None:
-            return found
-        earlier = self.base.kept(key, find) if self.base is not None else None
-        if earlier is None or any(self.is_past(day) for day in earlier.changes):
-            earlier = find(self)
-        self.memo[key] = earlier
-        return earlier
+    def answered(self, asked: _A, by: Callable[[_A, Scene], Answer]) -> Answer:
+        """The answer to a node, a part or a criterion of the trial, found once a scene.
 
-    def is_past(self, day: date) -> bool:
-        """The day lies after the reference date, and not after this later one."""
-        return self.base is not None and self.base.on < day <= self.on
+        Of a later day it is that of the reference date where no day of change lies in between.
+        """
+        # By identity: what a trial asks lives as long as the trial.
+        found = self.memo.get(id(asked))
+        return self.find(asked, by) if found is None else found
 
-    def answered(self, node: _N, by: Callable[[_N, Scene], Answer]) -> Answer:
-        """The answer to a node."""
-        # By identity: the trial's nodes live as long as the trial.
-        return self.kept(id(node), lambda scene: by(node, scene))
+    def find(self, asked: _A, by: Callable[[_A, Scene], Answer]) -> Answer:
+        """The answer to what has none yet."""
+        found = by(asked, self) if self.base is None else self._later(asked, by, self.base)
+        self.memo[id(asked)] = found
+        return found
+
+    def _later(self, asked: _A, by: Callable[[_A, Scene], Answer], base: Scene) -> Answer:
+        found = base.answered(asked, by)
+        for day in found.changes:
+            if base.on < day <= self.on:
+                return by(asked, self)
+        return found
 
     @property
     def schedule(self) -> CourseConcept:
@@ -203,6 +204,15 @@ class Scene:
         return Tumours(self)
 
     @of_record
+    def ties(self) -> Ties:
+        """What each value of the whole record is tied to, also where only later values are looked at."""
+        if self.origin is not None:
+            return self.origin.ties
+        from adapter.criteria.concepts.imaging import Ties  # noqa: PLC0415 - concepts are made from scenes
+
+        return Ties(self.record)
+
+    @of_record
     def courses(self) -> Courses:
         """Cycles and courses of the treatment: of the whole record, for a course does not begin with what is looked at."""
         if self.origin is not None:
@@ -244,7 +254,7 @@ class Scene:
         """The Conditions on record without a code that criteria read: when each ended, and its codes of ICD-10-CM."""
         found = []
         for item in self.record.conditions:
-            codes = tuple(self.codes(item.code))
+            codes = self.codes(item.code)
             if any(system in _READ_SYSTEMS for system, _ in codes) or not is_on_record(item, self.on):
                 continue
             shared = tuple(code for system, code in codes if system == ICD10_CM)
@@ -261,22 +271,22 @@ class Scene:
             return ()
         return self.site.standard(coding.system, coding.code)
 
-    def codes(self, *concepts: CodeableConcept | None) -> Iterator[tuple[str, str]]:
+    def codes(self, *concepts: CodeableConcept | None) -> tuple[tuple[str, str], ...]:
         """All codings of some concepts in standard systems."""
-        for concept in concepts:
-            if concept is not None:
-                yield from self._read(concept).codes
+        told = [self._read(concept).codes for concept in concepts if concept is not None]
+        return told[0] if len(told) == 1 else tuple(chain.from_iterable(told))
 
     def has(self, value_set: ValueSet, *concepts: CodeableConcept | None) -> bool:
         """Whether any coding is in the value set."""
         if self.trial.value_sets.get(value_set.id) is not value_set:
             return any(value_set.has(*code) for code in self.codes(*concepts))
-        return any(concept is not None and value_set in self._read(concept).sets for concept in concepts)
+        # In most cases one concept: a generator would cost more than the answer.
+        told = [self._read(concept).sets for concept in concepts if concept is not None]
+        return value_set in told[0] if len(told) == 1 else any(value_set in sets for sets in told)
 
     def in_any(self, value_sets: Iterable[ValueSet], *concepts: CodeableConcept | None) -> bool:
         """Whether any coding is in one of the value sets."""
-        wanted = tuple(value_sets)
-        return any(concept is not None and self.has(item, concept) for concept in concepts for item in wanted)
+        return any(self.has(item, *concepts) for item in value_sets)
 
     def sets_of(self, concepts: Iterable[CodeableConcept]) -> frozenset[ValueSet]:
         """The trial's value sets that any of some concepts is in."""
@@ -290,9 +300,13 @@ class Scene:
     def _read(self, concept: CodeableConcept) -> _Read:
         found = self._known.get(id(concept))
         if found is None:
-            codes = tuple(code for coding in concept.coding for code in self.standard(coding))
-            sets = frozenset(item for code in codes for item in self.trial.value_sets_of(*code)) if codes else _NO_SETS
-            found = self._known[id(concept)] = _Read(concept, codes, sets)
+            codes: list[tuple[str, str]] = []
+            sets: list[ValueSet] = []
+            for coding in concept.coding:
+                for code in self.standard(coding):
+                    codes.append(code)
+                    sets += self.trial.value_sets_of(*code)
+            found = self._known[id(concept)] = _Read(concept, tuple(codes), frozenset(sets) if sets else _NO_SETS)
         return found
 
     def conditions_in(self, value_set: ValueSet) -> tuple[Condition, ...]:

@@ -7,6 +7,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from adapter.criteria.answer import Evidence, Reason
 from adapter.criteria.truth import Truth
 
@@ -29,8 +31,8 @@ class Outcome(StrEnum):
     ELIGIBLE = "eligible"
 
 
-@dataclass(frozen=True, slots=True)
-class PartVerdict:
+# Structs of msgspec, as answers are: a hundred are made for one person.
+class PartVerdict(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one part of a criterion."""
 
     id: str
@@ -40,8 +42,7 @@ class PartVerdict:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CriterionVerdict:
+class CriterionVerdict(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one sentence of the registry; ``truth`` is the sentence's own, not "passes"."""
 
     id: str
@@ -53,8 +54,7 @@ class CriterionVerdict:
     parts: tuple[PartVerdict, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ToOrder:
+class ToOrder(msgspec.Struct, frozen=True, gc=False):
     """What to get next, by when, and for which criteria."""
 
     what: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -217,7 +218,7 @@ class PatientRecord:
     def _of(self, kind: type[_R]) -> tuple[_R, ...]:
         return cast("tuple[_R, ...]", self.resources.get(kind.__name__, ()))
 
-    @property
+    @cached_property
     def identities(self) -> tuple[Patient, ...]:
         """The Patient resources, the surviving identity first."""
         return tuple(sorted(self._of(Patient), key=lambda item: (item.reference != self.patient, item.id)))
@@ -277,21 +278,35 @@ class PatientRecord:
 
     def until(self, day: date) -> PatientRecord:
         """The same person without what is surely later than a day in Paris (clarifications.md 27)."""
-        return self._only(lambda item: not surely_after(item, day))
+        return self._with(
+            {
+                name: items if name == "Patient" else tuple([item for item in items if not surely_after(item, day)])
+                for name, items in self.resources.items()
+            }
+        )
 
     def since(self, moment: When) -> PatientRecord:
         """The same person with only what is surely later than ``moment`` (clarifications.md 32).
 
         What has no onset is as late as its recordedDate: nothing says that it was so before.
         """
-        return self._only(lambda item: known_from(item).surely_after(moment))
+        return self._with(
+            {
+                name: tuple([item for item, when in items if when is None or when.surely_after(moment)])
+                for name, items in self._known_from.items()
+            }
+        )
 
-    def _only(self, keep: Callable[[Resource], bool]) -> PatientRecord:
-        kept = {
-            name: items if name == "Patient" else tuple(item for item in items if keep(item))
+    @cached_property
+    def _known_from(self) -> Mapping[str, tuple[tuple[Resource, When | None], ...]]:
+        """From when on each resource is known; None of who the person is, which is of no time."""
+        return {
+            name: tuple([(item, None if name == "Patient" else known_from(item)) for item in items])
             for name, items in self.resources.items()
         }
-        return PatientRecord(self.patient, self.merged, self.unreadable, kept, self.shared)
+
+    def _with(self, resources: Mapping[str, tuple[Resource, ...]]) -> PatientRecord:
+        return PatientRecord(self.patient, self.merged, self.unreadable, resources, self.shared)
 
 
 def known_from(resource: Resource) -> When:
@@ -314,9 +329,12 @@ def abated(condition: Condition) -> When | None:
 
 def _recorded_only(resource: Resource) -> str | None:
     """The recordedDate of what has no onset."""
-    if isinstance(resource, Condition | AllergyIntolerance) and not has_onset(resource):
+    if isinstance(resource, _WITH_ONSET) and not has_onset(resource):
         return resource.recorded_date
     return None
+
+
+_WITH_ONSET = (Condition, AllergyIntolerance)
 
 
 def surely_after(resource: Resource, day: date) -> bool:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
-import yaml
-
 from adapter.criteria import Trial
-from adapter.errors import DocumentError
-from adapter.terminology import Node, Site
+from adapter.documents import read_document
+from adapter.terminology import Site
 from adapter.terminology.suggestions import Suggestion, Target, parse_targets, suggest
 from adapter.terminology.unmapped import Unmapped, UnmappedCode
 
@@ -24,17 +20,10 @@ def targets_of(trial: Trial) -> tuple[Target, ...]:
         DocumentError: a document is missing or wrong.
     """
     name = f"trials/{trial.id}/value-sets.yaml"
-    return parse_targets(_read(_NAMES), _read(name), analytes=trial.analytes)
+    return parse_targets(read_document(_NAMES), read_document(name), analytes=trial.analytes)
 
 
 def closest(found: Unmapped, trial: Trial, site: Site) -> list[tuple[UnmappedCode, tuple[Suggestion, ...]]]:
     """Each unmapped code with its closest targets."""
     targets, units = targets_of(trial), site.units(trial.units)
     return [(item, suggest(item, targets, units=units)) for item in found.codes]
-
-
-def _read(name: str) -> Node:
-    try:
-        return Node(yaml.safe_load(files("mappings").joinpath(name).read_text(encoding="utf-8")), name)
-    except (OSError, yaml.YAMLError) as problem:
-        raise DocumentError(name, "", f"cannot be read ({type(problem).__name__})") from None

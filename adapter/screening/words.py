@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from adapter.documents import read_document
 from adapter.errors import DocumentError, UsageError
 
 __all__ = ["LANGUAGES", "Words", "words"]
@@ -121,10 +119,7 @@ def words(lang: str, file: str = _SCREENING) -> Words:
 
 @lru_cache
 def _document(file: str = _SCREENING) -> Mapping[str, Any]:
-    try:
-        document = yaml.safe_load(files("mappings").joinpath(file).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise DocumentError(file, "", f"cannot be read ({type(error).__name__})") from error
+    document = read_document(file).value
     if not isinstance(document, dict):
         raise DocumentError(file, "", "is not a mapping")
     return document

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, Literal, cast, get_args
 
-import yaml
 from starlette.requests import Request
 
+from adapter.documents import read_documents
 from adapter.errors import DocumentError
 
 __all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "Language", "Words", "choose_language", "load_words", "preferred_language"]
@@ -59,9 +58,8 @@ def load_words() -> Words:
         DocumentError: a sentence lacks a language, or stands in two files.
     """
     sentences: dict[str, dict[Language, str | dict[str, str]]] = {}
-    for file in sorted(files("mappings").joinpath(_FOLDER).iterdir(), key=lambda file: file.name):
-        document = f"{_FOLDER}/{file.name}"
-        for key, sentence in _flatten(yaml.safe_load(file.read_text(encoding="utf-8")), (), document):
+    for document, found in read_documents(_FOLDER).items():
+        for key, sentence in _flatten(found.value, (), document):
             if key in sentences:
                 raise DocumentError(document, "/" + key.replace(".", "/"), "stands in another file already")
             sentences[key] = sentence

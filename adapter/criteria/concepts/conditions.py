@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import lru_cache
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import Validity
@@ -24,7 +25,9 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
     node says so.
     """
     matching = scene.conditions_in(node.value_set)
-    wanted = (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
+    if not matching and node.complete is None:
+        return _none(node.absent, node.wanted, node.attestable)
+    wanted = _wanted(node)
     sorted_out = [
         (_standing(item, node, scene), evidence_of(item, code_text(scene, item.code)), item) for item in matching
     ]
@@ -49,6 +52,19 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
     if node.absent is not Truth.U:
         return Answer(node.absent, evidence=past)
     return Answer(Truth.U, Reason.NO_DATA, past, attestable=node.attestable, wanted=wanted)
+
+
+@lru_cache(maxsize=256)
+def _none(absent: Truth, what: str | None, attestable: bool) -> Answer:
+    """Nothing is on record, and nothing declares that this is all there is."""
+    if absent is not Truth.U:
+        return Answer(absent)
+    wanted = (Wanted(what, attestation=attestable),) if what else ()
+    return Answer(Truth.U, Reason.NO_DATA, attestable=attestable, wanted=wanted)
+
+
+def _wanted(node: Condition) -> tuple[Wanted, ...]:
+    return (Wanted(node.wanted, attestation=node.attestable),) if node.wanted else ()
 
 
 def _arrivals(item: ConditionResource, on: date) -> Iterator[date]:

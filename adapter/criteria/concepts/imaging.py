@@ -115,8 +115,10 @@ class _Window:
     @classmethod
     def of(cls, value_set: ValueSet, months: int, scene: Scene) -> _Window:
         """Read a scene's own record."""
-        start = add_months(scene.on, -months)
         counting, flagged = _recorded(value_set, scene)
+        if not counting and not flagged:
+            return _NO_WINDOW
+        start = add_months(scene.on, -months)
         made = _grouped(counting)
         placed = [(item, within(item.when, start, scene.on)) for item in made]
         inside = tuple((item, truth) for item, truth in placed if truth is not Truth.F)
@@ -146,6 +148,9 @@ class _Window:
         if self.flagged:
             return Answer(Truth.U, Reason.STATUS, evidence, context=self.flagged, wanted=_WANTED)
         return Answer(Truth.U, Reason.TOO_OLD if newest else Reason.NO_DATA, evidence, wanted=_WANTED)
+
+
+_NO_WINDOW = _Window((), (), (), frozenset())
 
 
 def _known_ends(when: When) -> Iterator[date]:
@@ -252,8 +257,7 @@ def answer_examination_value(node: ExaminationValue, scene: Scene) -> Answer:
         return window.open(scene)
     sure = [item for item, truth in window.inside if truth is Truth.T]
     rivals = [item for item, _ in window.inside if not any(other.when.surely_after(item.when) for other in sure)]
-    ties = Ties(whole.record)
-    answers = [_found(item, node, scene, ties) for item in rivals]
+    answers = [_found(item, node, scene) for item in rivals]
     changes = window.changes.union(*(answer.changes for answer in answers))
     evidence = tuple(dict.fromkeys(item for answer in answers for item in answer.evidence))
     if len(answers) == 1:
@@ -265,10 +269,10 @@ def answer_examination_value(node: ExaminationValue, scene: Scene) -> Answer:
     return Answer(Truth.U, Reason.IMPRECISE_DATE, evidence, changes=changes, wanted=_WANTED)
 
 
-def _found(made: _Made, node: ExaminationValue, scene: Scene, ties: Ties) -> Answer:
+def _found(made: _Made, node: ExaminationValue, scene: Scene) -> Answer:
     """What one examination found."""
     readings = [item for item in scene.readings.of(node.analyte) if item.is_result and item.when.earliest <= scene.on]
-    placed = [(item, _belongs(item, made, ties, scene)) for item in readings]
+    placed = [(item, _belongs(item, made, scene)) for item in readings]
     near = [(item, belongs) for item, belongs in placed if belongs is not Truth.F]
     used = _corrected([(item, belongs) for item, belongs in near if item.observation.status in USABLE], scene)
     wanted = (Wanted(node.analyte.id),)
@@ -299,9 +303,9 @@ def _why(said: list[tuple[Reading, Truth]]) -> Reason:
     return Reason.IMPRECISE_DATE
 
 
-def _belongs(reading: Reading, made: _Made, ties: Ties, scene: Scene) -> Truth:
+def _belongs(reading: Reading, made: _Made, scene: Scene) -> Truth:
     """Tied to it, or tied to nothing and of its day; U where that, or that it is no later than today, is not sure."""
-    tied = ties.of(reading.observation)
+    tied = scene.ties.of(reading.observation)
     if tied:
         belongs = Truth.T if tied & made.references else Truth.F
     elif reading.when.earliest > made.when.latest or made.when.earliest > reading.when.latest:

@@ -5,11 +5,13 @@ The rules: clinical-spec.md sections 2 and 5; clarifications.md 9, 10, 16, 17, 2
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 
 import msgspec
 
@@ -118,25 +120,33 @@ class Readings:
                 continue
             carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
             for carrier in carriers:
-                for coding in dict.fromkeys(scene.codes(carrier.code)):
+                codes = scene.codes(carrier.code)
+                for coding in codes if len(codes) <= 1 else dict.fromkeys(codes):
                     self._by_code.setdefault(coding, []).append((observation, carrier))
         self._found: dict[str, tuple[Reading, ...]] = {}
-        self._limits: dict[tuple[int, bool], tuple[Decimal, ...]] = {}
+        #: The limits of normal of a reading, by its identity and whether they are the upper ones; found once.
+        self.limits: dict[tuple[int, bool], tuple[Decimal, ...]] = {}
         self._chosen: dict[tuple[str, int, date], Chosen] = {}
+        self._nothing: dict[tuple[str, str, int, date], Answer] = {}
+        self._days: dict[str, list[date] | None] = {}
 
     def of(self, analyte: Analyte) -> tuple[Reading, ...]:
         """All readings of an analyte, preliminary ones included, in time's order."""
         found = self._found.get(analyte.id)
         if found is None:
-            codes = analyte.codes
-            if analyte.id == "glucose_fasting":
-                codes = codes | self._scene.site.fasting_codes
-            elif analyte.id == "glucose":
-                codes = codes - self._scene.site.fasting_codes
-            readings = [self._read(analyte, *carrier) for carrier in self.carriers(codes)]
+            readings = [self._read(analyte, *carrier) for carrier in self.carriers(self._codes(analyte))]
             readings.sort(key=lambda item: (item.when.start, item.observation.id))
             found = self._found[analyte.id] = tuple(readings)
         return found
+
+    def has(self, analyte: Analyte) -> bool:
+        """Whether there may be readings of an analyte, without reading them."""
+        return not self._by_code.keys().isdisjoint(self._codes(analyte))
+
+    def _codes(self, analyte: Analyte) -> frozenset[tuple[str, str]]:
+        if analyte.id == "glucose_fasting":
+            return analyte.codes | self._scene.site.fasting_codes
+        return analyte.codes - self._scene.site.fasting_codes if analyte.id == "glucose" else analyte.codes
 
     def carriers(
         self, codes: Iterable[tuple[str, str]]
@@ -149,20 +159,36 @@ class Readings:
 
     def chosen(self, readings: tuple[Reading, ...], scene: Scene, window_days: int) -> Chosen:
         """Which of some readings may be the latest of a window on the scene's day; found once for all that ask."""
-        if self._found.get(readings[0].analyte.id) is not readings:
+        analyte = readings[0].analyte.id
+        if self._found.get(analyte) is not readings:
             return _chosen(readings, scene, window_days)
-        key = (readings[0].analyte.id, window_days, scene.on)
+        key = (analyte, window_days, scene.on)
         found = self._chosen.get(key)
         if found is None:
-            found = self._chosen[key] = _chosen(readings, scene, window_days)
+            days = self._plain_days(analyte, readings)
+            found = _chosen(readings, scene, window_days) if days is None else _last(readings, days, scene, window_days)
+            self._chosen[key] = found
         return found
 
-    def limits(self, reading: Reading, upper: bool, find: Callable[[], tuple[Decimal, ...]]) -> tuple[Decimal, ...]:
-        """The limits of normal of a reading, found once."""
-        key = (id(reading), upper)
-        if key not in self._limits:
-            self._limits[key] = find()
-        return self._limits[key]
+    def nothing(self, readings: tuple[Reading, ...], scene: Scene, window_days: int, what: str) -> Answer:
+        """The answer where no reading may be the latest of a window; found once for all that ask."""
+        analyte = readings[0].analyte.id
+        if self._found.get(analyte) is not readings:
+            return _nothing(readings, scene.window(window_days), scene, what)
+        key = (what, analyte, window_days, scene.on)
+        found = self._nothing.get(key)
+        if found is None:
+            found = self._nothing[key] = _nothing(readings, scene.window(window_days), scene, what)
+        return found
+
+    def _plain_days(self, analyte: str, readings: tuple[Reading, ...]) -> list[date] | None:
+        """The day of each reading, where all are usable results of known days and surely one after the other."""
+        if analyte not in self._days:
+            plain = all(
+                item.is_result and item.observation.status in USABLE and item.when.is_one_day for item in readings
+            ) and all(later.when.surely_after(one.when) for one, later in pairwise(readings))
+            self._days[analyte] = [item.when.earliest for item in readings] if plain else None
+        return self._days[analyte]
 
     def _read(self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent) -> Reading:
         value, problem, factor, printed = _value(analyte, carrier, self._scene)
@@ -351,7 +377,8 @@ def latest(readings: Iterable[Reading], judge: Judge, *, scene: Scene, window_da
     chosen = scene.readings.chosen(found, scene, window_days)
     rivals = chosen.rivals
     if not rivals:
-        return _nothing(found, scene.window(window_days), scene, what).but(changes=chosen.changes)
+        answer = scene.readings.nothing(found, scene, window_days, what)
+        return answer.but(changes=chosen.changes) if chosen.changes else answer
     answers = [judge(item) for item, _ in rivals]
     changes, sure, first = chosen.changes, chosen.is_sure, answers[0]
     if len(answers) == 1 and sure:
@@ -384,6 +411,18 @@ class Chosen:
     rivals: tuple[tuple[Reading, Truth], ...]
     is_sure: bool
     changes: frozenset[date]
+
+
+#: No reading lies in the window.
+_NONE = Chosen((), is_sure=False, changes=frozenset())
+
+
+def _last(readings: tuple[Reading, ...], days: list[date], scene: Scene, window_days: int) -> Chosen:
+    """`_chosen` of readings of known days that are surely one after the other: the last of the window, if there is one."""
+    at = bisect_right(days, scene.on) - 1
+    if at < 0 or days[at] < scene.window(window_days):
+        return _NONE
+    return Chosen(((readings[at], Truth.T),), True, frozenset((days[at] + timedelta(days=window_days + 1),)))
 
 
 def _chosen(readings: tuple[Reading, ...], scene: Scene, window_days: int) -> Chosen:

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.concepts.imaging import Ties, shown_reading
+from adapter.criteria.concepts.imaging import shown_reading
 from adapter.criteria.concepts.laboratory import Reading, compare
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene
 from adapter.criteria.tree import Comparison, MeasurableDisease
@@ -36,12 +36,11 @@ def answer_measurable(node: MeasurableDisease, scene: Scene) -> Answer:
     if not readings:
         return Answer(Truth.U, Reason.NO_DATA, wanted=_WANTED)
     # What a value comes from is known from the whole record, also when only later values are looked at.
-    whole = scene.origin or scene
-    ties, modalities = Ties(whole.record), _modalities(whole)
+    modalities = _modalities(scene.origin or scene)
     counting: list[tuple[Reading, Truth]] = []
     flagged: list[Evidence] = []
     for item in readings:
-        if _is_other_imaging(item, node, ties, modalities):
+        if _is_other_imaging(item, node, scene, modalities):
             continue
         belongs = scene.tumours.belongs(item.observation)
         if belongs is not Truth.F and item.observation.status in USABLE:
@@ -94,10 +93,10 @@ def _codes(node: object) -> Iterator[str]:
 
 
 def _is_other_imaging(
-    reading: Reading, node: MeasurableDisease, ties: Ties, modalities: dict[str, frozenset[str]]
+    reading: Reading, node: MeasurableDisease, scene: Scene, modalities: dict[str, frozenset[str]]
 ) -> bool:
     """It comes from studies that say what they are, and none of them is a CT or an MR."""
-    studies = [target for target in ties.of(reading.observation) if target.startswith("ImagingStudy/")]
+    studies = [target for target in scene.ties.of(reading.observation) if target.startswith("ImagingStudy/")]
     said = [modalities.get(study) for study in studies]
     return bool(said) and all(codes is not None and not codes & set(node.modalities) for codes in said)
 

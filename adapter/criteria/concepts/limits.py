@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
 from adapter.criteria.concepts.laboratory import Reading
@@ -14,6 +15,7 @@ from adapter.terminology import UnitProblem
 
 __all__ = ["limits_of_normal"]
 
+_BOTH = frozenset({"male", "female"})
 _GENDER_SYSTEM = "http://hl7.org/fhir/administrative-gender"
 _YEARS_BY_UNIT = {
     **dict.fromkeys(("a", "year", "years", "an", "ans"), Decimal(1)),
@@ -34,7 +36,10 @@ def limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[De
         Distinct limits, in the analyte's unit, in order: several where sex or age leave it open; none where the report
         gives none that can be read and the site has declared none.
     """
-    return scene.readings.limits(reading, upper, lambda: _limits_of_normal(reading, scene, upper=upper))
+    key, known = (id(reading), upper), scene.readings.limits
+    if key not in known:
+        known[key] = _limits_of_normal(reading, scene, upper=upper)
+    return known[key]
 
 
 def _limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[Decimal, ...]:
@@ -67,12 +72,14 @@ def _is_for(item: ReferenceRange, reading: Reading, scene: Scene, gender: str) -
         return False
 
 
-def _sexes_of(item: ReferenceRange) -> set[str]:
+def _sexes_of(item: ReferenceRange) -> AbstractSet[str]:
     """The sexes that a range is for; both where it does not say.
 
     Raises:
         _NotUnderstoodError: it says for whom it is, in words or codes that are not known.
     """
+    if not item.applies_to and item.text is None:
+        return _BOTH
     sexes = {
         sex
         for concept in item.applies_to
@@ -86,7 +93,7 @@ def _sexes_of(item: ReferenceRange) -> set[str]:
         if not of_word and not (_has_number(item.low) or _has_number(item.high)):
             raise _NotUnderstoodError
         sexes |= of_word
-    return sexes or {"male", "female"}
+    return sexes or _BOTH
 
 
 def _is_for_age(item: ReferenceRange, reading: Reading, scene: Scene) -> bool:

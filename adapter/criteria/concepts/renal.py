@@ -14,6 +14,11 @@ _INFINITY = Decimal("Infinity")
 
 
 @lru_cache(maxsize=65536)
+def _power(base: Decimal, exponent: Decimal) -> Decimal:
+    # To 28 digits it takes longer than all else of a result; people share creatinines and ages.
+    return _CONTEXT.power(base, exponent)
+
+
 def egfr_mdrd(creatinine: Decimal, *, age: int, female: bool) -> Decimal:
     """Glomerular filtration rate by the four-variable MDRD equation (IDMS-traceable, no ethnicity factor).
 
@@ -38,8 +43,8 @@ def egfr_mdrd(creatinine: Decimal, *, age: int, female: bool) -> Decimal:
         raise ValueError("creatinine and age must be above 0")
     milligrams = _CONTEXT.divide(creatinine, Decimal("88.4"))
     factors = [
-        _CONTEXT.power(milligrams, Decimal("-1.154")),
-        _CONTEXT.power(Decimal(age), Decimal("-0.203")),
+        _power(milligrams, Decimal("-1.154")),
+        _power(Decimal(age), Decimal("-0.203")),
         Decimal("0.742") if female else Decimal(1),
     ]
     found = Decimal(175)

@@ -120,13 +120,13 @@ def _multiple(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:
     if len(limits) > 1:
         reason = Reason.NO_REFERENCE_RANGE if Truth.U not in truths else Reason.COMPARATOR
         return _judged(reading, _agreed(truths), _evidence(reading), reason=reason)
-    ratio = NumberInterval(
-        _RATES.divide(reading.value.low, limits[0]),
-        _RATES.divide(reading.value.high, limits[0]),
-        reading.value.low_open,
-        reading.value.high_open,
-    )
-    return _judged(reading, truths[0], _evidence(reading, ratio, "{ULN}"))
+    shown = reading.shown.get("{ULN}")
+    return _judged(reading, truths[0], _ratio(reading, reading.value, limits[0]) if shown is None else (shown,))
+
+
+def _ratio(reading: Reading, value: NumberInterval, limit: Decimal) -> tuple[Evidence, ...]:
+    low, high = _RATES.divide(value.low, limit), _RATES.divide(value.high, limit)
+    return _evidence(reading, NumberInterval(low, high, value.low_open, value.high_open), "{ULN}")
 
 
 def _mdrd(reading: Reading, comparison: Comparison, scene: Scene) -> Answer:

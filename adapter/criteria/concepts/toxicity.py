@@ -183,7 +183,9 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
         (due if sure and _is_due_to_treatment(event, scene) else asking).append(evidence)
     if due:
         return Answer(Truth.T, evidence=tuple(due))
-    current = [scene.answered(question, answer_laboratory) for question in node.current]
+    current = [
+        scene.answered(question, answer_laboratory) for question in node.current if scene.readings.has(question.analyte)
+    ]
     asking += [item for answer in current if answer.truth is Truth.T for item in answer.evidence]
     # A result of the grade only asks: without an attestation that it may reopen, no day changes the truth.
     changes = frozenset(day for answer in current for day in answer.changes) if scene.attestations else frozenset()

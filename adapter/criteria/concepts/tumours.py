@@ -12,7 +12,7 @@ from functools import cached_property
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import FOR_GOOD, latest_attestation
-from adapter.criteria.concepts.laboratory import Reading, compare
+from adapter.criteria.concepts.laboratory import Reading, compare, no_data
 from adapter.criteria.scene import (
     FLAG_ONLY,
     USABLE,
@@ -235,6 +235,8 @@ class Tumours:
 
     def findings(self, value_sets: Iterable[ValueSet], of: ValueSet | None) -> tuple[list[Evidence], list[Evidence]]:
         """Morphologies in the value sets: those that belong to the tumour, and those that cannot be attributed."""
+        if not self._findings:
+            return [], []
         wanted = tuple(value_sets)
         whole = self if self._scene.origin is None else self._scene.origin.tumours
         mine = whole._study if of is None else whole._coded(of)
@@ -328,12 +330,9 @@ def answer_histology(node: Histology, scene: Scene) -> Answer:
         return Answer(Truth.T if open_ and not sure else Truth.F, evidence=tuple(open_))
     if sure:
         return Answer(Truth.T, evidence=tuple(sure))
-    wanted = (Wanted("histology"),)
     if open_:
-        return Answer(Truth.U, Reason.UNATTRIBUTED, tuple(open_), wanted=wanted)
-    if node.absent is not Truth.U:
-        return Answer(node.absent)
-    return Answer(Truth.U, Reason.NO_DATA, wanted=wanted)
+        return Answer(Truth.U, Reason.UNATTRIBUTED, tuple(open_), wanted=(Wanted("histology"),))
+    return Answer(node.absent) if node.absent is not Truth.U else no_data("histology")
 
 
 def answer_grade(node: Grade, scene: Scene) -> Answer:

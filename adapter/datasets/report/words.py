@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Final, Literal, get_args
 
-import yaml
-
+from adapter.documents import read_document
 from adapter.errors import DocumentError
 
 __all__ = ["LANGUAGES", "Language", "Say"]
@@ -57,7 +55,5 @@ class Say:
 
 @cache
 def _document() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    found: Mapping[str, Mapping[str, Mapping[str, str]]] = yaml.safe_load(
-        files("mappings").joinpath(_FILE).read_text(encoding="utf-8")
-    )
+    found: Mapping[str, Mapping[str, Mapping[str, str]]] = read_document(_FILE).value
     return found

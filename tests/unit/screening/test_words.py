@@ -86,14 +86,14 @@ def test_words_name_the_place_of_a_missing_entry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "problem"), [(None, "cannot be read"), ("a: [", "cannot be read"), ("- a\n", "is not a mapping")]
+    ("written", "problem"), [(None, "cannot be read"), ("a: [", "not YAML"), ("- a\n", "is not a mapping")]
 )
 def test_words_name_the_document_that_cannot_be_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: str | None, problem: str
 ) -> None:
     # The function of the same name hides the module.
     module = sys.modules["adapter.screening.words"]
-    monkeypatch.setattr(module, "files", lambda _package: tmp_path)
+    monkeypatch.setattr("adapter.documents.files", lambda _package: tmp_path)
     (tmp_path / "words").mkdir()
     if written is not None:
         (tmp_path / "words" / "screening.yaml").write_text(written, encoding="utf-8")
