@@ -70,8 +70,10 @@ def export(
     if merge:
         if day is not None or site or trial or shift_dates is not None or form != "sdtm":
             raise UsageError(
-                "--merge takes packages with domains as they are: no --format, --as-of, --trial, --site or dates"
+                "--merge takes packages of one format as they are: no --format, --as-of, --trial, --site or dates"
             )
+        if core is not None and not all((package / "sdtm").is_dir() for package in merge):
+            raise UsageError("--core checks domains: the packages to merge must hold some")
         from adapter.datasets.merging import merge as merged
 
         made = merged(directory, merge)

@@ -1,12 +1,12 @@
-"""In: packages with domains, of several sites. Out: one package of all their subjects, with the trace of each."""
+"""In: packages of several sites, of one format. Out: one package of all their subjects, with the trace of each."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -17,15 +17,18 @@ from adapter.datasets.checks import check
 from adapter.datasets.export import Exported, counts_of, guide_notes, write_json, write_package
 from adapter.datasets.formats import (
     MANIFEST,
+    finding_order,
     manifest_problems,
     merged,
     prepared,
+    read_findings,
     read_package,
     sha256_of,
     write_findings,
     write_manifest,
 )
-from adapter.datasets.model import Dataset, Package
+from adapter.datasets.joining import Person, join_feeds, join_views, people_of_feeds, people_of_views
+from adapter.datasets.model import Dataset, Finding, Package
 from adapter.datasets.replacing import replacing
 from adapter.datasets.tracing import TRACE
 from adapter.errors import UsageError
@@ -35,20 +38,20 @@ from adapter.store import writing
 __all__ = ["merge"]
 
 #: What must be equal of the ways in which packages were made: else one holds what another was not to.
-_EQUAL = ("trial", "as_of", "shift_dates")
+_EQUAL = ("format", "trial", "as_of", "shift_dates")
 _SEXES = {"M": "male", "F": "female"}
 
 
 def merge(folder: Path, packages: Sequence[Path]) -> Exported:
-    """One package of several sites' packages with domains.
+    """One package of several sites' packages of one format.
 
     Args:
         folder: for the package; a package that is there is replaced when the new one is whole.
-        packages: folders, each of other subjects of the same trial.
+        packages: folders, each of other subjects of the same trial; in whatever order, the same package comes of them.
 
     Raises:
-        UsageError: one is no package or is not as its manifest says, two hold the same subject, or their trial, data cut or trial
-            design differ.
+        UsageError: one is no package or is not as its manifest says, two hold the same subject, or their format, trial, data cut,
+            trial design or columns differ.
         BusyError: another export writes to the folder.
         StorageError: there is no room.
     """
@@ -57,44 +60,88 @@ def merge(folder: Path, packages: Sequence[Path]) -> Exported:
         raise UsageError("--merge takes two packages or more, in folders of different names")
     told = {path.name: _told(path) for path in packages}
     _refuse_unequal(told)
+    of_sites = sorted(packages, key=lambda path: (told[path.name].get("sites") or [], sha256_of(path / MANIFEST)))
+    first = told[of_sites[0].name]
+    left_out: Counter[str] = Counter()
+    for one in told.values():
+        left_out.update(one.get("left_out", {}))
+    with replacing(folder) as part, writing(folder.name):
+        made = _MAKERS[first["format"]](of_sites, part, told)
+        pq.write_table(
+            pa.concat_tables([pq.read_table(path / TRACE) for path in of_sites]), part / TRACE, compression="zstd"
+        )
+        write_findings(made.findings, part / "findings.csv")
+        write_json(part / "k-anonymity.json", k_anonymity(made.people))
+        facts = {
+            "made_by": product(),
+            "trial": first.get("trial"),
+            "format": first["format"],
+            "merged": {path.name: sha256_of(path / MANIFEST) for path in of_sites},
+            "sites": sorted({site for one in told.values() for site in one.get("sites") or ()}),
+            "as_of": first.get("as_of"),
+            "shift_dates": first.get("shift_dates"),
+            "standard": made.standard,
+            "subjects": len(made.people),
+            "left_out": dict(sorted(left_out.items())),
+            "records": made.records,
+            "findings": dict(sorted(_codes(made.findings).items())),
+        }
+        return Exported(
+            id=sha256_of(write_manifest(part, facts)),
+            subjects=len(made.people),
+            left_out=dict(sorted(left_out.items())),
+            records=made.records,
+            findings=made.findings,
+        )
+
+
+class _Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What was put together: site's number, sex and age of each subject, records by dataset, and what somebody must look at."""
+
+    people: list[Person]
+    records: dict[str, int]
+    findings: tuple[Finding, ...]
+    standard: str | None = None
+
+
+_Told = Mapping[str, Mapping[str, Any]]
+
+
+def _merge_domains(packages: Sequence[Path], part: Path, told: _Told) -> _Made:
     package = prepared(merged({path.name: read_package(path / "sdtm") for path in packages}))
     findings = (*package.findings, *check(package))
     left_out: Counter[str] = Counter()
-    for facts in told.values():
-        left_out.update(facts.get("left_out", {}))
-    people = _people(package)
-    first = told[names[0]]
-    facts = {
-        "made_by": product(),
-        "trial": first.get("trial"),
-        "format": "sdtm",
-        "merged": {name: sha256_of(path / MANIFEST) for name, path in zip(names, packages, strict=True)},
-        "sites": sorted({site for facts in told.values() for site in facts.get("sites") or ()}),
-        "as_of": first.get("as_of"),
-        "shift_dates": first.get("shift_dates"),
-        "standard": package.standard,
-        "subjects": len(people),
-        "left_out": dict(sorted(left_out.items())),
-        "records": counts_of(package),
-        "findings": dict(sorted(_codes(findings).items())),
-    }
-    with replacing(folder) as part, writing(folder.name):
-        notes = guide_notes(left_out=left_out, options={"Merged from": ", ".join(names)})
-        created = date.fromisoformat(first["as_of"]) if first.get("as_of") else None
-        write_package(part, package, findings, created=created, notes=notes)
-        pq.write_table(
-            pa.concat_tables([pq.read_table(path / TRACE) for path in packages]), part / TRACE, compression="zstd"
-        )
-        write_findings(findings, part / "findings.csv")
-        write_json(part / "k-anonymity.json", k_anonymity(people))
-        manifest = write_manifest(part, facts)
-        return Exported(
-            id=sha256_of(manifest),
-            subjects=len(people),
-            left_out=dict(sorted(left_out.items())),
-            records=counts_of(package),
-            findings=findings,
-        )
+    for one in told.values():
+        left_out.update(one.get("left_out", {}))
+    notes = guide_notes(left_out=left_out, options={"Merged from": ", ".join(path.name for path in packages)})
+    as_of = told[packages[0].name].get("as_of")
+    write_package(part, package, findings, created=date.fromisoformat(as_of) if as_of else None, notes=notes)
+    return _Made(people=_people(package), records=counts_of(package), findings=findings, standard=package.standard)
+
+
+def _merge_views(packages: Sequence[Path], part: Path, told: _Told) -> _Made:
+    people = people_of_views(packages)
+    records = join_views(packages, part)
+    return _Made(people=people, records=records, findings=_told_findings(packages))
+
+
+def _merge_feeds(packages: Sequence[Path], part: Path, told: _Told) -> _Made:
+    people = people_of_feeds(packages)
+    records = join_feeds(packages, part)
+    return _Made(people=people, records=records, findings=_told_findings(packages))
+
+
+_MAKERS: Final[Mapping[str, Callable[[Sequence[Path], Path, _Told], _Made]]] = {
+    "sdtm": _merge_domains,
+    "views": _merge_views,
+    "fhir": _merge_feeds,
+}
+
+
+def _told_findings(packages: Sequence[Path]) -> tuple[Finding, ...]:
+    """What each package was made with: nothing new comes of putting them together."""
+    found = [one for path in packages for one in read_findings(path / "findings.csv")]
+    return tuple(sorted(found, key=finding_order))
 
 
 def _told(folder: Path) -> dict[str, Any]:
@@ -102,8 +149,8 @@ def _told(folder: Path) -> dict[str, Any]:
         found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
         raise UsageError(f"{folder}: no package there (no {MANIFEST} that can be read)") from None
-    if found.get("format") != "sdtm":
-        raise UsageError(f"{folder}: --merge takes packages with domains (--format sdtm)")
+    if found.get("format") not in _MAKERS:
+        raise UsageError(f"{folder}: no package of a format that can be merged ({', '.join(_MAKERS)})")
     problems = manifest_problems(folder)
     if problems:
         raise UsageError(f"{folder}: it is not as it was made: {problems[0]}")
@@ -118,7 +165,7 @@ def _refuse_unequal(told: Mapping[str, Mapping[str, Any]]) -> None:
                 raise UsageError(f"{first_name} and {name} cannot be merged: they differ in their {what}")
 
 
-def _people(package: Package) -> list[tuple[str, str, int | None]]:
+def _people(package: Package) -> list[Person]:
     """Number of the site, sex and age of each subject."""
     found = []
     for dataset in package.datasets:
@@ -133,7 +180,7 @@ def _cell(dataset: Dataset, cells: Sequence[Any], name: str) -> Any:
     return cells[dataset.at(name)]
 
 
-def _codes(findings: Sequence[Any]) -> Counter[str]:
+def _codes(findings: Sequence[Finding]) -> Counter[str]:
     codes: Counter[str] = Counter()
     for finding in findings:
         codes[finding.code] += finding.count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -18,8 +17,9 @@ import pytest
 from adapter.datasets import export as exporting
 from adapter.datasets.formats import manifest_problems, read_package
 from adapter.datasets.replacing import replacing
-from tests.support.cli import Ran, reluth
-from tests.support.datasets import bytes_of, centre, compiled_once
+from tests.support.cli import reluth
+from tests.support.datasets import bytes_of, compiled_once
+from tests.support.packages import export, fill
 
 FORMS = ("sdtm", "views", "fhir")
 
@@ -44,22 +44,6 @@ def cut(room: Path) -> Path:
     """Another package of the same store."""
     assert export(room, room / "cut", "--as-of", "2024-01-01").code == 0
     return room / "cut"
-
-
-def fill(folder: Path, *, subjects: int, code: str = "05", patients: int = 3) -> None:
-    feed = centre(folder / "F", subjects, patients=patients)
-    if code != "05":
-        for path in feed.glob("*.ndjson"):
-            path.write_text(path.read_text(encoding="utf-8").replace("RELUTH-05-", f"RELUTH-{code}-"), encoding="utf-8")
-    (folder / "adapter.toml").write_text(f'[store]\npath = "{folder / "V"}"\n\n[sites.icm]\nsite_code = "{code}"\n')
-    assert (
-        reluth("--config", folder / "adapter.toml", "--quiet", "pull", "--from", folder / "F", "--site", "icm").code
-        == 0
-    )
-
-
-def export(folder: Path, *arguments: str | Path, json: bool = False) -> Ran:
-    return reluth("--config", folder / "adapter.toml", *(["--json"] if json else []), "export", *arguments)
 
 
 def beside(package: Path) -> list[str]:
@@ -155,52 +139,6 @@ def test_diff_of_equal_packages_is_empty_and_of_others_names_the_cells(room: Pat
     assert {"file", "record", "variable", "kind", "old", "new"} == set(other.objects[0])
     assert {"sdtm/xpt/lb.xpt", "sdtm/json/lb.json"} <= {one["file"] for one in other.objects}
     assert len(export(room, "--diff", old, new).out.splitlines()) == len(other.objects)
-
-
-@pytest.fixture(scope="module")
-def other_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("chu")
-    fill(folder, subjects=3, code="07")
-    assert export(folder, folder / "other").code == 0
-    return folder
-
-
-def test_merge_of_two_sites_has_the_subjects_of_both(room: Path, other_site: Path, tmp_path: Path) -> None:
-    merged = export(tmp_path, tmp_path / "all", "--merge", room / "package", "--merge", other_site / "other", json=True)
-    parts = [json.loads((one / "manifest.json").read_bytes()) for one in (room / "package", other_site / "other")]
-
-    assert merged.code == 0
-    assert merged.object["subjects"] == sum(one["subjects"] for one in parts) >= 4
-    assert merged.object["records"]["LB"] == sum(one["records"]["LB"] for one in parts)
-    assert merged.object["records"]["TI"] == parts[0]["records"]["TI"]
-    assert manifest_problems(tmp_path / "all") == []
-    assert export(tmp_path, "--diff", tmp_path / "all", tmp_path / "all").out == ""
-
-
-def test_merge_refuses_a_subject_in_two_packages_and_names_both(room: Path, tmp_path: Path) -> None:
-    shutil.copytree(room / "package", tmp_path / "twin")
-    ran = export(tmp_path, tmp_path / "all", "--merge", room / "package", "--merge", tmp_path / "twin")
-
-    assert ran.code == 2
-    assert "RELUTH-05-0001 stands in package and in twin" in ran.err
-    assert not (tmp_path / "all").exists()
-
-
-def test_merge_refuses_a_package_that_is_not_as_it_was_made_or_was_made_otherwise(
-    room: Path, other_site: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(other_site / "other", tmp_path / "changed")
-    (tmp_path / "changed/sdtm/define.xml").write_bytes(b"<ODM/>")
-    assert export(other_site, tmp_path / "cut", "--as-of", "2024-01-01").code == 0
-    assert export(other_site, tmp_path / "views", "--format", "views").code == 0
-    found = {
-        name: export(tmp_path, tmp_path / "all", "--merge", room / "package", "--merge", tmp_path / name)
-        for name in ("changed", "cut", "views", "nothing")
-    }
-
-    assert {ran.code for ran in found.values()} == {2}
-    assert "sdtm/define.xml: changed" in found["changed"].err
-    assert "as_of" in found["cut"].err
 
 
 # What can go wrong on the way ------------------------------------------------------------------------------------------
