@@ -198,6 +198,7 @@ def serve(folder: Path, port: int) -> None:
     import uvicorn  # noqa: PLC0415 - of the service's process only
 
     from adapter.service import create_app  # noqa: PLC0415
+    from adapter.service.long_running import long_running  # noqa: PLC0415
 
     client = CdsClientSettings(issuer=ISSUER, keys_file=folder / "keys.json")
     settings = load_settings(None, store=folder / "var").model_copy(
@@ -208,7 +209,10 @@ def serve(folder: Path, port: int) -> None:
         }
     )
     app = create_app(settings, today=lambda: ON)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, ws="none", timeout_keep_alive=120)
+    with long_running():
+        uvicorn.run(
+            app, host="127.0.0.1", port=port, log_config=None, access_log=False, ws="none", timeout_keep_alive=120
+        )
 
 
 if __name__ == "__main__":

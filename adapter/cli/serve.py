@@ -46,6 +46,7 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
 
     from adapter.documents import load_trial
     from adapter.service import create_app
+    from adapter.service.long_running import long_running
 
     if not settings.store.path.is_dir():
         raise UsageError(f"no store at {settings.store.path}: `reluth pull` makes one, `reluth demo` shows how")
@@ -78,7 +79,7 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
             app, log_config=None, access_log=False, ws="none", server_header=False, proxy_headers=False
         )
         # Ctrl-C is how serving ends, not how it fails.
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), long_running():
             uvicorn.Server(config).run(sockets=[listener])
 
 
