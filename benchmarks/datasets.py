@@ -1,6 +1,7 @@
 """In: a number of subjects. Out: a table: seconds on the wall and of the processor that each stage of `reluth export` takes.
 
-Every run makes the centre, pulls it, and exports it in a process of its own, as the command does. The ratio to a loop of orjson over
+Every run exports in a process of its own, as the command does, from a centre that is made and pulled first. The first run of a store
+compiles the views, numbers the records and keeps both; it is told beside the fastest. The ratio to a loop of orjson over
 the same subjects' resources, measured in the same run, can be compared between machines. Wanted: the SDTM package of 146 subjects in
 under 10 seconds.
 
@@ -39,7 +40,7 @@ WANTED_S = 10.0
 #: Functions of the export, by the stage that they are; what no stage has is the rest.
 STAGES = {
     "stage": ("stage",),
-    "views": ("run", "write"),
+    "views": ("view_tables", "written_views"),
     "build": ("build_package",),
     "prepare and check": ("prepared", "check"),
     "write": ("write_sdtm", "write_datapackage", "reviewers_guide", "write_findings", "write_manifest"),
@@ -76,7 +77,7 @@ def main() -> int:
         for form in told.format or FORMS:
             runs = [_in_a_process(folder, form) for _ in range(told.runs)]
             best = min(runs, key=lambda run: float(run["whole"][0]))
-            _tell(form, best, loop, quiet=told.quiet)
+            _tell(form, best | {"first": runs[0]["whole"]}, loop, quiet=told.quiet)
             slow = slow or (form == "sdtm" and best["whole"][0] >= WANTED_S)
     return int(slow)
 
@@ -156,6 +157,7 @@ def _tell(form: str, run: dict[str, Any], loop: float, *, quiet: bool) -> None:
     print(f"{form}: {run['subjects']} subjects, {run['records']} records, {run['memory']:.0f} MB at most")
     for stage, (seconds, cpu) in [*run["stages"].items(), ("whole", (wall, processor))]:
         print(f"  {stage:20} {seconds:7.2f} s  {cpu:7.2f} s of the processor  {cpu / loop:7.1f} loops of orjson")
+    print(f"  {'the first run':20} {run['first'][0]:7.2f} s  {run['first'][1]:7.2f} s of the processor")
     if form == "sdtm":
         print(f"  wanted: below {WANTED_S:.0f} s; {'met' if wall < WANTED_S else 'not met'}")
     print()

@@ -21,7 +21,7 @@ from adapter.criteria import Trial
 from adapter.datasets.checks import check
 from adapter.datasets.core_findings import load_waivers
 from adapter.datasets.engines import ViewTable, Written
-from adapter.datasets.engines.duckdb import run, write
+from adapter.datasets.engines.queries import Queries
 from adapter.datasets.formats import (
     Field,
     GuideNotes,
@@ -40,11 +40,11 @@ from adapter.datasets.replacing import replacing, workroom
 from adapter.datasets.sdtm import build_package, load_domains, views_needed
 from adapter.datasets.staging import Staged, stage
 from adapter.datasets.tracing import TRACE, digests_of, keep_trace, write_cells, write_resources
+from adapter.datasets.viewing import view_tables, written_views
 from adapter.documents import load_site, load_study, load_trial, load_views
 from adapter.observe import product
-from adapter.store import Store, pseudonym_key, writing
+from adapter.store import Store, private_folder, pseudonym_key, writing
 from adapter.terminology import Units
-from adapter.views import ViewDefinition
 
 __all__ = ["Exported", "Format", "Request", "counts_of", "export", "guide_notes", "write_json", "write_package"]
 
@@ -154,10 +154,13 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
     staged: Staged
     keep: bool
 
-    def files(self, view: ViewDefinition) -> list[Path]:
-        """What a view is run over."""
-        path = self.staged.files.get(view.resource)
-        return [path] if path is not None else []
+    @contextmanager
+    def queries(self) -> Iterator[Queries]:
+        """Views that were compiled for an earlier package of this store; those that are compiled now are kept."""
+        found = Queries(private_folder(self.store.folder / "datasets") / "queries.json")
+        yield found
+        if self.keep:
+            found.save()
 
     def units(self) -> dict[str, Units]:
         """The unit spellings of each site."""
@@ -183,25 +186,26 @@ def _make_views(work: _Work, part: Path) -> _Made:
     folder = part / "views"
     folder.mkdir()
     resources, records, findings = [], {}, list(work.staged.findings)
-    for view in load_views().values():
-        for form in _VIEW_FORMS:
-            written = write(view, work.files(view), folder / f"{view.name}.{form}", form)
-            path = written.path.relative_to(part).as_posix()
-            fields = tuple(
-                Field(name=one.name, type=field_type(one.type, collection=one.collection), description=one.path)
-                for one in written.columns
-            )
-            resources.append(Resource(name=view.name, path=path, fields=fields, rows=written.rows))
-        records[view.name] = written.rows
-        findings += _uncast(written)
+    with work.queries() as queries:
+        views = written_views(load_views().values(), work.staged.files, folder, _VIEW_FORMS, queries=queries)
+    for written in views:
+        path = written.path.relative_to(part).as_posix()
+        fields = tuple(
+            Field(name=one.name, type=field_type(one.type, collection=one.collection), description=one.path)
+            for one in written.columns
+        )
+        resources.append(Resource(name=written.name, path=path, fields=fields, rows=written.rows))
+        if written.name not in records:  # its forms are told once
+            records[written.name] = written.rows
+            findings += _uncast(written)
     write_datapackage(part, resources, name=work.trial.id, title=load_study(work.trial.id).title)
     return _Made(records=records, findings=tuple(findings))
 
 
 def _make_sdtm(work: _Work, part: Path) -> _Made:
     staged, request = work.staged, work.request
-    views = [load_views()[name] for name in views_needed()]
-    tables = {view.name: run(view, files) for view in views if (files := work.files(view))}
+    with work.queries() as queries:
+        tables = view_tables((load_views()[name] for name in views_needed()), staged.files, queries=queries)
     uncast = [finding for table in tables.values() for finding in _uncast(table)]
     sequences = work.store.subjects.sequences(work.trial.id, [subject.usubjid for subject in staged.subjects])
     with sequences if work.keep else nullcontext(sequences) as numbers:

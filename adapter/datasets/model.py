@@ -203,6 +203,13 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         """A record's cell of a variable."""
         return row.cells[self.at(name)]
 
+    def columns(self) -> list[tuple[Cell, ...]]:
+        """The cells of each variable, in the variables' order: one pass over the records in place of one a variable."""
+        width = len(self.variables)
+        if self.rows and all(len(row.cells) == width for row in self.rows):
+            return list(zip(*[row.cells for row in self.rows], strict=True))
+        return [tuple([row.cells[place] for row in self.rows]) for place in range(width)]
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something that somebody must look at: a value that was blanked, not mapped, or cannot be so.

@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from adapter.datasets.model import Package
+from adapter.datasets.model import Cell, CellSource, Package
 from adapter.datasets.pseudonymising import TraceEntry
 from adapter.errors import UsageError
 from adapter.pseudonyms import keyed_digest
@@ -26,6 +26,7 @@ from adapter.store import OriginInfo, Store, private_folder
 
 __all__ = ["TRACE", "Traced", "digests_of", "keep_trace", "trace", "write_cells", "write_resources"]
 
+_Value = TypeVar("_Value")
 #: In a package.
 TRACE: Final = "trace.parquet"
 _FOLDER: Final = "datasets/trace"
@@ -96,40 +97,46 @@ def write_cells(package: Package, digests: Mapping[str, str], path: Path) -> Non
         digests: by resource of the pseudonymised feed.
         path: of the file.
     """
-    lines: list[tuple[Any, ...]] = []
+    records: list[tuple[str, Cell, int | None]] = []  # each with as many lines as it has sources
+    lines: list[int] = []
+    sources: list[CellSource] = []
     for dataset in package.datasets:
-        names = [variable.name for variable in dataset.variables]
-        subject = names.index("USUBJID") if "USUBJID" in names else None
-        sequence = names.index(f"{dataset.domain}SEQ") if f"{dataset.domain}SEQ" in names else None
+        variables = [variable.name for variable in dataset.variables]
+        subject = variables.index("USUBJID") if "USUBJID" in variables else None
+        sequence = variables.index(name) if (name := f"{dataset.domain}SEQ") in variables else None
         for row in dataset.rows:
-            number = row.cells[sequence] if sequence is not None else None
-            usubjid = row.cells[subject] if subject is not None else None
-            seq = int(number) if isinstance(number, Decimal) else None
-            lines += [
-                (
-                    dataset.name,
-                    usubjid,
-                    seq,
-                    one.variables,
-                    one.resource,
-                    one.path,
-                    one.mapping,
-                    digests.get(one.resource),
-                )
-                for one in row.sources
-            ]
-    columns = zip(*lines, strict=True) if lines else [()] * len(_CELLS)
-    arrays = [_array(column, field.type) for column, field in zip(columns, _CELLS, strict=True)]
-    _write(pa.Table.from_arrays(arrays, schema=_CELLS), path)
+            if row.sources:
+                number = row.cells[sequence] if sequence is not None else None
+                usubjid = row.cells[subject] if subject is not None else None
+                records.append((dataset.name, usubjid, int(number) if isinstance(number, Decimal) else None))
+                lines.append(len(row.sources))
+                sources += row.sources
+    groups, group_at = _distinct([(one.variables, one.path, one.mapping) for one in sources])
+    resources, resource_at = _distinct([one.resource for one in sources])
+    record_at = pa.array([place for place, count in enumerate(lines) for _ in range(count)], pa.int32())
+    told = [
+        *((column, record_at) for column in _columns(records)),
+        *((column, group_at) for column in _columns(groups)),
+        (resources, resource_at),
+        ([digests.get(resource) for resource in resources], resource_at),
+    ]
+    names = ("dataset", "usubjid", "seq", "variables", "path", "mapping", "resource", "digest")
+    made = {
+        name: pa.array(column, _CELLS.field(name).type).take(at) for name, (column, at) in zip(names, told, strict=True)
+    }
+    _write(pa.Table.from_arrays([made[name] for name in _CELLS.names], schema=_CELLS), path)
 
 
-def _array(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """A column of which many cells are the same: each different one is converted once."""
-    if pa.types.is_integer(kind):
-        return pa.array(column, kind)
-    places: dict[Any, int] = {}
-    at = [places.setdefault(cell, len(places)) for cell in column]
-    return pa.array(list(places), kind).take(pa.array(at, pa.int32()))
+def _distinct(values: Sequence[_Value]) -> tuple[list[_Value], pa.Array]:
+    """Values of which many are the same: each different one once, and where each stands among these."""
+    places: dict[_Value, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values]
+    return list(places), pa.array(at, pa.int32())
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
+    """Three columns of rows of three."""
+    return list(zip(*rows, strict=True)) if rows else [(), (), ()]
 
 
 def write_resources(digests: Mapping[str, str], path: Path) -> None:

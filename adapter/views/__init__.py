@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from adapter.views.conversions import data_type
     from adapter.views.dialects import DUCKDB, SPARK, Dialect
+    from adapter.views.keeping import packed, unpacked
     from adapter.views.shape import Shape
 
 __all__ = [
@@ -44,8 +45,10 @@ __all__ = [
     "compile_view",
     "data_type",
     "deeper",
+    "packed",
     "parse_view",
     "uncast_name",
+    "unpacked",
 ]
 
 _LATE = {
@@ -53,6 +56,7 @@ _LATE = {
         ("DEEPER", "NO_TYPE", "SOURCE", "CompiledView", "compile_view", "deeper", "uncast_name"), "compiling"
     ),
     **dict.fromkeys(("DUCKDB", "SPARK", "Dialect"), "dialects"),
+    **dict.fromkeys(("packed", "unpacked"), "keeping"),
     "Shape": "shape",
     "data_type": "conversions",
 }

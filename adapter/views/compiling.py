@@ -49,22 +49,24 @@ class CompiledView:
     Attributes:
         view: what was compiled.
         version: of FHIR.
-        expression: over the table `SOURCE`.
+        expression: over the table `SOURCE`; None where the query was kept when the view was compiled before.
         shape: of the resource: what is to be declared.
         columns: of the table, in order.
         checked: names of columns with a count of values that they could not hold.
         dialect: of the engine.
         depth: levels that each ``repeat`` is unrolled; 0 where there is none.
+        query: in the engine's words, where it was kept.
     """
 
     view: ViewDefinition
     version: FhirVersion
-    expression: ir.Table
+    expression: ir.Table | None
     shape: Shape
     columns: tuple[ViewColumn, ...]
     checked: tuple[str, ...]
     dialect: Dialect
     depth: int
+    query: str = ""
 
     @property
     def sql(self) -> str:
@@ -73,7 +75,7 @@ class CompiledView:
 
     @cached_property
     def _sql(self) -> str:
-        return self.dialect.sql(self.expression)
+        return self.dialect.sql(self.expression) if self.expression is not None else self.query
 
     def failure(self, message: str) -> DocumentError | None:
         """The fault of the view that an engine's error tells of; None where it is of another kind."""

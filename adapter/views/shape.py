@@ -83,6 +83,26 @@ class Shape:
         """Declare ``resourceType`` of a resource of any type."""
         self.children.setdefault("resourceType", Shape("code", self.version))
 
+    def agrees_with(self, other: Shape, *, whole: bool = False) -> bool:
+        """What both declare, they declare alike: as a text, or with parts.
+
+        Args:
+            other: of the same type.
+            whole: all that the other declares is declared here.
+        """
+        for name, theirs in other.children.items():
+            mine = self.children.get(name)
+            if mine is None:
+                if whole:
+                    return False
+            elif (
+                mine.is_list != theirs.is_list
+                or bool(mine.children) != bool(theirs.children)
+                or not mine.agrees_with(theirs, whole=whole)
+            ):
+                return False
+        return True
+
     def absorb(self, other: Shape) -> None:
         """Declare what another shape of the same type declares."""
         for name, theirs in other.children.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from decimal import Decimal
+from itertools import product
 
 from adapter.datasets.checks.telling import Checking
 from adapter.datasets.formats import exact_number
@@ -89,14 +90,17 @@ def check_cells(package: Package, checking: Checking) -> None:
                 checking.tell("record-empty", dataset.name)
         if any(len(row.cells) != width for row in dataset.rows):
             continue
-        for place, variable in enumerate(dataset.variables):
-            counts = Counter(row.cells[place] for row in dataset.rows)
+        columns = dataset.columns()
+        for variable, cells in zip(dataset.variables, columns, strict=True):
+            counts = Counter(cells)
             counts.pop(None, None)
             for cell in counts:
                 code = _unwritable(cell, variable)
                 if code:
                     checking.tell(code, dataset.name, variable.name)
-            _terms(dataset, place, counts, codelists, checking)
+            if variable.codelist in codelists:
+                _outside(codelists[variable.codelist], counts, (dataset.name, variable.name), checking)
+        _value_levels(dataset, columns, codelists, checking)
 
 
 def _unwritable(cell: Cell, variable: Variable) -> str | None:
@@ -115,22 +119,26 @@ def _unwritable(cell: Cell, variable: Variable) -> str | None:
     return None if good else "text-not-writable"
 
 
-def _terms(
-    dataset: Dataset, place: int, counts: Counter[Cell], codelists: dict[str, Codelist], checking: Checking
+def _value_levels(
+    dataset: Dataset, columns: list[tuple[Cell, ...]], codelists: dict[str, Codelist], checking: Checking
 ) -> None:
-    variable = dataset.variables[place]
-    if variable.codelist in codelists:
-        _outside(codelists[variable.codelist], counts, (dataset.name, variable.name), checking)
     names = {one.name: number for number, one in enumerate(dataset.variables)}
-    for value in variable.values:
-        if value.codelist in codelists and names.keys() >= value.where.keys():
-            held = Counter(
-                row.cells[place]
-                for row in dataset.rows
-                if all(row.cells[names[name]] in wanted for name, wanted in value.where.items())
-            )
-            held.pop(None, None)
-            _outside(codelists[value.codelist], held, (dataset.name, variable.name), checking)
+    # The records by what they hold in the variables of a condition: gone through once for all conditions on these.
+    groups: dict[tuple[str, ...], dict[tuple[Cell, ...], list[int]]] = {}
+    for variable, cells in zip(dataset.variables, columns, strict=True):
+        for value in variable.values:
+            if value.codelist not in codelists or not names.keys() >= value.where.keys():
+                continue
+            told_by = tuple(value.where)
+            if told_by not in groups:
+                group = groups[told_by] = {}
+                places = [names[name] for name in told_by]
+                for at, row in enumerate(dataset.rows):
+                    group.setdefault(tuple([row.cells[place] for place in places]), []).append(at)
+            wanted = product(*map(dict.fromkeys, value.where.values()))
+            counts = Counter(cells[at] for held in wanted for at in groups[told_by].get(held, ()))
+            counts.pop(None, None)
+            _outside(codelists[value.codelist], counts, (dataset.name, variable.name), checking)
 
 
 def _outside(codelist: Codelist, counts: Counter[Cell], where: tuple[str, str], checking: Checking) -> None:

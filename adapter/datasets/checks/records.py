@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import pairwise
 
 from adapter.datasets.checks.telling import Checking, column
 from adapter.datasets.formats import sort_key
@@ -30,19 +31,27 @@ def check_records(package: Package, checking: Checking) -> None:
         _keys(dataset, checking)
         _sequence(dataset, checking)
         _identifiers(package, dataset, checking)
+        columns = dataset.columns()
         subjects = column(dataset, "USUBJID") or [None] * len(dataset.rows)
-        for place, variable in enumerate(dataset.variables):
-            cells = [row.cells[place] for row in dataset.rows]
+        for variable, cells in zip(dataset.variables, columns, strict=True):
             # A relation of whole datasets has no subject (SDTMIG 8.3.1).
             if variable.core == "Req" and not (dataset.name == "RELREC" and variable.name == "USUBJID"):
-                for cell, subject in zip(cells, subjects, strict=True):
-                    if cell is None:
-                        checking.tell("required-blank", dataset.name, variable.name, subject=subject)
+                _told_of(None, cells, subjects, ("required-blank", dataset.name, variable.name), checking)
             if variable.type in _DATES or variable.type == "durationDatetime":
                 good = _is_duration if variable.type == "durationDatetime" else is_date
-                for cell, subject in zip(cells, subjects, strict=True):
+                for cell in dict.fromkeys(cells):
                     if isinstance(cell, str) and not good(cell):
-                        checking.tell("date-invalid", dataset.name, variable.name, subject=subject)
+                        _told_of(cell, cells, subjects, ("date-invalid", dataset.name, variable.name), checking)
+
+
+def _told_of(
+    wrong: Cell, cells: tuple[Cell, ...], subjects: list[Cell], what: tuple[str, str, str], checking: Checking
+) -> None:
+    """Tell of each cell that is the wrong one, with its subject."""
+    if wrong in cells:
+        for cell, subject in zip(cells, subjects, strict=True):
+            if cell == wrong:
+                checking.tell(*what, subject=subject)
 
 
 def is_date(text: str) -> bool:
@@ -76,18 +85,22 @@ def _keys(dataset: Dataset, checking: Checking) -> None:
     places = tuple(map(names.index, dataset.keys))
     keys = [sort_key(row.cells, places) for row in dataset.rows]
     subject = names.index("USUBJID") if "USUBJID" in names else None
-    for before, row, key in zip(keys, dataset.rows[1:], keys[1:], strict=False):
-        whose = row.cells[subject] if subject is not None else None
-        try:
+
+    def tell(code: str, at: int) -> None:
+        checking.tell(code, dataset.name, subject=dataset.rows[at].cells[subject] if subject is not None else None)
+
+    try:
+        for at, (before, key) in enumerate(pairwise(keys), start=1):
             if key < before:
-                checking.tell("keys-not-sorted", dataset.name, subject=whose)
-        except TypeError:  # a text beside a number is told as a cell that is not of its kind
-            return
-    seen = set()
-    for row, key in zip(dataset.rows, keys, strict=True):
-        if key in seen:
-            checking.tell("keys-not-unique", dataset.name, subject=row.cells[subject] if subject is not None else None)
-        seen.add(key)
+                tell("keys-not-sorted", at)
+    except TypeError:  # a text beside a number is told as a cell that is not of its kind
+        return
+    if len(set(keys)) < len(keys):
+        seen = set()
+        for at, key in enumerate(keys):
+            if key in seen:
+                tell("keys-not-unique", at)
+            seen.add(key)
 
 
 def _sequence(dataset: Dataset, checking: Checking) -> None:

@@ -6,21 +6,21 @@ way; a line that cannot be read is named with its file and number.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from adapter.datasets.engines.lines import copy_good_lines
+from adapter.datasets.engines.queries import Queries
+from adapter.datasets.engines.reading import KeptFile, reader, together
+from adapter.datasets.engines.sinks import Begin, Form, Held, Sink, written_to
 from adapter.datasets.engines.tables import Tally, ViewTable, Written, arrow_schema
 from adapter.errors import DefectError, DocumentError, QuarantinedError
 from adapter.fhir.versions import FhirVersion
@@ -30,22 +30,23 @@ from adapter.views import (
     NO_TYPE,
     SOURCE,
     CompiledView,
-    Shape,
     ViewDefinition,
     compile_view,
     deeper,
     uncast_name,
 )
 
-__all__ = ["DEEPEST", "OnBadLine", "declared", "run", "write"]
+__all__ = ["DEEPEST", "Engine", "OnBadLine", "opened", "run", "write"]
 
 OnBadLine = Literal["error", "quarantine"]
 #: Levels that a ``repeat`` is unrolled to at most; resources that go deeper are refused.
 DEEPEST = 12
-#: Bytes of the longest line that is read at first, and at all: each thread holds buffers of twice that.
-USUAL_LINE, LONGEST_LINE = 16_777_216, 400_000_000
+#: Bytes of the largest file that is read once for several views.
+_MOST_KEPT = 200_000_000
 _TOO_LONG = "maximum_object_size"
 _BATCH = 60_000
+#: Table that a view's rows are made in, where all are kept.
+_MADE = "made"
 
 
 class _TooDeepError(Exception):
@@ -62,10 +63,6 @@ class _UnreadableError(Exception):
     def __init__(self, file: Path) -> None:
         self.file = file
         super().__init__(file.name)
-
-
-class _Sink(Protocol):
-    def write_batch(self, batch: pa.RecordBatch) -> None: ...
 
 
 def run(
@@ -89,25 +86,15 @@ def run(
         DocumentError: the view is wrong, or an expression gives several values where one belongs.
         QuarantinedError: a line cannot be read.
     """
-    held = _Held()
-    compiled, tally = _through(
-        compile_view(view, version=version, dialect=DUCKDB, strict=strict), files, held.begin, on_bad_line=on_bad_line
-    )
-    return ViewTable(
-        name=view.name,
-        table=held.table(),
-        columns=compiled.columns,
-        uncast=tally.by_column(),
-        uncast_by_file=tally.by_file(),
-        bad_lines=tuple(tally.bad_lines),
-    )
+    with opened() as engine:
+        return engine.run(view, files, version=version, on_bad_line=on_bad_line, strict=strict)
 
 
 def write(
     view: ViewDefinition,
     files: Sequence[Path],
     out: Path,
-    format: Literal["parquet", "csv"] = "parquet",  # noqa: A002 - the word that the command line has for it
+    format: Form = "parquet",  # noqa: A002 - the word that the command line has for it
     *,
     version: FhirVersion = FhirVersion.R4,
     on_bad_line: OnBadLine = "error",
@@ -128,119 +115,152 @@ def write(
         DocumentError: the view is wrong, or an expression gives several values where one belongs.
         QuarantinedError: a line cannot be read.
     """
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        compiled, tally = _through(
-            compile_view(view, version=version, dialect=DUCKDB),
-            files,
-            lambda schema: _writer(partial, schema, format),
-            on_bad_line=on_bad_line,
-            memory_limit=memory_limit,
-        )
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return Written(
-        name=view.name,
-        path=out,
-        rows=tally.rows,
-        columns=compiled.columns,
-        uncast=tally.by_column(),
-        uncast_by_file=tally.by_file(),
-        bad_lines=tuple(tally.bad_lines),
-    )
-
-
-def declared(shape: Shape) -> str:
-    """What DuckDB's reader is told of a resource's elements: ``{'id': 'VARCHAR', ...}``."""
-    fields = (f"{_quoted(name, chr(39))}: {_quoted(_type(child), chr(39))}" for name, child in _children(shape))
-    return f"{{{', '.join(fields)}}}"
-
-
-def _children(shape: Shape) -> list[tuple[str, Shape]]:
-    return sorted(shape.children.items())
-
-
-def _type(shape: Shape) -> str:
-    inner = ", ".join(f"{_quoted(name, chr(34))} {_type(child)}" for name, child in _children(shape))
-    return (f"STRUCT({inner})" if inner else "VARCHAR") + ("[]" if shape.is_list else "")
-
-
-def _quoted(text: str, mark: str) -> str:
-    return mark + text.replace(mark, mark * 2) + mark
-
-
-class _Held:
-    """Keeps the batches."""
-
-    def __init__(self) -> None:
-        self.schema: pa.Schema | None = None
-        self.batches: list[pa.RecordBatch] = []
-
-    @contextmanager
-    def begin(self, schema: pa.Schema) -> Iterator[_Held]:
-        """Forget what was kept: the files are read anew."""
-        self.schema = schema
-        self.batches = []
-        yield self
-
-    def write_batch(self, batch: pa.RecordBatch) -> None:
-        """Keep one."""
-        self.batches.append(batch)
-
-    def table(self) -> pa.Table:
-        """All of them."""
-        return pa.Table.from_batches(self.batches, schema=self.schema)
+    with opened(memory_limit) as engine:
+        [written] = engine.write(view, files, {format: out}, version=version, on_bad_line=on_bad_line)
+    return written
 
 
 @contextmanager
-def _writer(out: Path, schema: pa.Schema, form: str) -> Iterator[_Sink]:
-    if form == "parquet":
-        with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-            yield writer
-        return
-    flat = pa.schema([(each.name, pa.string() if pa.types.is_list(each.type) else each.type) for each in schema])
-    with pa_csv.CSVWriter(out, flat) as writer:
-        yield _FlatCsv(writer, flat)
+def opened(memory_limit: str | None = None, *, queries: Queries | None = None) -> Iterator[Engine]:
+    """An engine for several views: to start one takes longer than to run a view over a small file.
 
-
-class _FlatCsv:
-    """CSV has no lists."""
-
-    def __init__(self, writer: pa_csv.CSVWriter, schema: pa.Schema) -> None:
-        self.writer = writer
-        self.schema = schema
-
-    def write_batch(self, batch: pa.RecordBatch) -> None:
-        """Write one."""
-        columns = [
-            pa.array(
-                [None if one is None else json.dumps(one, ensure_ascii=False) for one in column.to_pylist()],
-                pa.string(),
-            )
-            if pa.types.is_list(column.type)
-            else column
-            for column in batch.columns
-        ]
-        self.writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self.schema))
-
-
-def _through(
-    compiled: CompiledView,
-    files: Sequence[Path],
-    begin: Any,
-    *,
-    on_bad_line: OnBadLine,
-    memory_limit: str | None = None,
-) -> tuple[CompiledView, Tally]:
-    """Run a view over files into what ``begin`` opens; again, where lines had to be left out or a tree unrolled further."""
-    sources = {file: file for file in files}  # what is read for each: a copy without its bad lines
-    tally = Tally()
+    Args:
+        memory_limit: in DuckDB's words, ``200MB``.
+        queries: views that were compiled before.
+    """
     with tempfile.TemporaryDirectory(prefix="reluth-views-") as folder, _connected(folder, memory_limit) as connection:
+        yield Engine(connection, Path(folder), queries or Queries())
+
+
+class Engine:
+    """A database in this process (`opened`).
+
+    Args:
+        connection: to it.
+        folder: for files while it is open.
+        queries: compiles the views.
+    """
+
+    def __init__(self, connection: Any, folder: Path, queries: Queries) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._queries = queries
+        self._kept: list[KeptFile] = []
+        self._copies = 0
+
+    def keep(self, views: Iterable[ViewDefinition], file: Path) -> None:
+        """Read a file into memory once for several views, which else read it one by one.
+
+        What is read is what they declare, taken together. A file that is large, or cannot be read at once, is left to the views.
+
+        Args:
+            views: all of the type of resource that the file is of.
+            file: of resources, one a line.
+        """
+        if file.suffix == ".gz" or file.stat().st_size > _MOST_KEPT:
+            return
+        for shape, count in together(self._compiled(view) for view in views):
+            if count > 1:
+                name = f"kept{len(self._kept)}"
+                try:
+                    self._connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {reader(file, shape)}")  # noqa: S608 - ours
+                except duckdb.Error:
+                    # What is wrong, and where, is told by the first view that meets it.
+                    return
+                self._kept.append(KeptFile(file, shape, name))
+
+    def run(
+        self,
+        view: ViewDefinition,
+        files: Sequence[Path],
+        *,
+        version: FhirVersion = FhirVersion.R4,
+        on_bad_line: OnBadLine = "error",
+        strict: bool = True,
+    ) -> ViewTable:
+        """As the function of this name."""
+        held = Held()
+        compiled, tally = self._through(
+            self._compiled(view, version, strict=strict),
+            files,
+            held.begin,
+            on_bad_line=on_bad_line,
+        )
+        return ViewTable(
+            name=view.name,
+            table=held.table(),
+            columns=compiled.columns,
+            uncast=tally.by_column(),
+            uncast_by_file=tally.by_file(),
+            bad_lines=tuple(tally.bad_lines),
+        )
+
+    def write(
+        self,
+        view: ViewDefinition,
+        files: Sequence[Path],
+        outs: Mapping[Form, Path],
+        *,
+        version: FhirVersion = FhirVersion.R4,
+        on_bad_line: OnBadLine = "error",
+    ) -> list[Written]:
+        """As the function of this name, for several forms at once: the view is run once.
+
+        Args:
+            view: as parsed.
+            files: of resources, one a line.
+            outs: file to write, by form.
+            version: of FHIR.
+            on_bad_line: as for `run`.
+
+        Returns:
+            One a form, in their order.
+        """
+        partial = {form: out.with_name(f".{out.name}.partial") for form, out in outs.items()}
+        try:
+            compiled, tally = self._through(
+                self._compiled(view, version),
+                files,
+                lambda schema: written_to(partial, schema),
+                on_bad_line=on_bad_line,
+            )
+            for form, out in outs.items():
+                partial[form].replace(out)
+        finally:
+            for path in partial.values():
+                path.unlink(missing_ok=True)
+        return [
+            Written(
+                name=view.name,
+                path=out,
+                rows=tally.rows,
+                columns=compiled.columns,
+                uncast=tally.by_column(),
+                uncast_by_file=tally.by_file(),
+                bad_lines=tuple(tally.bad_lines),
+            )
+            for out in outs.values()
+        ]
+
+    def _compiled(
+        self, view: ViewDefinition, version: FhirVersion = FhirVersion.R4, *, strict: bool = True
+    ) -> CompiledView:
+        if version is FhirVersion.R4 and strict:
+            return self._queries.of(view)
+        return compile_view(view, version=version, dialect=DUCKDB, strict=strict)
+
+    def _through(
+        self, compiled: CompiledView, files: Sequence[Path], begin: Begin, *, on_bad_line: OnBadLine
+    ) -> tuple[CompiledView, Tally]:
+        """Run a view over files into what ``begin`` opens; again, where lines had to be left out or a tree unrolled further."""
+        sources = {file: file for file in files}  # what is read for each: a copy without its bad lines
+        tally = Tally()
         while True:
             try:
                 tally.rows, tally.uncast = 0, {}
-                _once(connection, compiled, [(file, sources[file]) for file in files], begin, tally)
+                with begin(arrow_schema(compiled.columns)) as sink:
+                    for file, source in sources.items():
+                        self._one_file(compiled, file, source, sink, tally)
             except _TooDeepError:
                 if compiled.depth >= DEEPEST:
                     raise DocumentError(
@@ -250,18 +270,38 @@ def _through(
             except _LongLineError:
                 tally.long_lines = True
             except _UnreadableError as stopped:
-                sources[stopped.file] = _cleaned(compiled, stopped.file, Path(folder), tally, on_bad_line)
+                sources[stopped.file] = self._cleaned(compiled, stopped.file, tally, on_bad_line)
             else:
                 return compiled, tally
 
+    def _cleaned(self, compiled: CompiledView, file: Path, tally: Tally, on_bad_line: OnBadLine) -> Path:
+        self._copies += 1
+        copy = self._folder / f"{self._copies}-{file.name.removesuffix('.gz')}"
+        bad = copy_good_lines(file, compiled.shape, copy)
+        if bad and on_bad_line == "error":
+            raise QuarantinedError(f"{bad[0].file}:{bad[0].line}", bad[0].reason)
+        tally.bad_lines += bad
+        return copy
 
-def _cleaned(compiled: CompiledView, file: Path, folder: Path, tally: Tally, on_bad_line: OnBadLine) -> Path:
-    copy = folder / f"{len(tally.bad_lines)}-{file.name.removesuffix('.gz')}"
-    bad = copy_good_lines(file, compiled.shape, copy)
-    if bad and on_bad_line == "error":
-        raise QuarantinedError(f"{bad[0].file}:{bad[0].line}", bad[0].reason)
-    tally.bad_lines += bad
-    return copy
+    def _one_file(self, compiled: CompiledView, file: Path, source: Path, sink: Sink, tally: Tally) -> None:
+        schema = arrow_schema(compiled.columns)
+        counts = tally.uncast.setdefault(file.name, Counter())
+        kept = next((one.name for one in self._kept if one.serves(compiled, source)), None)
+        where = kept or reader(source, compiled.shape, long_lines=tally.long_lines)
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS SELECT * FROM {where}")  # noqa: S608 - ours
+
+        def explain(fault: Exception) -> None:
+            _explain(compiled, file, source, tally, fault)
+
+        for batch in _batches(self._connection, compiled.sql, explain=explain, at_once=isinstance(sink, Held)):
+            for name in compiled.checked:
+                counts[name] += _total(batch.column(uncast_name(name)))
+            if compiled.depth and _total(batch.column(DEEPER)):
+                raise _TooDeepError
+            tally.rows += batch.num_rows
+            own = batch.select(schema.names)
+            # A literal is of 32 bits to DuckDB, a column of whole numbers always of 64.
+            sink.write_batch(own if own.schema.equals(schema) else own.cast(schema))
 
 
 @contextmanager
@@ -281,41 +321,23 @@ def _connected(folder: str, memory_limit: str | None) -> Iterator[duckdb.DuckDBP
         connection.close()
 
 
-def _once(connection: Any, compiled: CompiledView, sources: list[tuple[Path, Path]], begin: Any, tally: Tally) -> None:
-    query = compiled.sql
-    with begin(arrow_schema(compiled.columns)) as sink:
-        for file, source in sources:
-            _one_file(connection, compiled, query, file, source, sink, tally)
-
-
-def _one_file(
-    connection: Any, compiled: CompiledView, query: str, file: Path, source: Path, sink: _Sink, tally: Tally
-) -> None:
-    schema = arrow_schema(compiled.columns)
-    counts = tally.uncast.setdefault(file.name, Counter())
-    where = _quoted(str(source), "'")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS SELECT * FROM "  # noqa: S608 - quoted above, the rest is our own
-        f"read_json({where}, format='newline_delimited', columns={declared(compiled.shape)}, "
-        f"maximum_object_size={LONGEST_LINE if tally.long_lines else USUAL_LINE})"
-    )
-    for batch in _batches(connection, query, explain=lambda fault: _explain(compiled, file, source, tally, fault)):
-        for name in compiled.checked:
-            counts[name] += _total(batch.column(uncast_name(name)))
-        if compiled.depth and _total(batch.column(DEEPER)):
-            raise _TooDeepError
-        tally.rows += batch.num_rows
-        own = batch.select(schema.names)
-        # A literal is of 32 bits to DuckDB, a column of whole numbers always of 64.
-        sink.write_batch(own if own.schema.equals(schema) else own.cast(schema))
-
-
-def _batches(connection: Any, query: str, *, explain: Callable[[Exception], None]) -> Iterator[pa.RecordBatch]:
+def _batches(
+    connection: Any, query: str, *, explain: Callable[[Exception], None], at_once: bool = False
+) -> Iterator[pa.RecordBatch]:
     """What the engine gives; its faults are explained, those of the one who takes the batches are not its own.
 
     A fault that DuckDB meets while batches are taken comes by Arrow's C stream, and pyarrow makes an OSError of it.
+
+    Args:
+        connection: to DuckDB.
+        query: whose rows are wanted.
+        explain: raises what is told of a fault.
+        at_once: all rows are kept anyway: they are made first, as DuckDB plans a query twice to give it out batch by batch.
     """
     try:
+        if at_once:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {_MADE} AS {query}")
+            query = f"SELECT * FROM {_MADE}"  # noqa: S608 - our own name
         yield from connection.sql(query).to_arrow_reader(_BATCH)
     except (duckdb.Error, pa.ArrowException, OSError) as fault:
         explain(fault)

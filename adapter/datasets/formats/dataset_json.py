@@ -16,7 +16,16 @@ from adapter.datasets.formats.readback import ReadBack, ReadVariable, exact_numb
 from adapter.datasets.model import Cell, Dataset, Study, Variable
 from adapter.errors import DefectError, UsageError
 
-__all__ = ["item_group_oid", "item_oid", "metadata_oid", "read_dataset_json", "study_oid", "write_dataset_json"]
+__all__ = [
+    "head_and_lines",
+    "item_group_oid",
+    "item_oid",
+    "metadata_oid",
+    "read_dataset_json",
+    "study_oid",
+    "write_dataset_json",
+    "write_lines",
+]
 
 _VERSION = "1.1.0"
 #: A date of SDTM may be partial (``2024-05``), which ``date`` and ``datetime`` are not: all texts are ``string``.
@@ -61,34 +70,40 @@ def write_dataset_json(
     Raises:
         DefectError: the file would not meet the schema.
     """
+    head, lines = head_and_lines(dataset, study=study, created=created)
+    write_lines(path, head, lines, form=form)
+
+
+def head_and_lines(dataset: Dataset, *, study: Study, created: date) -> tuple[bytes, list[bytes]]:
+    """What both forms of a file consist of: the metadata, and a line for each record; the rest is as for ``write_dataset_json``."""
     head = _head(dataset, study, created)
-    columns = [_cells(dataset, place) for place in range(len(dataset.variables))]
-    lines = [b"[" + b",".join(cells) + b"]" for cells in zip(*columns, strict=True)]
+    columns = [
+        _cells(dataset, variable, cells) for variable, cells in zip(dataset.variables, dataset.columns(), strict=True)
+    ]
     for problem in _HEAD.iter_errors(head):
         raise DefectError(f"{dataset.name}: {problem.json_path} is not as Dataset-JSON 1.1 wants it")
-    first = msgspec.json.encode(head)
+    return msgspec.json.encode(head), [b"[" + b",".join(cells) + b"]" for cells in zip(*columns, strict=True)]
+
+
+def write_lines(path: Path, head: bytes, lines: list[bytes], *, form: Literal["json", "ndjson"]) -> None:
+    """Write what ``head_and_lines`` gives in one of the forms."""
     if form == "ndjson":
-        path.write_bytes(b"\n".join((first, *lines)) + b"\n")
+        path.write_bytes(b"\n".join((head, *lines)) + b"\n")
     else:
-        path.write_bytes(first[:-1] + b',"rows":[\n' + b",\n".join(lines) + b"\n]}\n")
+        path.write_bytes(head[:-1] + b',"rows":[\n' + b",\n".join(lines) + b"\n]}\n")
 
 
-def _cells(dataset: Dataset, place: int) -> list[bytes]:
+def _cells(dataset: Dataset, variable: Variable, cells: tuple[Cell, ...]) -> list[bytes]:
     """The cells of a variable as they stand in the file; equal cells are turned once."""
-    variable = dataset.variables[place]
     known: dict[Cell, bytes] = {None: b"null" if variable.numeric else b'""'}
-    found = []
-    for row in dataset.rows:
-        cell = row.cells[place]
-        done = known.get(cell)
-        if done is None:
+    for cell in dict.fromkeys(cells):
+        if cell is not None:
             if isinstance(cell, Decimal) is not variable.numeric:
                 raise DefectError(
                     f"{dataset.name}.{variable.name}: a cell is not of its kind; prepare the package first"
                 )
-            done = known[cell] = _written(cell, variable)
-        found.append(done)
-    return found
+            known[cell] = _written(cell, variable)
+    return [known[cell] for cell in cells]
 
 
 def _written(cell: Cell, variable: Variable) -> bytes:

@@ -53,14 +53,14 @@ class ItemElements:
     def references(self, dataset: Dataset) -> list[Any]:
         """The ``ItemRef`` of a dataset's variables, in their order; their definitions are gathered."""
         self._groups.clear()
-        return [self._reference(dataset, place) for place in range(len(dataset.variables))]
+        return [self._reference(dataset, place, cells) for place, cells in enumerate(dataset.columns())]
 
     def comment(self, oid: str, text: str) -> str:
         """Gather a comment; returns its OID."""
         self.comments.append(define.CommentDef(OID=oid, Description=described(text)))
         return oid
 
-    def _reference(self, dataset: Dataset, place: int) -> Any:
+    def _reference(self, dataset: Dataset, place: int, column: tuple[Cell, ...]) -> Any:
         variable = dataset.variables[place]
         oid = item_oid(dataset, variable.name)
         reference: dict[str, Any] = {
@@ -72,7 +72,6 @@ class ItemElements:
         if variable.name in dataset.keys:
             reference["KeySequence"] = dataset.keys.index(variable.name) + 1
         reference |= self._method(oid, variable.name, variable.origin)
-        column = [row.cells[place] for row in dataset.rows]
         item = self._item(oid, variable, variable, column)
         if variable.values:
             item.ValueListRef = define.ValueListRef(ValueListOID=f"VL.{dataset.name}.{variable.name}")
@@ -174,7 +173,9 @@ def _origin(origin: Origin) -> Any:
 
 def _fraction_digits(column: Iterable[Cell]) -> int:
     """The most digits that a number has behind its point."""
-    return max((-min(_exponent(cell), 0) for cell in column if isinstance(cell, Decimal)), default=0)
+    # Told apart as they are written: 7.40 and 7.4 are equal, and have not as many.
+    written = {str(cell) for cell in column if isinstance(cell, Decimal)}
+    return max((-min(_exponent(Decimal(cell)), 0) for cell in written), default=0)
 
 
 def _exponent(number: Decimal) -> int:

@@ -94,9 +94,13 @@ def define_errors(path: Path) -> list[str]:
 
 
 def _bytes(root: Any) -> bytes:
-    tree = root.to_element()
-    for prefix, uri in _NAMESPACES.items():
-        ET.register_namespace(prefix, uri)
+    # As odmlib builds it, every name has its prefix; the prefixes that occur are declared here. Its `to_element` writes the whole
+    # and parses it for that, which takes longer than all else in this file.
+    tree = root.to_xml()
+    names = [name for element in tree.iter() for name in (element.tag, *element.attrib)]
+    prefixes = {name.partition(":")[0] if ":" in name else "" for name in names}
+    declared = {f"xmlns:{one}" if one else "xmlns": uri for one, uri in _NAMESPACES.items() if one in prefixes}
+    tree.attrib = declared | tree.attrib
     ET.indent(tree)
     written: bytes = ET.tostring(tree, encoding="UTF-8", xml_declaration=True)
     return written + b"\n"

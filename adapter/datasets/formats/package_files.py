@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from adapter.datasets.formats.dataset_json import read_dataset_json, write_dataset_json
+from adapter.datasets.formats.dataset_json import head_and_lines, read_dataset_json, write_lines
 from adapter.datasets.formats.define_xml import define_xml
-from adapter.datasets.formats.parquet import read_described, read_parquet, write_parquet
+from adapter.datasets.formats.parquet import parquet_table, read_described, read_parquet, write_table
 from adapter.datasets.formats.readback import ReadBack, first_difference
 from adapter.datasets.formats.xpt import read_xpt, write_xpt
 from adapter.datasets.model import Codelist, Package
@@ -30,9 +31,9 @@ def data_date(package: Package) -> date:
     """
     days: set[str] = set()
     for dataset in package.datasets:
-        for place, variable in enumerate(dataset.variables):
-            if variable.name.endswith("DTC"):
-                days.update(cell[:10] for row in dataset.rows if isinstance(cell := row.cells[place], str))
+        places = [place for place, variable in enumerate(dataset.variables) if variable.name.endswith("DTC")]
+        for place in places:
+            days.update({cell[:10] for row in dataset.rows if isinstance(cell := row.cells[place], str)})
     return max(filter(None, map(_day, days)), default=_NO_DAY)
 
 
@@ -60,19 +61,24 @@ def write_sdtm(package: Package, folder: Path, *, created: date | None = None) -
     day = created or data_date(package)
     for name in ("xpt", *_FORMS, "parquet"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    written = []
-    for dataset in package.datasets:
-        if not dataset.rows:
-            continue
-        name = dataset.name.lower()
-        xpt, parquet = folder / "xpt" / f"{name}.xpt", folder / "parquet" / f"{name}.parquet"
-        write_xpt(dataset, xpt, created=day)
-        write_parquet(dataset, parquet, package=package)
-        written += [xpt, parquet]
-        for form in _FORMS:
-            path = folder / form / f"{name}.{form}"
-            write_dataset_json(dataset, path, study=package.study, created=day, form=form)
-            written.append(path)
+    written, beside = [], []
+    # Parquet files are written by Arrow while the others are made here.
+    with ThreadPoolExecutor(max_workers=1) as arrow:
+        for dataset in package.datasets:
+            if not dataset.rows:
+                continue
+            name = dataset.name.lower()
+            xpt, parquet = folder / "xpt" / f"{name}.xpt", folder / "parquet" / f"{name}.parquet"
+            beside.append(arrow.submit(write_table, parquet_table(dataset, package=package), parquet))
+            write_xpt(dataset, xpt, created=day)
+            written += [xpt, parquet]
+            head, lines = head_and_lines(dataset, study=package.study, created=day)
+            for form in _FORMS:
+                path = folder / form / f"{name}.{form}"
+                write_lines(path, head, lines, form=form)
+                written.append(path)
+    for one in beside:
+        one.result()
     define = folder / "define.xml"
     define.write_bytes(define_xml(package, created=day))
     return sorted([*written, define])

@@ -7,6 +7,7 @@ alone (``merging``), and a reader of the columns finds label and type beside eac
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from adapter.datasets.formats.readback import ReadBack, ReadVariable, exact_numb
 from adapter.datasets.model import Cell, Codelist, Dataset, Package, Row, Study, Variable
 from adapter.errors import DefectError, UsageError
 
-__all__ = ["Described", "read_described", "read_parquet", "write_parquet"]
+__all__ = ["Described", "parquet_table", "read_described", "read_parquet", "write_parquet", "write_table"]
 
 _KEY = b"reluth"
 
@@ -76,21 +77,35 @@ def write_parquet(dataset: Dataset, path: Path, *, package: Package) -> None:
     Raises:
         DefectError: a cell is not of its variable's kind, or no double.
     """
+    write_table(parquet_table(dataset, package=package), path)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write what ``parquet_table`` gives. It is Arrow's own work, which other threads need not wait for."""
+    pq.write_table(table, path, compression="zstd")
+
+
+def parquet_table(dataset: Dataset, *, package: Package) -> pa.Table:
+    """What a dataset's file holds, as for ``write_parquet``."""
     fields = [
         pa.field(one.name, _type(one), metadata={"label": one.label, "type": one.type}) for one in dataset.variables
     ]
+    named = _named(dataset)
     described = _Metadata(
         study=package.study,
         standard=package.standard,
         terminology=package.terminology,
         dataset=_Head(**{name: getattr(dataset, name) for name in _Head.__struct_fields__}),
-        codelists=tuple(one for one in package.codelists if one.id in _named(dataset)),
+        codelists=tuple(one for one in package.codelists if one.id in named),
     )
     schema = pa.schema(
         fields, metadata={b"name": dataset.name, b"label": dataset.label, _KEY: msgspec.json.encode(described)}
     )
-    arrays = [pa.array(_column(dataset, place), field.type) for place, field in enumerate(fields)]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+    arrays = [
+        pa.array(_column(dataset, variable, cells), _type(variable))
+        for variable, cells in zip(dataset.variables, dataset.columns(), strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _type(variable: Variable) -> Any:
@@ -106,20 +121,19 @@ def _named(dataset: Dataset) -> set[str]:
     return {one for one in lists if one}
 
 
-def _column(dataset: Dataset, place: int) -> list[Any]:
-    variable = dataset.variables[place]
+def _column(dataset: Dataset, variable: Variable, cells: tuple[Cell, ...]) -> Sequence[Cell | int | float]:
     whole = variable.type == "integer"
-    known: dict[Cell, str | int | float | None] = {None: None}
-    for cell in {row.cells[place] for row in dataset.rows} - {None}:
+    known: dict[Cell, int | float | None] = {None: None}
+    for cell in dict.fromkeys(cells):
+        if cell is None:
+            continue
         if isinstance(cell, Decimal) is not variable.numeric:
             raise DefectError(f"{dataset.name}.{variable.name}: a cell is not of its kind; prepare the package first")
         if isinstance(cell, Decimal):
             if exact_number(cell) != cell or (whole and cell != cell.to_integral_value()):
                 raise DefectError(f"{dataset.name}.{variable.name}: a number is not exact; prepare the package first")
             known[cell] = int(cell) if whole else float(cell)
-        else:
-            known[cell] = cell
-    return [known[row.cells[place]] for row in dataset.rows]
+    return [known[cell] for cell in cells] if variable.numeric else cells
 
 
 def read_parquet(path: Path) -> ReadBack:

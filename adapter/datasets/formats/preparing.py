@@ -7,8 +7,9 @@ writers cut silently, so everything is brought to that form here, once and told,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -36,6 +37,13 @@ PREPARING = {
 }
 
 _Told = Counter[tuple[str, str | None, str | None]]
+_Column = tuple[Cell, ...]
+
+
+class _Tell(Protocol):
+    """Notes a change of one variable, as often as it was made."""
+
+    def __call__(self, code: str, count: int = 1) -> None: ...
 
 
 def prepared(package: Package) -> Package:
@@ -63,58 +71,53 @@ def prepared(package: Package) -> Package:
 
 
 def _dataset(dataset: Dataset, told: _Told) -> Dataset:
-    columns: list[Sequence[Cell]] = []
+    columns: list[_Column] = []
     variables: list[Variable] = []
-    for place, variable in enumerate(dataset.variables):
+    changed = False
+    for variable, column in zip(dataset.variables, dataset.columns(), strict=True):
 
-        def tell(code: str, name: str = variable.name) -> None:
-            told[code, dataset.name, name] += 1
+        def tell(code: str, count: int = 1, name: str = variable.name) -> None:
+            told[code, dataset.name, name] += count
 
-        column = [row.cells[place] for row in dataset.rows]
-        done, changed = (_numbers if variable.numeric else _texts)(column, variable, tell)
+        done, described = (_numbers if variable.numeric else _texts)(column, variable, tell)
+        changed = changed or done is not column
         columns.append(done)
-        variables.append(_described(changed, tell))
-    rows: tuple[Row, ...] = tuple(
-        row if cells == row.cells and _same_digits(cells, row.cells) else msgspec.structs.replace(row, cells=cells)
-        for row, cells in zip(dataset.rows, zip(*columns, strict=True), strict=True)
-    )
+        variables.append(_described(described, tell))
+    rows = dataset.rows
+    if changed:
+        rows = tuple(
+            Row(cells=cells, key=row.key, sources=row.sources)
+            for row, cells in zip(rows, zip(*columns, strict=True), strict=True)
+        )
     label = _label(dataset.label, lambda code: told.update([(code, dataset.name, None)]))
     return msgspec.structs.replace(dataset, label=label, variables=tuple(variables), rows=rows)
 
 
-def _same_digits(left: tuple[Cell, ...], right: tuple[Cell, ...]) -> bool:
-    """Equal numbers may be written differently (7.40, 7.4): only one way goes into files."""
-    return all(mine is yours or str(mine) == str(yours) for mine, yours in zip(left, right, strict=True))
-
-
-def _texts(column: list[Cell], variable: Variable, tell: Callable[[str], None]) -> tuple[list[Cell], Variable]:
-    known: dict[str, tuple[str | None, tuple[str, ...]]] = {}
-    done: list[Cell] = []
+def _texts(column: _Column, variable: Variable, tell: _Tell) -> tuple[_Column, Variable]:
+    """The column and its variable; each different text is looked at once, and the column itself is given where none changes."""
+    changed: dict[Cell, Cell] = {}
     longest = 0
-    for cell in column:
+    for cell, count in Counter(column).items():
         if cell is None:
-            done.append(None)
             continue
         if not isinstance(cell, str):
-            tell("wrong-kind-of-cell")
-            done.append(None)
+            tell("wrong-kind-of-cell", count)
+            changed[cell] = None
             continue
-        found = known.get(cell)
-        if found is None:
-            found = known[cell] = _text(cell)
-        text, changes = found
+        text, changes = _text(cell)
         for code in changes:
-            tell(code)
+            tell(code, count)
         if text is not None and len(text) > longest:
             longest = len(text)
-        done.append(text)
+        if text != cell:
+            changed[cell] = text
     if longest > variable.length:
         if variable.type == "text":  # Define-XML declares no length of dates
             tell("text-widened")
         variable = msgspec.structs.replace(variable, length=longest)
     elif variable.length > LONGEST_TEXT:
         variable = msgspec.structs.replace(variable, length=LONGEST_TEXT)
-    return done, variable
+    return tuple([changed.get(cell, cell) for cell in column]) if changed else column, variable
 
 
 def _text(cell: str) -> tuple[str | None, tuple[str, ...]]:
@@ -128,32 +131,33 @@ def _text(cell: str) -> tuple[str | None, tuple[str, ...]]:
     return text or None, tuple(changes)
 
 
-def _numbers(column: list[Cell], variable: Variable, tell: Callable[[str], None]) -> tuple[list[Cell], Variable]:
-    done: list[Cell] = []
-    whole = True
-    for cell in column:
-        if cell is None:
-            done.append(None)
+def _numbers(column: _Column, variable: Variable, tell: _Tell) -> tuple[_Column, Variable]:
+    """As for texts. Numbers are told apart as they are written: equal ones may differ (7.40, 7.4), and one way goes into files."""
+    written = [str(cell) if isinstance(cell, Decimal) else None for cell in column]
+    wrong = sum(cell is not None and shown is None for cell, shown in zip(column, written, strict=True))
+    if wrong:
+        tell("wrong-kind-of-cell", wrong)
+    known: dict[str | None, Cell] = {None: None}
+    whole, changed = True, bool(wrong)
+    for shown, count in Counter(written).items():
+        if shown is None:
             continue
-        if not isinstance(cell, Decimal):
-            tell("wrong-kind-of-cell")
-            done.append(None)
-            continue
-        number = exact_number(cell)
+        cell = Decimal(shown)
+        number = known[shown] = exact_number(cell)
+        changed = changed or str(number) != shown
         if number is None:
-            tell("number-out-of-range")
+            tell("number-out-of-range", count)
         else:
             if number != cell:
-                tell("number-rounded")
+                tell("number-rounded", count)
             whole = whole and number == number.to_integral_value() and abs(number) < _WHOLE
-        done.append(number)
     if not whole and variable.type == "integer":
         tell("number-not-whole")
         variable = msgspec.structs.replace(variable, type="float")
-    return done, variable
+    return tuple([known[shown] for shown in written]) if changed else column, variable
 
 
-def _described(variable: Variable, tell: Callable[[str], None]) -> Variable:
+def _described(variable: Variable, tell: _Tell) -> Variable:
     values = tuple(
         msgspec.structs.replace(one, where={name: tuple(map(plain_text, wanted)) for name, wanted in one.where.items()})
         for one in (_capped(one) for one in variable.values)

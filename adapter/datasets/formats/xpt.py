@@ -25,6 +25,7 @@ from adapter.errors import DefectError, UsageError
 __all__ = ["ibm_bytes", "read_xpt", "write_xpt"]
 
 _CARD = 80
+_BUFFER = 1 << 20
 _NUMBER = 8
 _MISSING = b"." + b"\0" * 7
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -42,12 +43,16 @@ def write_xpt(dataset: Dataset, path: Path, *, created: date) -> None:
     Raises:
         DefectError: a name, label, text or number that the format cannot hold. Nothing is cut.
     """
-    columns = [_column(dataset, place) for place in range(len(dataset.variables))]
+    columns = [
+        _column(dataset, variable, cells) for variable, cells in zip(dataset.variables, dataset.columns(), strict=True)
+    ]
     if any(all(cell is None for cell in row.cells) for row in dataset.rows):
         raise DefectError(f"{dataset.name}: a record without any cell cannot be told from the blanks that end the file")
-    body = b"".join(map(b"".join, zip(*columns, strict=True)))
-    head = _header(dataset, created) + _namestrs(dataset)
-    path.write_bytes(head + _card(b"OBS     ") + _filled(body))
+    head = _header(dataset, created) + _namestrs(dataset) + _card(b"OBS     ")
+    with path.open("wb", _BUFFER) as file:
+        file.write(head)
+        file.writelines(map(b"".join, zip(*columns, strict=True)))
+        file.write(_blanks(sum(map(_width, dataset.variables)) * len(dataset.rows)))
 
 
 def read_xpt(path: Path) -> ReadBack:
@@ -109,25 +114,20 @@ def ibm_bytes(value: float) -> bytes:
     return struct.pack(">Q", (0x80 if value < 0 else 0) << 56 | (sixteens + 64) << 56 | bits)
 
 
-def _column(dataset: Dataset, place: int) -> list[bytes]:
+def _column(dataset: Dataset, variable: Variable, cells: tuple[Cell, ...]) -> list[bytes]:
     """The cells of a variable as they stand in the file; equal cells are turned once."""
-    variable = dataset.variables[place]
     width = _width(variable)
     turn: Callable[[Any], bytes] = _number if variable.numeric else lambda text: _text(text, width)
     known: dict[Cell, bytes] = {None: _MISSING if variable.numeric else b" " * width}
-    found = []
-    for row in dataset.rows:
-        cell = row.cells[place]
-        done = known.get(cell)
-        if done is None:
-            try:
-                done = known[cell] = turn(cell)
-            except (AttributeError, TypeError, ValueError):
-                raise DefectError(
-                    f"{dataset.name}.{variable.name}: a cell that a transport file cannot hold; prepare the package first"
-                ) from None
-        found.append(done)
-    return found
+    try:
+        for cell in dict.fromkeys(cells):
+            if cell is not None:
+                known[cell] = turn(cell)
+    except (AttributeError, TypeError, ValueError):
+        raise DefectError(
+            f"{dataset.name}.{variable.name}: a cell that a transport file cannot hold; prepare the package first"
+        ) from None
+    return [known[cell] for cell in cells]
 
 
 def _width(variable: Variable) -> int:
@@ -157,8 +157,9 @@ def _card(kind: bytes, numbers: bytes = b"0" * 30) -> bytes:
     return b"HEADER RECORD*******" + kind + b"HEADER RECORD!!!!!!!" + numbers + b"  "
 
 
-def _filled(data: bytes) -> bytes:
-    return data + b" " * (-len(data) % _CARD)
+def _blanks(size: int) -> bytes:
+    """What fills up the last card after so many bytes."""
+    return b" " * (-size % _CARD)
 
 
 def _header(dataset: Dataset, created: date) -> bytes:
@@ -192,4 +193,5 @@ def _namestrs(dataset: Dataset) -> bytes:
         )
         position += width
     count = f"000000{len(dataset.variables):04}00000000000000000000".encode("ascii")
-    return _card(b"NAMESTR ", count) + _filled(b"".join(found))
+    told = b"".join(found)
+    return _card(b"NAMESTR ", count) + told + _blanks(len(told))

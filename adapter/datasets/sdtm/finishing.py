@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple
+from operator import contains
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from adapter.datasets.model import CellSource, Dataset, Row, ValueLevel, Variable
+from adapter.datasets.model import Cell, CellSource, Dataset, Row, ValueLevel, Variable
 from adapter.datasets.sdtm.documents import Continued, Domain, Source
 from adapter.datasets.sdtm.frame import Draft
 from adapter.datasets.sdtm.notes import Notes
@@ -47,13 +48,12 @@ def finish_domain(domain: Domain, drafts: list[Draft], tracer: Tracer, sequences
     places = domain.places
     sequence = _sequence_slot(domain)
     order = [places[name] for name in domain.keys if places[name] != sequence]
-    drafts.sort(key=lambda draft: (*[_sortable(draft.frame[slot]) for slot in order], draft.key))
+    _sort(drafts, order)
     if sequence is not None:
         number, code = sequences.number, domain.code
         for draft in drafts:
             draft.frame[sequence] = Decimal(number(code, draft.usubjid, draft.key))
-        whole = [places[name] for name in domain.keys]
-        drafts.sort(key=lambda draft: (*[_sortable(draft.frame[slot]) for slot in whole], draft.key))
+        _sort(drafts, [places[name] for name in domain.keys])
     width, extras, rows = len(domain.variables), list[Extra](), list[Row]()
     for draft in drafts:
         sources = tracer.sources(draft)
@@ -83,10 +83,21 @@ def _sequence_slot(domain: Domain) -> int | None:
     return domain.places.get(name)
 
 
-def _sortable(value: object) -> tuple[int, Decimal, str]:
-    if value is None:
-        return _EMPTY
-    return (1, value, "") if isinstance(value, Decimal) else (1, _ZERO, str(value))
+def _sort(drafts: list[Draft], slots: Sequence[int]) -> None:
+    """Sort by some variables, then by the records' keys."""
+    columns = [_sortable([draft.frame[slot] for draft in drafts]) for slot in slots]
+    keys = list(zip(*columns, [draft.key for draft in drafts], strict=True))
+    drafts[:] = [drafts[at] for at in sorted(range(len(drafts)), key=keys.__getitem__)]
+
+
+def _sortable(column: list[Any]) -> Sequence[Any]:
+    """What a column is sorted by: as it stands where its cells are all numbers or all texts, else the empty cells first."""
+    if set(map(type, column)) in ({Decimal}, {str}):
+        return column
+    return [
+        _EMPTY if cell is None else (1, cell, "") if isinstance(cell, Decimal) else (1, _ZERO, str(cell))
+        for cell in column
+    ]
 
 
 def _extras(draft: Draft, sequence: int | None, tracer: Tracer) -> list[Extra]:
@@ -155,9 +166,13 @@ def _with_values(domain: Domain, variable: Variable, rows: Sequence[Row]) -> Var
         return variable
     places = domain.places
     kept: list[ValueLevel] = []
+    held: dict[tuple[int, ...], set[tuple[Cell, ...]]] = {}  # what the records hold in the variables of a condition
     for value in variable.values:
-        slots = [(places[name], frozenset(allowed)) for name, allowed in value.where.items()]
-        if any(all(row.cells[slot] in allowed for slot, allowed in slots) for row in rows):
+        slots = tuple([places[name] for name in value.where])
+        if slots not in held:
+            held[slots] = {tuple([row.cells[slot] for slot in slots]) for row in rows}
+        allowed = [frozenset(cells) for cells in value.where.values()]
+        if any(all(map(contains, allowed, cells)) for cells in held[slots]):
             kept.append(value)
     return msgspec.structs.replace(variable, values=tuple(kept))
 

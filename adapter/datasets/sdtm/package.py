@@ -201,7 +201,8 @@ class _Making:
         drafts, finish, code = self._drafts[domain.code], self._finish[domain.code], domain.code
         for draft in drafts:
             for one in draft.source.derivations:
-                draft.frame[one.slot] = finish[one.slot](one.fn(draft.frame), partial(draft.place, code))
+                value = one.fn(draft.frame)
+                draft.frame[one.slot] = None if value is None else finish[one.slot](value, partial(draft.place, code))
         shared = domain.sources[0].shared if domain.sources else []
         for at, one in enumerate(shared):
             if one.whole:

@@ -107,7 +107,9 @@ def set_deferred(domain: Domain, drafts: Iterable[Draft], finish: Sequence[Finis
         try:
             for setting in draft.source.deferred:
                 value = setting.fn(draft.frame)
-                draft.frame[setting.slot] = finish[setting.slot](value, partial(draft.place, domain.code))
+                draft.frame[setting.slot] = (
+                    None if value is None else finish[setting.slot](value, partial(draft.place, domain.code))
+                )
         except LeaveOutError:
             continue
         left.append(draft)
