@@ -27,9 +27,11 @@ class Turns:
         self._guard = threading.Lock()
         self._free = at_once
         self._waiting: deque[threading.Lock] = deque()
+        #: Who had a place and comes back: before all others, and among each other in the order in which they came.
+        self._back: deque[threading.Lock] = deque()
 
     def __enter__(self) -> Self:
-        self._take(first=False)
+        self._take(self._waiting)
         return self
 
     def __exit__(
@@ -44,22 +46,23 @@ class Turns:
         try:
             yield
         finally:
-            self._take(first=True)
+            self._take(self._back)
 
-    def _take(self, *, first: bool) -> None:
+    def _take(self, line: deque[threading.Lock]) -> None:
         with self._guard:
             if self._free:
                 self._free -= 1
                 return
             ticket = threading.Lock()
             ticket.acquire()
-            (self._waiting.appendleft if first else self._waiting.append)(ticket)
+            line.append(ticket)
         # Given away by `_give` with the place: nobody can come in between.
         ticket.acquire()
 
     def _give(self) -> None:
         with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
+            line = self._back or self._waiting
+            if line:
+                line.popleft().release()
             else:
                 self._free += 1

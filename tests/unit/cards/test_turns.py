@@ -10,7 +10,7 @@ from adapter.service.cards.turns import Turns
 
 def _until(turns: Turns, waiting: int) -> None:
     deadline = time.monotonic() + 10
-    while len(turns._waiting) < waiting:
+    while len(turns._waiting) + len(turns._back) < waiting:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -52,6 +52,42 @@ def test_no_more_work_at_once_than_there_are_places() -> None:
         thread.join(10)
 
     assert most == [3]
+
+
+def test_those_who_come_back_are_served_in_the_order_in_which_they_came_back() -> None:
+    turns, order = Turns(1), []
+    away, back = threading.Semaphore(0), [threading.Event() for _ in range(6)]
+
+    def work(name: int) -> None:
+        with turns:
+            with turns.apart():
+                away.release()
+                back[name].wait(10)
+            order.append(name)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert away.acquire(timeout=10)
+    held, left = threading.Event(), threading.Event()
+
+    def holder() -> None:
+        with turns:
+            held.set()
+            left.wait(10)
+
+    place = threading.Thread(target=holder)
+    place.start()
+    assert held.wait(10)
+    for at, name in enumerate((3, 1, 5, 0, 4, 2), start=1):
+        back[name].set()
+        _until(turns, at)
+    left.set()
+    for thread in (*threads, place):
+        thread.join(10)
+
+    assert order == [3, 1, 5, 0, 4, 2]
 
 
 def test_who_waited_elsewhere_comes_before_those_who_came_meanwhile() -> None:
