@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted, combine_all
 from adapter.criteria.truth import Truth
@@ -56,7 +57,13 @@ class Validity:
             return frozenset({given + timedelta(days=self.days + 1)})
         if self.months is None:
             return frozenset()
-        return frozenset(add_months(given, self.months) + timedelta(days=more) for more in range(1, 5))
+        return _after_months(given, self.months)
+
+
+@lru_cache(maxsize=4096)
+def _after_months(given: date, months: int) -> frozenset[date]:
+    due = add_months(given, months)
+    return frozenset(due + timedelta(days=more) for more in range(1, 5))
 
 
 #: Of what does not change: a finding once made, a course once given.

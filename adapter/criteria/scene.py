@@ -18,7 +18,7 @@ from adapter.terminology import ICD10, ICD10_CM, ICDO3, TERMS, Site, Units, Valu
 
 if TYPE_CHECKING:
     from adapter.criteria.concepts.disease import Assessment
-    from adapter.criteria.concepts.imaging import Ties
+    from adapter.criteria.concepts.imaging import Examinations, Ties
     from adapter.criteria.concepts.laboratory import Readings
     from adapter.criteria.concepts.prrt import Courses
     from adapter.criteria.concepts.tumours import Tumours
@@ -211,6 +211,11 @@ class Scene:
         from adapter.criteria.concepts.imaging import Ties  # noqa: PLC0415 - concepts are made from scenes
 
         return Ties(self.record)
+
+    @of_record
+    def examinations(self) -> dict[ValueSet, Examinations]:
+        """Examinations by what they are of, as they are asked for; a later day brings no others."""
+        return {}
 
     @of_record
     def courses(self) -> Courses:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
 from adapter.criteria.attestation import Validity
@@ -36,7 +37,7 @@ from adapter.fhir.resources import (
 )
 from adapter.terminology import ValueSet
 
-__all__ = ["Ties", "answer_examination", "answer_examination_value", "shown_reading"]
+__all__ = ["Examinations", "Ties", "answer_examination", "answer_examination_value", "shown_reading"]
 
 _WANTED = (Wanted("sstr-imaging"),)
 #: ImagingStudy.status: what it shows was not done, or not on this person.
@@ -103,6 +104,19 @@ class _Made:
         )
 
 
+class Examinations(NamedTuple):
+    """The examinations of one kind in a record, and the reports of them that are not final; of whatever day up to the reference date."""
+
+    made: list[_Made]
+    flagged: list[tuple[When, Evidence]]
+
+    @classmethod
+    def of(cls, value_set: ValueSet, scene: Scene) -> Examinations:
+        """Read a scene's own record."""
+        counting, flagged = _recorded(value_set, scene)
+        return cls(_grouped(counting), flagged)
+
+
 @dataclass(frozen=True, slots=True)
 class _Window:
     """The examinations of a record, placed about a window; ``flagged`` are reports that are not final."""
@@ -115,11 +129,12 @@ class _Window:
     @classmethod
     def of(cls, value_set: ValueSet, months: int, scene: Scene) -> _Window:
         """Read a scene's own record."""
-        counting, flagged = _recorded(value_set, scene)
-        if not counting and not flagged:
+        if value_set not in scene.examinations:
+            scene.examinations[value_set] = Examinations.of(value_set, scene)
+        made, flagged = scene.examinations[value_set]
+        if not made and not flagged:
             return _NO_WINDOW
         start = add_months(scene.on, -months)
-        made = _grouped(counting)
         placed = [(item, within(item.when, start, scene.on)) for item in made]
         inside = tuple((item, truth) for item, truth in placed if truth is not Truth.F)
         lapses = Validity(months=months).lapses
