@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from adapter.criteria import Trial
+from adapter.screening import Asked, screen
 from adapter.screening.live import LiveRecords, read_fresh, takes_part, verdict_of
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
@@ -109,6 +110,44 @@ def test_people_asked_for_at_once_are_each_given_their_own(store: Store, tmp_pat
         assert person.patient == f"Patient/{name}"
         stored = None if name == "nobody" else {f"Patient/{name}", f"Condition/c-{name}"}
         assert (None if person.stored is None else set(person.stored)) == stored
+
+
+@pytest.fixture
+def listed(store: Store, trial: Trial, tmp_path: Path) -> Store:
+    """A store of which five people are on the list."""
+    told = [one for name in "abcde" for one in (patient(name), condition(f"c-{name}", name, "C17.2"))]
+    pull(store, FolderSource(write_feed(tmp_path / "more", told)), site="ward")
+    assert len(list(screen(store, trial, Site.plain("ward"), Asked(today=DAY)))) == 5
+    return store
+
+
+def at_hand(records: LiveRecords) -> str:
+    return "".join(name for name in "abcde" if records.at_hand("ward", (f"Patient/{name}",)) is not None)
+
+
+def test_people_on_the_list_are_read_along_once_it_is_known_how_large_a_record_is(listed: Store) -> None:
+    records = LiveRecords(listed, clock=lambda: 0.0)
+    seen = []
+    for name in "ab":
+        records.person("ward", (f"Patient/{name}",))
+        seen.append(at_hand(records))
+
+    assert seen == ["a", "abcde"]
+    for name in "abcde":
+        person = records.at_hand("ward", (f"Patient/{name}",))
+        assert person is not None
+        assert person.stored is not None
+        assert set(person.stored) == {f"Patient/{name}", f"Condition/c-{name}"}
+
+
+def test_no_more_are_read_along_than_are_thought_to_fit(listed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(len(raw) for one in listed.lake.records("ward", ["Patient/a"]) for raw in one.resources)
+    monkeypatch.setattr("adapter.screening.live._AHEAD", 2 * size)
+    records = LiveRecords(listed, clock=lambda: 0.0)
+    for name in "de":
+        records.person("ward", (f"Patient/{name}",))
+
+    assert len(at_hand(records)) == 4
 
 
 def test_newer_resource_takes_the_place_of_the_stored_one(store: Store, tmp_path: Path) -> None:
