@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import islice
 
 import msgspec
 
@@ -38,8 +39,8 @@ __all__ = ["SHARED_TYPES", "Fresh", "LiveRecords", "Person", "read_fresh", "take
 SHARED_TYPES = frozenset({"Medication", "ResearchStudy"})
 _KEPT = 256
 _MOST_SHARED = 5000
-#: Bytes of the records that are read with one that is asked for.
-_AHEAD = 8_000_000
+#: Bytes of the records that are read with one that is asked for, and of how many people at most.
+_AHEAD, _MOST_AHEAD = 8_000_000, 32
 #: Seconds for which what was seen of the lake is taken to hold.
 _LOOKED_AT = 1.0
 #: Digits of a version that is a number.
@@ -147,7 +148,6 @@ class LiveRecords:
         self._known: OrderedDict[tuple[str, str], tuple[object, Person]] = OrderedDict()
         self._reading = threading.Lock()
         self._sizes: dict[str, list[int]] = {}
-        self._read_ahead: dict[str, object] = {}
         self._waiting: dict[str, dict[str, tuple[str, ...]]] = {}
 
     def ids_of(self, site: str, patient: str) -> tuple[str, ...]:
@@ -192,18 +192,19 @@ class LiveRecords:
         return next(one for one in people if one.patient == ids[0])
 
     def _ahead(self, site: str, state: object, asked: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Some who are on the list and nobody has asked about since the last pull: a pass takes as long with them as without.
+        """Some who are on the list and were not read since the last pull: a pass over the lake takes as long with them as without.
 
-        As many as are thought to fit in `_AHEAD` bytes, by the size of those who were read last; once for a state of the lake.
+        As many as are thought to fit in `_AHEAD` bytes, by the sizes of those who were read last. These may be small ones: few
+        at first, so that a list of large records is found out before many of them are in memory.
         """
         sizes = self._sizes.get(site)
-        if not sizes or self._read_ahead.get(site) == state:
+        if not sizes:
             return {}
-        self._read_ahead[site] = state
-        room = min(_KEPT // 2, _AHEAD * len(sizes) // max(sum(sizes), 1))
+        room = min(_MOST_AHEAD, _AHEAD * len(sizes) // max(sum(sizes), 1))
         people = self._lake(site).ids
-        ids = (people.get(patient, (patient,)) for patient in self._store.cards.screened(site, limit=room))
-        return {one[0]: one for one in ids if one[0] not in asked and self._kept(site, one[0], state) is None}
+        listed = (people.get(patient, (patient,)) for patient in self._store.cards.screened(site, limit=_KEPT // 2))
+        new = (ids for ids in listed if ids[0] not in asked and self._kept(site, ids[0], state) is None)
+        return {ids[0]: ids for ids in islice(new, room)}
 
     def _kept(self, site: str, patient: str, state: object) -> Person | None:
         with self._lock:

@@ -140,6 +140,17 @@ def test_people_on_the_list_are_read_along_once_it_is_known_how_large_a_record_i
         assert set(person.stored) == {f"Patient/{name}", f"Condition/c-{name}"}
 
 
+def test_few_are_read_along_at_a_time(listed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.screening.live._MOST_AHEAD", 1)
+    records = LiveRecords(listed, clock=lambda: 0.0)
+    seen = []
+    for name in "abd":
+        records.person("ward", (f"Patient/{name}",))
+        seen.append(len(at_hand(records)))
+
+    assert seen == [1, 3, 5]
+
+
 def test_no_more_are_read_along_than_are_thought_to_fit(listed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     size = sum(len(raw) for one in listed.lake.records("ward", ["Patient/a"]) for raw in one.resources)
     monkeypatch.setattr("adapter.screening.live._AHEAD", 2 * size)
