@@ -144,7 +144,7 @@ def test_few_are_read_along_at_a_time(listed: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("adapter.screening.live._MOST_AHEAD", 1)
     records = LiveRecords(listed, clock=lambda: 0.0)
     seen = []
-    for name in "abd":
+    for name in "abe":
         records.person("ward", (f"Patient/{name}",))
         seen.append(len(at_hand(records)))
 
