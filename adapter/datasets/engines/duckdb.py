@@ -259,8 +259,8 @@ class Engine:
             try:
                 tally.rows, tally.uncast = 0, {}
                 with begin(arrow_schema(compiled.columns)) as sink:
-                    for file, source in sources.items():
-                        self._one_file(compiled, file, source, sink, tally)
+                    for file in files:  # one that is named twice is read twice
+                        self._one_file(compiled, file, sources[file], sink, tally)
             except _TooDeepError:
                 if compiled.depth >= DEEPEST:
                     raise DocumentError(

@@ -57,6 +57,18 @@ def test_view_over_a_kept_file_gives_what_it_gives_alone(file: Path, name: str) 
     assert found == (alone.table.to_pylist(), alone.uncast)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_file_that_is_named_twice_is_read_twice(file: Path, kept: bool) -> None:
+    with opened() as engine:
+        once = _rows(engine, file, VIEWS["value"])
+        if kept:
+            engine.keep(VIEWS.values(), file)
+        twice = engine.run(VIEWS["value"], [file, file])
+
+    assert twice.table.to_pylist() == once[0] * 2
+    assert twice.uncast == {name: 2 * count for name, count in once[1].items()} != {}
+
+
 def test_kept_file_is_not_read_again(file: Path) -> None:
     with opened() as engine:
         engine.keep(VIEWS.values(), file)
