@@ -197,8 +197,8 @@ def serve(folder: Path, port: int) -> None:
     """Serve until terminated."""
     import uvicorn  # noqa: PLC0415 - of the service's process only
 
-    from adapter.service import create_app  # noqa: PLC0415
-    from adapter.service.long_running import long_running  # noqa: PLC0415
+    from adapter.service import create_app  # noqa: PLC0415 - likewise
+    from adapter.service.long_running import long_running  # noqa: PLC0415 - likewise
 
     client = CdsClientSettings(issuer=ISSUER, keys_file=folder / "keys.json")
     settings = load_settings(None, store=folder / "var").model_copy(

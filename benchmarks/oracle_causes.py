@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 
 from adapter.criteria import Stage, Trial, Truth, evaluate, tree
-from adapter.criteria.concepts.laboratory import Reading
 from adapter.criteria.concepts.person import genders
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.exchange.cql_measures import ucum_spellings
 from adapter.criteria.scene import USABLE, Scene, within
 from adapter.fhir import PatientRecord, parse_when

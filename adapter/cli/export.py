@@ -60,9 +60,9 @@ def export(
     if directory is None:
         raise UsageError("export DIR: a folder for the package is wanted")
     form = _format(format_)
-    if core is not None and form != "sdtm":
-        raise UsageError("--core checks domains: it goes with --format sdtm")
     if core is not None:
+        if form != "sdtm":
+            raise UsageError("--core checks domains: it goes with --format sdtm")
         from adapter.datasets.core_findings import check_executable
 
         check_executable(core)

@@ -94,8 +94,7 @@ _WITHOUT_DATA = frozenset({Reason.NO_DATA, Reason.TOO_OLD, Reason.STATUS})
 
 def answer(node: Node, scene: Scene) -> Answer:
     """The answer to a node, found once a scene."""
-    found = scene.memo.get(id(node))
-    return scene.find(node, _ANSWERS[type(node)]) if found is None else found
+    return scene.answered(node, _ANSWERS[type(node)])
 
 
 def _all(node: All, scene: Scene) -> Answer:

@@ -134,12 +134,9 @@ class Scene:
         """
         # By identity: what a trial asks lives as long as the trial.
         found = self.memo.get(id(asked))
-        return self.find(asked, by) if found is None else found
-
-    def find(self, asked: _A, by: Callable[[_A, Scene], Answer]) -> Answer:
-        """The answer to what has none yet."""
-        found = by(asked, self) if self.base is None else self._later(asked, by, self.base)
-        self.memo[id(asked)] = found
+        if found is None:
+            found = by(asked, self) if self.base is None else self._later(asked, by, self.base)
+            self.memo[id(asked)] = found
         return found
 
     def _later(self, asked: _A, by: Callable[[_A, Scene], Answer], base: Scene) -> Answer:

@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from adapter.criteria import tree
 from adapter.criteria.answer import Evidence
-from adapter.criteria.concepts.laboratory import Reading
 from adapter.criteria.concepts.limits import limits_of_normal
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.concepts.results import judge_reading
 from adapter.criteria.questions import nodes_of
 from adapter.criteria.scene import USABLE, Scene

@@ -6,18 +6,17 @@ Nothing is read anew and nothing changed: a row, a line, stands in the joined pa
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adapter.datasets.formats import Field, Resource, write_datapackage
 from adapter.errors import UsageError
 
-__all__ = ["Person", "join_feeds", "join_views", "people_of_feeds", "people_of_views"]
+__all__ = ["Joined", "Person", "join_feeds", "join_views"]
 
 #: Site's number, sex and age of one subject.
 Person = tuple[str, str, int | None]
@@ -27,76 +26,76 @@ _DATAPACKAGE: Final = "datapackage.json"
 _SITE, _AGE = "urn:reluth:extension:site", "urn:reluth:extension:age-at-consent"
 
 
+class Joined(NamedTuple):
+    """Who is in the joined package, and its records by view or by type of resource."""
+
+    people: list[Person]
+    records: dict[str, int]
+
+
 # Views ----------------------------------------------------------------------------------------------------------------
 
 
-def people_of_views(packages: Sequence[Path]) -> list[Person]:
-    """Who is in packages of views.
-
-    Args:
-        packages: folders.
-
-    Raises:
-        UsageError: a subject stands in two of them.
-    """
-    columns = ["usubjid", "site_code", "gender", "age"]
-    told = {path: pq.read_table(path / f"views/{_PATIENTS}.parquet", columns=columns).to_pylist() for path in packages}
-    return _each_once(
-        (path, row["usubjid"], (row["site_code"] or "", row["gender"] or "unknown", row["age"]))
-        for path, rows in told.items()
-        for row in rows
-    )
-
-
-def join_views(packages: Sequence[Path], part: Path) -> dict[str, int]:
+def join_views(packages: Sequence[Path], part: Path) -> Joined:
     """Write the tables of all packages, each one after the other, with ``datapackage.json``.
 
     Args:
         packages: folders of packages of views, in the order in which their rows are to stand.
         part: an empty folder.
 
-    Returns:
-        Rows by view.
-
     Raises:
-        UsageError: two packages have not the same views with the same columns.
+        UsageError: two packages have not the same views with the same columns, or a subject stands in two of them.
     """
-    first, *others = packages
-    said = _described(first)
-    for other in others:
-        _refuse_other_columns(first, said, other)
+    told = {package: _described(package) for package in packages}
+    _refuse_other_columns(told)
+    people = _each_once((package, *one) for package in packages for one in _people_of_views(package))
     (part / "views").mkdir()
-    rows: dict[str, int] = {}
+    said = told[packages[0]]
+    records: dict[str, int] = {}
     resources = []
     for one in said["resources"]:
         path = Path(one["path"])
-        if path.suffix == ".parquet":
-            tables = [pq.read_table(package / path) for package in packages]
-            pq.write_table(pa.concat_tables(tables), part / path, compression="zstd")
-            rows[path.stem] = sum(table.num_rows for table in tables)
-        else:
-            _join_csv([package / path for package in packages], part / path)
+        join = _join_parquet if path.suffix == ".parquet" else _join_csv
+        join([package / path for package in packages], part / path)
+        rows = sum(
+            each["rows"] for found in told.values() for each in found["resources"] if each["path"] == one["path"]
+        )
         fields = tuple(Field(**field) for field in one["schema"]["fields"])
-        count = sum(_described_rows(package, one["path"]) for package in packages)
-        resources.append(Resource(name=path.stem, path=one["path"], fields=fields, rows=count))
+        resources.append(Resource(name=path.stem, path=one["path"], fields=fields, rows=rows))
+        records[path.stem] = rows
     write_datapackage(part, resources, name=said["name"], title=said["title"])
-    return rows
+    return Joined(people, records)
 
 
 def _described(package: Path) -> dict[str, Any]:
-    return msgspec.json.decode((package / _DATAPACKAGE).read_bytes(), type=dict[str, Any])
+    try:
+        return msgspec.json.decode((package / _DATAPACKAGE).read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        raise UsageError(f"{package.name}: no {_DATAPACKAGE}, so its tables are not described") from None
 
 
-def _described_rows(package: Path, path: str) -> int:
-    return sum(int(one["rows"]) for one in _described(package)["resources"] if one["path"] == path)
-
-
-def _refuse_other_columns(first: Path, said: dict[str, Any], other: Path) -> None:
+def _refuse_other_columns(told: Mapping[Path, dict[str, Any]]) -> None:
     """Views that differ, or their columns: tables that were made by other documents are not one table."""
-    one, two = ({each["path"]: each["schema"] for each in found["resources"]} for found in (said, _described(other)))
-    for path in sorted(one.keys() | two.keys()):
-        if one.get(path) != two.get(path):
-            raise UsageError(f"{first.name} and {other.name} cannot be merged: they differ in the columns of {path}")
+    columns = {
+        package.name: {each["path"]: each["schema"] for each in found["resources"]} for package, found in told.items()
+    }
+    (first_name, first), *others = columns.items()
+    for name, other in others:
+        for path in sorted(first.keys() | other.keys()):
+            if first.get(path) != other.get(path):
+                raise UsageError(f"{first_name} and {name} cannot be merged: they differ in the columns of {path}")
+
+
+def _people_of_views(package: Path) -> Iterator[tuple[str, Person]]:
+    columns = ["usubjid", "site_code", "gender", "age"]
+    for row in pq.read_table(package / f"views/{_PATIENTS}.parquet", columns=columns).to_pylist():
+        yield row["usubjid"], (row["site_code"] or "", row["gender"] or "unknown", row["age"])
+
+
+def _join_parquet(files: Sequence[Path], target: Path) -> None:
+    with pq.ParquetWriter(target, pq.read_schema(files[0]), compression="zstd") as out:
+        for file in files:
+            out.write_table(pq.read_table(file))
 
 
 def _join_csv(files: Sequence[Path], target: Path) -> None:
@@ -124,61 +123,48 @@ class _Patient(msgspec.Struct):
     extension: list[_Extension] = []
 
 
-def people_of_feeds(packages: Sequence[Path]) -> list[Person]:
-    """Who is in packages of FHIR.
-
-    Args:
-        packages: folders.
-
-    Raises:
-        UsageError: a subject stands in two of them.
-    """
-    return _each_once((path, one.id, _person(one)) for path in packages for one in _patients(path))
-
-
-def _patients(package: Path) -> Iterator[_Patient]:
-    file = package / "fhir/Patient.ndjson"
-    if file.exists():
-        with file.open("rb") as lines:
-            for line in lines:
-                yield msgspec.json.decode(line, type=_Patient)
-
-
-def _person(patient: _Patient) -> Person:
-    site = next((one.value_code for one in patient.extension if one.url == _SITE), None)
-    age = next((one.value_integer for one in patient.extension if one.url == _AGE), None)
-    return site or "", patient.gender or "unknown", age
-
-
-def join_feeds(packages: Sequence[Path], part: Path) -> dict[str, int]:
+def join_feeds(packages: Sequence[Path], part: Path) -> Joined:
     """Write the NDJSON of all packages, type by type.
 
     Args:
         packages: folders of packages of FHIR, in the order in which their lines are to stand.
         part: an empty folder.
 
-    Returns:
-        Resources by type.
+    Raises:
+        UsageError: a subject stands in two of them.
     """
+    people = _each_once((package, *one) for package in packages for one in _people_of_feed(package))
     (part / "fhir").mkdir()
-    counts: dict[str, int] = {}
+    records: dict[str, int] = {}
     for name in sorted({file.name for package in packages for file in (package / "fhir").glob("*.ndjson")}):
         with (part / "fhir" / name).open("wb") as out:
-            for package in packages:
-                if (package / "fhir" / name).exists():
-                    with (package / "fhir" / name).open("rb") as lines:
-                        counts[name.removesuffix(".ndjson")] = counts.get(name.removesuffix(".ndjson"), 0) + sum(
-                            out.write(line) > 0 for line in lines
-                        )
-    return counts
+            records[name.removesuffix(".ndjson")] = sum(
+                out.write(line) > 0 for package in packages for line in _lines(package / "fhir" / name)
+            )
+    return Joined(people, records)
+
+
+def _people_of_feed(package: Path) -> Iterator[tuple[str, Person]]:
+    for line in _lines(package / "fhir/Patient.ndjson"):
+        one = msgspec.json.decode(line, type=_Patient)
+        site = next((found.value_code for found in one.extension if found.url == _SITE), None)
+        age = next((found.value_integer for found in one.extension if found.url == _AGE), None)
+        yield one.id, (site or "", one.gender or "unknown", age)
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """The lines of a file; none of a type that a package does not hold."""
+    if file.exists():
+        with file.open("rb") as lines:
+            yield from lines
 
 
 def _each_once(told: Iterable[tuple[Path, str, Person]]) -> list[Person]:
     seen: dict[str, str] = {}
     people = []
-    for path, subject, person in told:
+    for package, subject, person in told:
         if subject in seen:
-            raise UsageError(f"the subject {subject} stands in {seen[subject]} and in {path.name}")
-        seen[subject] = path.name
+            raise UsageError(f"the subject {subject} stands in {seen[subject]} and in {package.name}")
+        seen[subject] = package.name
         people.append(person)
     return people

@@ -27,7 +27,7 @@ from adapter.datasets.formats import (
     write_findings,
     write_manifest,
 )
-from adapter.datasets.joining import Person, join_feeds, join_views, people_of_feeds, people_of_views
+from adapter.datasets.joining import Joined, Person, join_feeds, join_views
 from adapter.datasets.model import Dataset, Finding, Package
 from adapter.datasets.replacing import replacing
 from adapter.datasets.tracing import TRACE
@@ -66,7 +66,8 @@ def merge(folder: Path, packages: Sequence[Path]) -> Exported:
     for one in told.values():
         left_out.update(one.get("left_out", {}))
     with replacing(folder) as part, writing(folder.name):
-        made = _MAKERS[first["format"]](of_sites, part, told)
+        parts = _Parts(packages=of_sites, as_of=first.get("as_of"), left_out=dict(sorted(left_out.items())))
+        made = _MAKERS[first["format"]](parts, part)
         pq.write_table(
             pa.concat_tables([pq.read_table(path / TRACE) for path in of_sites]), part / TRACE, compression="zstd"
         )
@@ -82,21 +83,29 @@ def merge(folder: Path, packages: Sequence[Path]) -> Exported:
             "shift_dates": first.get("shift_dates"),
             "standard": made.standard,
             "subjects": len(made.people),
-            "left_out": dict(sorted(left_out.items())),
+            "left_out": parts.left_out,
             "records": made.records,
             "findings": dict(sorted(_codes(made.findings).items())),
         }
         return Exported(
             id=sha256_of(write_manifest(part, facts)),
             subjects=len(made.people),
-            left_out=dict(sorted(left_out.items())),
+            left_out=parts.left_out,
             records=made.records,
             findings=made.findings,
         )
 
 
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is put together: packages in their order, and what their manifests say alike or in sum."""
+
+    packages: Sequence[Path]
+    as_of: str | None
+    left_out: Mapping[str, int]
+
+
 class _Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What was put together: site's number, sex and age of each subject, records by dataset, and what somebody must look at."""
+    """What was put together: its subjects, records by dataset, and what somebody must look at."""
 
     people: list[Person]
     records: dict[str, int]
@@ -104,44 +113,35 @@ class _Made(msgspec.Struct, frozen=True, kw_only=True):
     standard: str | None = None
 
 
-_Told = Mapping[str, Mapping[str, Any]]
-
-
-def _merge_domains(packages: Sequence[Path], part: Path, told: _Told) -> _Made:
-    package = prepared(merged({path.name: read_package(path / "sdtm") for path in packages}))
+def _merge_domains(parts: _Parts, part: Path) -> _Made:
+    package = prepared(merged({path.name: read_package(path / "sdtm") for path in parts.packages}))
     findings = (*package.findings, *check(package))
-    left_out: Counter[str] = Counter()
-    for one in told.values():
-        left_out.update(one.get("left_out", {}))
-    notes = guide_notes(left_out=left_out, options={"Merged from": ", ".join(path.name for path in packages)})
-    as_of = told[packages[0].name].get("as_of")
-    write_package(part, package, findings, created=date.fromisoformat(as_of) if as_of else None, notes=notes)
+    merged_from = ", ".join(path.name for path in parts.packages)
+    notes = guide_notes(left_out=parts.left_out, options={"Merged from": merged_from})
+    created = date.fromisoformat(parts.as_of) if parts.as_of else None
+    write_package(part, package, findings, created=created, notes=notes)
     return _Made(people=_people(package), records=counts_of(package), findings=findings, standard=package.standard)
 
 
-def _merge_views(packages: Sequence[Path], part: Path, told: _Told) -> _Made:
-    people = people_of_views(packages)
-    records = join_views(packages, part)
-    return _Made(people=people, records=records, findings=_told_findings(packages))
+def _merge_views(parts: _Parts, part: Path) -> _Made:
+    return _of_parts(parts, join_views(parts.packages, part))
 
 
-def _merge_feeds(packages: Sequence[Path], part: Path, told: _Told) -> _Made:
-    people = people_of_feeds(packages)
-    records = join_feeds(packages, part)
-    return _Made(people=people, records=records, findings=_told_findings(packages))
+def _merge_feeds(parts: _Parts, part: Path) -> _Made:
+    return _of_parts(parts, join_feeds(parts.packages, part))
 
 
-_MAKERS: Final[Mapping[str, Callable[[Sequence[Path], Path, _Told], _Made]]] = {
+def _of_parts(parts: _Parts, joined: Joined) -> _Made:
+    """With the findings that each package was made with: nothing new comes of putting them together."""
+    found = [one for path in parts.packages for one in read_findings(path / "findings.csv")]
+    return _Made(people=joined.people, records=joined.records, findings=tuple(sorted(found, key=finding_order)))
+
+
+_MAKERS: Final[Mapping[str, Callable[[_Parts, Path], _Made]]] = {
     "sdtm": _merge_domains,
     "views": _merge_views,
     "fhir": _merge_feeds,
 }
-
-
-def _told_findings(packages: Sequence[Path]) -> tuple[Finding, ...]:
-    """What each package was made with: nothing new comes of putting them together."""
-    found = [one for path in packages for one in read_findings(path / "findings.csv")]
-    return tuple(sorted(found, key=finding_order))
 
 
 def _told(folder: Path) -> dict[str, Any]:

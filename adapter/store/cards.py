@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 
 from adapter.store.card_models import CardFeedbackRow, CardRow, CardTokenRow
 from adapter.store.card_queries import DECIDED, ONE_OF_EACH, OVERRIDDEN, OVERRIDES, TO_AUDIT, TO_CARDS, TO_TOKENS
-from adapter.store.models import VerdictRow
 from adapter.store.state import State, now
 
 __all__ = ["CardFeedback", "Cards", "Decided", "KnownPerson", "Override", "ShownCard"]
@@ -203,12 +202,6 @@ class Cards:
                 key=key,
                 is_added=bool(added),
             )
-
-    def screened(self, site: str, *, limit: int) -> list[str]:
-        """Some ``Patient/id`` of a site that have a verdict."""
-        query = select(VerdictRow.patient).where(VerdictRow.site == site).distinct().limit(limit)
-        with self._state.session() as session:
-            return list(session.scalars(query))
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:

@@ -207,6 +207,10 @@ class Store:
         """The last verdict of one patient."""
         return self._verdicts.of(site, patient, trial=trial, stage=stage, on=on)
 
+    def screened_people(self, site: str, *, limit: int) -> list[str]:
+        """Some ``Patient/id`` of a site that have a verdict."""
+        return self._verdicts.people(site, limit=limit)
+
     def first_verdicts(self, trial: str, stage: str, *, site: str) -> dict[str, datetime]:
         """When each patient of a site was first found, by ``Patient/id``."""
         return self._verdicts.first(trial, stage, site=site)

@@ -120,6 +120,12 @@ class Verdicts:
             row = session.scalar(query)
             return None if row is None else _stored(row)
 
+    def people(self, site: str, *, limit: int) -> list[str]:
+        """Some ``Patient/id`` of a site that have a verdict."""
+        query = select(VerdictRow.patient).where(VerdictRow.site == site).distinct().limit(limit)
+        with self._state.session() as session:
+            return list(session.scalars(query))
+
     def first(self, trial: str, stage: str, *, site: str) -> dict[str, datetime]:
         """When each patient of a site was first found, by ``Patient/id``."""
         query = (

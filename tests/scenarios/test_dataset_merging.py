@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -42,8 +43,8 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("chu"), subjects=3, code="07")
 
 
-def told(package: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((package / "manifest.json").read_bytes())
+def told(package: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((package / "manifest.json").read_bytes())
     return found
 
 
@@ -54,12 +55,12 @@ def test_merge_has_the_subjects_and_records_of_both_sites(one: Path, other: Path
     said = [told(part) for part in parts]
 
     assert ran.code == 0
-    assert ran.object["subjects"] == sum(each["subjects"] for each in said) == 5  # type: ignore[misc]
+    assert ran.object["subjects"] == sum(each["subjects"] for each in said) == 5
     assert manifest_problems(tmp_path / "all") == []
     merged = told(tmp_path / "all")
     assert merged["sites"] == ["icm"]
     for name, count in ran.object["records"].items():
-        own = [each["records"].get(name, 0) for each in said]  # type: ignore[attr-defined]
+        own = [each["records"].get(name, 0) for each in said]
         # What is said of the trial, and of datasets as a whole, is in each of them, and once in the merged one.
         assert count == (own[0] if form == "sdtm" and name in ("RELREC", "TA", "TE", "TI", "TS", "TV") else sum(own)), (
             name
@@ -99,8 +100,8 @@ def test_merged_views_hold_each_row_as_it_was_in_both_files(one: Path, other: Pa
     assert pq.read_table(tmp_path / "all/views/patient.parquet").num_rows == 5
 
 
-def told_resources(package: Path) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads((package / "datapackage.json").read_bytes())["resources"]
+def told_resources(package: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((package / "datapackage.json").read_bytes())["resources"]
     return found
 
 
@@ -159,6 +160,18 @@ def test_merge_refuses_views_with_other_columns_and_names_the_file(one: Path, ot
 
     assert ran.code == 2
     assert f"they differ in the columns of {described['resources'][0]['path']}" in ran.err
+    assert not (tmp_path / "all").exists()
+
+
+def test_merge_refuses_views_that_are_not_described(one: Path, other: Path, tmp_path: Path) -> None:
+    shutil.copytree(other / "views-07", tmp_path / "bare")
+    (tmp_path / "bare/datapackage.json").unlink()
+    write_manifest(
+        tmp_path / "bare", {name: value for name, value in told(tmp_path / "bare").items() if name != "files"}
+    )
+    ran = export(tmp_path, tmp_path / "all", "--merge", one / "views-05", "--merge", tmp_path / "bare")
+
+    assert (ran.code, "bare: no datapackage.json" in ran.err) == (2, True)
     assert not (tmp_path / "all").exists()
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapter.config import Settings
-from adapter.datasets.engines import duckdb as engine
+from adapter.datasets.engines import queries as engine_queries
 from adapter.datasets.export import Exported, Request, export
 from adapter.simulate import simulate
 from adapter.store import Store
@@ -156,7 +156,7 @@ def compiled_once() -> Iterator[None]:
         return queries[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "compile_view", once)
+        patch.setattr(engine_queries, "compile_view", once)
         patch.setattr(CompiledView, "sql", property(said))
         yield
 

@@ -106,9 +106,7 @@ def _dataset(package: Path, rng: Random, *, at_least: int = 1) -> tuple[Dataset,
         elif form == "parquet":
             write_parquet(changed, path, package=whole)
         else:
-            write_dataset_json(
-                changed, path, study=whole.study, created=day, form="json" if form == "json" else "ndjson"
-            )
+            write_dataset_json(changed, path, study=whole.study, created=day)
 
     return dataset, write, file
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
 from adapter.criteria.attestation import Validity
-from adapter.criteria.concepts.laboratory import Reading, compare
+from adapter.criteria.concepts.laboratory import compare
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, code_text, evidence_of, within
 from adapter.criteria.tree import Examination, ExaminationValue
 from adapter.criteria.truth import Truth

@@ -1,4 +1,4 @@
-"""In: Observations and their components. Out: `Reading`s by analyte, numbers as exact intervals in the analyte's unit, and the answer of the latest one.
+"""In: the Observations of a scene. Out: `Readings` by analyte, the comparison of one, and the answer of the latest one.
 
 The rules: clinical-spec.md sections 2 and 5; clarifications.md 9, 10, 16, 17, 20, 28.
 """
@@ -13,100 +13,19 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
-import msgspec
-
-from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, evidence_of, within
+from adapter.criteria.answer import Answer, Reason, Wanted
+from adapter.criteria.concepts.reading import Reading, read_result
+from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, within
 from adapter.criteria.tree import Comparison
 from adapter.criteria.truth import Truth
 from adapter.errors import DefectError
-from adapter.fhir import (
-    EXACT,
-    NumberInterval,
-    When,
-    is_no_result,
-    is_usable,
-    plain,
-    read_printed_number,
-    when_of,
-)
-from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
-from adapter.terminology import Analyte, UnitProblem
+from adapter.fhir import EXACT, NumberInterval
+from adapter.fhir.resources import Observation, ObservationComponent
+from adapter.terminology import Analyte
 
-__all__ = ["Judge", "Reading", "Readings", "compare", "latest", "no_data"]
-
-
-# A struct of msgspec: a record holds hundreds, and they are made several times faster than frozen dataclasses.
-class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One result of one analyte.
-
-    Attributes:
-        carrier: the Observation, or the component of it, that holds the result.
-        value: in the analyte's unit; None when it cannot be read.
-        problem: why ``value`` is None; None together with it when there is no result at all (haemolysed, pending).
-        factor: what turned the sent unit into the analyte's; None where there was no number.
-        printed: as sent, where it is no quantity.
-        artefact: the laboratory notes something that makes a low count doubtful.
-        shown: the reading as evidence, by the unit that it is shown in; filled when it is asked for.
-    """
-
-    analyte: Analyte
-    observation: Observation
-    carrier: Observation | ObservationComponent
-    when: When
-    value: NumberInterval | None
-    problem: Reason | None
-    factor: Decimal | None
-    printed: str | None
-    artefact: bool
-    shown: dict[str, Evidence]
-
-    @property
-    def ranges(self) -> tuple[ReferenceRange, ...]:
-        """The report's own reference ranges."""
-        return self.carrier.reference_range
-
-    @property
-    def text(self) -> str | None:
-        """As sent."""
-        quantity = self.carrier.value_quantity
-        if quantity is None or quantity.value is None:
-            return self.printed
-        return _quantity_text(quantity)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Words of the result itself."""
-        return _words_of(self.carrier)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Words beside it."""
-        return _notes_of(self.observation)
-
-    @property
-    def evidence(self) -> Evidence:
-        """The result as evidence, not converted."""
-        found = self.shown.get("")
-        if found is None:
-            found = self.shown[""] = evidence_of(self.observation, self.text, self.when)
-        return found
-
-    @property
-    def is_result(self) -> bool:
-        """There is a result, readable or not; otherwise an earlier one is still the latest."""
-        return self.value is not None or self.problem is not None
-
-    @property
-    def corrects(self) -> bool:
-        """It replaces another result of the same instant."""
-        return self.observation.status in ("corrected", "amended")
-
+__all__ = ["Judge", "Readings", "compare", "latest", "no_data"]
 
 Judge = Callable[[Reading], Answer]
-
-#: What a test of presence says as a truth value.
-_BOOLEAN_WORDS = {True: "positive", False: "negative", None: None}
 
 
 class Readings:
@@ -134,7 +53,7 @@ class Readings:
         """All readings of an analyte, preliminary ones included, in time's order."""
         found = self._found.get(analyte.id)
         if found is None:
-            readings = [self._read(analyte, *carrier) for carrier in self.carriers(self._codes(analyte))]
+            readings = [read_result(analyte, *carrier, self._scene) for carrier in self.carriers(self._codes(analyte))]
             readings.sort(key=lambda item: (item.when.start, item.observation.id))
             found = self._found[analyte.id] = tuple(readings)
         return found
@@ -189,146 +108,6 @@ class Readings:
             ) and all(later.when.surely_after(one.when) for one, later in pairwise(readings))
             self._days[analyte] = [item.when.earliest for item in readings] if plain else None
         return self._days[analyte]
-
-    def _read(self, analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent) -> Reading:
-        value, problem, factor, printed = _value(analyte, carrier, self._scene)
-        if value is not None and not _is_plausible(value, analyte):
-            value, problem = None, Reason.IMPLAUSIBLE
-        artefact = bool(analyte.artefact_words) and any(
-            mark in word.casefold()
-            for word in _words_of(carrier) + _notes_of(observation)
-            for mark in analyte.artefact_words
-        )
-        when = when_of(observation)
-        return Reading(analyte, observation, carrier, when, value, problem, factor, printed, artefact, {})
-
-
-def _words_of(carrier: Observation | ObservationComponent) -> tuple[str, ...]:
-    words = (
-        carrier.value_string,
-        _BOOLEAN_WORDS.get(carrier.value_boolean),
-        *_words(carrier.value_codeable_concept),
-        *(word for concept in carrier.interpretation for word in _words(concept)),
-    )
-    return tuple(word for word in words if word)
-
-
-def _notes_of(observation: Observation) -> tuple[str, ...]:
-    return tuple(note.text for note in observation.note if note.text)
-
-
-def _quantity_text(quantity: Quantity) -> str | None:
-    if quantity.value is None or not is_usable(quantity.value):
-        return None
-    parts = (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code)
-    return " ".join(part for part in parts if part)
-
-
-def _words(concept: CodeableConcept | None) -> tuple[str, ...]:
-    if concept is None:
-        return ()
-    return tuple(word for word in (concept.text, *(coding.display for coding in concept.coding)) if word)
-
-
-def _is_plausible(value: NumberInterval, analyte: Analyte) -> bool:
-    low, high = analyte.plausible
-    return not (value.surely_below(low) or value.surely_above(high))
-
-
-_Value = tuple[NumberInterval | None, Reason | None, Decimal | None, str | None]
-
-
-def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene: Scene) -> _Value:
-    quantity = carrier.value_quantity
-    if quantity is not None and quantity.value is not None:
-        return _quantity(analyte, quantity, scene)
-    if carrier.value_integer is not None:
-        return _converted(
-            analyte,
-            NumberInterval.exactly(Decimal(carrier.value_integer)),
-            None,
-            None,
-            str(carrier.value_integer),
-            scene,
-        )
-    if carrier.value_range is not None:
-        return _range(analyte, carrier.value_range.low, carrier.value_range.high, scene)
-    coded = _coded(analyte, (carrier.value_codeable_concept, *carrier.interpretation), scene)
-    if coded is not None:
-        return coded
-    if carrier.value_string is not None:
-        return _printed(analyte, carrier.value_string, scene)
-    concept = carrier.value_codeable_concept
-    if concept is not None:
-        text = concept.text or next((c.display or c.code for c in concept.coding), None)
-        return _printed(analyte, text, scene) if text else (None, Reason.NOT_READ, None, None)
-    others = (carrier.value_ratio, carrier.value_sampled_data, carrier.value_time, carrier.value_date_time)
-    if (
-        carrier.value_boolean is not None
-        or carrier.value_period is not None
-        or any(item is not None for item in others)
-    ):
-        return None, Reason.NOT_READ, None, None
-    # Neither value nor component: a panel's head, or dataAbsentReason. There is no result.
-    return None, None, None, None
-
-
-def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
-    if quantity.value is None:
-        return None, None, None, None
-    if not is_usable(quantity.value):
-        return None, Reason.IMPLAUSIBLE, None, None
-    interval = NumberInterval.from_comparator(quantity.comparator, quantity.value)
-    if interval is None:
-        return None, Reason.COMPARATOR, None, None
-    # A code of another system than UCUM is no unit (laboratories put their own numbers there).
-    ucum = quantity.system in (None, "http://unitsofmeasure.org")
-    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, None, scene)
-
-
-def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> _Value:
-    first, second = (_quantity(analyte, end, scene) if end else None for end in (low, high))
-    text = "-".join((_quantity_text(end) if end else None) or "" for end in (low, high))
-    for end in (first, second):
-        if end is None or end[0] is None or not end[0].is_point:
-            return None, (end[1] if end else None) or Reason.NOT_READ, None, text
-    assert first
-    assert second
-    assert first[0]
-    assert second[0]
-    if first[0].low > second[0].high:
-        return None, Reason.NOT_READ, None, text
-    return NumberInterval(first[0].low, second[0].high), None, first[2], text
-
-
-def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: Scene) -> _Value | None:
-    for concept in concepts:
-        for coding in concept.coding if concept else ():
-            for key in scene.standard(coding):
-                if key in analyte.coded_values:
-                    return NumberInterval.exactly(analyte.coded_values[key]), None, Decimal(1), coding.code
-    return None
-
-
-def _printed(analyte: Analyte, text: str, scene: Scene) -> _Value:
-    if is_no_result(text):
-        return None, None, None, text
-    printed = read_printed_number(text)
-    if printed is None or not all(
-        is_usable(end) for end in (printed.interval.low, printed.interval.high) if end.is_finite()
-    ):
-        return None, Reason.NOT_READ, None, text
-    return _converted(analyte, printed.interval, None, printed.unit, text, scene)
-
-
-def _converted(
-    analyte: Analyte, interval: NumberInterval, code: str | None, unit: str | None, text: str | None, scene: Scene
-) -> _Value:
-    try:
-        factor = scene.units.factor(analyte, code=code, text=unit)
-    except UnitProblem as problem:
-        return None, Reason(problem.reason), None, text
-    return interval.times(factor), None, factor, text
 
 
 def compare(value: NumberInterval, comparison: Comparison, *, factor: Decimal = Decimal(1)) -> Truth:

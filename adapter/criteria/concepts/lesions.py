@@ -13,7 +13,8 @@ from decimal import Decimal
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.concepts.imaging import shown_reading
-from adapter.criteria.concepts.laboratory import Reading, compare
+from adapter.criteria.concepts.laboratory import compare
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene
 from adapter.criteria.tree import Comparison, MeasurableDisease
 from adapter.criteria.truth import Truth

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
-from adapter.criteria.concepts.laboratory import Reading
 from adapter.criteria.concepts.person import ages_on, genders
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import Scene
 from adapter.fhir import EXACT, is_usable, read_printed_number
 from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, PRINTED_RANGE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import Reading, compare, latest
+from adapter.criteria.concepts.laboratory import compare, latest
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import USABLE, Scene, within
 from adapter.criteria.tree import BloodPressure, Comparison
 from adapter.criteria.truth import Truth, any_of

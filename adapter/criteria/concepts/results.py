@@ -7,9 +7,10 @@ from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import Reading, compare, latest, no_data
+from adapter.criteria.concepts.laboratory import compare, latest, no_data
 from adapter.criteria.concepts.limits import limits_of_normal
 from adapter.criteria.concepts.person import ages_on, birth, genders
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.concepts.renal import egfr_mdrd_interval
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, within
 from adapter.criteria.tree import Comparison, DeIndexed, Hcg, Laboratory, Prothrombin, Scale

@@ -12,9 +12,10 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import Reading, compare
+from adapter.criteria.concepts.laboratory import compare
 from adapter.criteria.concepts.limits import limits_of_normal
 from adapter.criteria.concepts.naming import texts_of
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.concepts.results import answer_laboratory
 from adapter.criteria.scene import USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import CourseToxicity, Graded, Scale, UnresolvedToxicity

@@ -12,7 +12,8 @@ from functools import cached_property
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import FOR_GOOD, latest_attestation
-from adapter.criteria.concepts.laboratory import Reading, compare, no_data
+from adapter.criteria.concepts.laboratory import compare, no_data
+from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import (
     FLAG_ONLY,
     USABLE,

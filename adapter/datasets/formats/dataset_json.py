@@ -6,7 +6,7 @@ import json
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -16,16 +16,7 @@ from adapter.datasets.formats.readback import ReadBack, ReadVariable, exact_numb
 from adapter.datasets.model import Cell, Dataset, Study, Variable
 from adapter.errors import DefectError, UsageError
 
-__all__ = [
-    "head_and_lines",
-    "item_group_oid",
-    "item_oid",
-    "metadata_oid",
-    "read_dataset_json",
-    "study_oid",
-    "write_dataset_json",
-    "write_lines",
-]
+__all__ = ["item_group_oid", "item_oid", "metadata_oid", "read_dataset_json", "study_oid", "write_dataset_json"]
 
 _VERSION = "1.1.0"
 #: A date of SDTM may be partial (``2024-05``), which ``date`` and ``datetime`` are not: all texts are ``string``.
@@ -53,44 +44,35 @@ def item_oid(dataset: Dataset, variable: str) -> str:
     return f"IT.{dataset.name}.{variable}"
 
 
-def write_dataset_json(
-    dataset: Dataset, path: Path, *, study: Study, created: date, form: Literal["json", "ndjson"] = "json"
-) -> None:
+def write_dataset_json(dataset: Dataset, *paths: Path, study: Study, created: date) -> None:
     """Write a dataset as Dataset-JSON 1.1.
 
     A missing number is ``null``, a missing text ``""`` (as in the specification's examples); a number has its exact digits.
 
     Args:
         dataset: as ``prepared`` gives it.
-        path: of the file.
+        paths: of the files: ``.ndjson`` is a line of metadata and one a record, all others one object.
         study: it belongs to.
         created: the day of ``datasetJSONCreationDateTime``, at midnight.
-        form: one object, or a line of metadata and one a record.
 
     Raises:
         DefectError: the file would not meet the schema.
     """
-    head, lines = head_and_lines(dataset, study=study, created=created)
-    write_lines(path, head, lines, form=form)
-
-
-def head_and_lines(dataset: Dataset, *, study: Study, created: date) -> tuple[bytes, list[bytes]]:
-    """What both forms of a file consist of: the metadata, and a line for each record; the rest is as for ``write_dataset_json``."""
-    head = _head(dataset, study, created)
+    metadata = _head(dataset, study, created)
     columns = [
         _cells(dataset, variable, cells) for variable, cells in zip(dataset.variables, dataset.columns(), strict=True)
     ]
-    for problem in _HEAD.iter_errors(head):
+    for problem in _HEAD.iter_errors(metadata):
         raise DefectError(f"{dataset.name}: {problem.json_path} is not as Dataset-JSON 1.1 wants it")
-    return msgspec.json.encode(head), [b"[" + b",".join(cells) + b"]" for cells in zip(*columns, strict=True)]
-
-
-def write_lines(path: Path, head: bytes, lines: list[bytes], *, form: Literal["json", "ndjson"]) -> None:
-    """Write what ``head_and_lines`` gives in one of the forms."""
-    if form == "ndjson":
-        path.write_bytes(b"\n".join((head, *lines)) + b"\n")
-    else:
-        path.write_bytes(head[:-1] + b',"rows":[\n' + b",\n".join(lines) + b"\n]}\n")
+    head, lines = (
+        msgspec.json.encode(metadata),
+        [b"[" + b",".join(cells) + b"]" for cells in zip(*columns, strict=True)],
+    )
+    for path in paths:
+        if path.suffix == ".ndjson":
+            path.write_bytes(b"\n".join((head, *lines)) + b"\n")
+        else:
+            path.write_bytes(head[:-1] + b',"rows":[\n' + b",\n".join(lines) + b"\n]}\n")
 
 
 def _cells(dataset: Dataset, variable: Variable, cells: tuple[Cell, ...]) -> list[bytes]:

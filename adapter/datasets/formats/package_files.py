@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from adapter.datasets.formats.dataset_json import head_and_lines, read_dataset_json, write_lines
+from adapter.datasets.formats.dataset_json import read_dataset_json, write_dataset_json
 from adapter.datasets.formats.define_xml import define_xml
-from adapter.datasets.formats.parquet import parquet_table, read_described, read_parquet, write_table
+from adapter.datasets.formats.parquet import read_described, read_parquet, write_parquet
 from adapter.datasets.formats.readback import ReadBack, first_difference
 from adapter.datasets.formats.xpt import read_xpt, write_xpt
 from adapter.datasets.model import Codelist, Package
@@ -69,14 +69,11 @@ def write_sdtm(package: Package, folder: Path, *, created: date | None = None) -
                 continue
             name = dataset.name.lower()
             xpt, parquet = folder / "xpt" / f"{name}.xpt", folder / "parquet" / f"{name}.parquet"
-            beside.append(arrow.submit(write_table, parquet_table(dataset, package=package), parquet))
+            beside.append(arrow.submit(write_parquet, dataset, parquet, package=package))
             write_xpt(dataset, xpt, created=day)
-            written += [xpt, parquet]
-            head, lines = head_and_lines(dataset, study=package.study, created=day)
-            for form in _FORMS:
-                path = folder / form / f"{name}.{form}"
-                write_lines(path, head, lines, form=form)
-                written.append(path)
+            forms = [folder / form / f"{name}.{form}" for form in _FORMS]
+            write_dataset_json(dataset, *forms, study=package.study, created=day)
+            written += [xpt, parquet, *forms]
     for one in beside:
         one.result()
     define = folder / "define.xml"

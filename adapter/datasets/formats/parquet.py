@@ -20,7 +20,7 @@ from adapter.datasets.formats.readback import ReadBack, ReadVariable, exact_numb
 from adapter.datasets.model import Cell, Codelist, Dataset, Package, Row, Study, Variable
 from adapter.errors import DefectError, UsageError
 
-__all__ = ["Described", "parquet_table", "read_described", "read_parquet", "write_parquet", "write_table"]
+__all__ = ["Described", "read_described", "read_parquet", "write_parquet"]
 
 _KEY = b"reluth"
 
@@ -77,16 +77,6 @@ def write_parquet(dataset: Dataset, path: Path, *, package: Package) -> None:
     Raises:
         DefectError: a cell is not of its variable's kind, or no double.
     """
-    write_table(parquet_table(dataset, package=package), path)
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write what ``parquet_table`` gives. It is Arrow's own work, which other threads need not wait for."""
-    pq.write_table(table, path, compression="zstd")
-
-
-def parquet_table(dataset: Dataset, *, package: Package) -> pa.Table:
-    """What a dataset's file holds, as for ``write_parquet``."""
     fields = [
         pa.field(one.name, _type(one), metadata={"label": one.label, "type": one.type}) for one in dataset.variables
     ]
@@ -105,7 +95,7 @@ def parquet_table(dataset: Dataset, *, package: Package) -> pa.Table:
         pa.array(_column(dataset, variable, cells), _type(variable))
         for variable, cells in zip(dataset.variables, dataset.columns(), strict=True)
     ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
 
 
 def _type(variable: Variable) -> Any:

@@ -28,8 +28,10 @@ from adapter.fhir import FhirVersion, needed_references, parse_fhir_version
 from adapter.jobs.connecting import site_address
 from adapter.observe import logger
 from adapter.screening.cards import card_text, is_for_a_card, is_silenced, may_flip, signature_of
+from adapter.screening.fresh import SHARED_TYPES, Fresh, read_fresh
 from adapter.screening.listed import CLOSED_STATES
-from adapter.screening.live import SHARED_TYPES, Fresh, LiveRecords, Person, read_fresh, takes_part, verdict_of
+from adapter.screening.live import takes_part, verdict_of
+from adapter.screening.live_records import LiveRecords, Person
 from adapter.service.cards.building import Proposal, card_of
 from adapter.service.cards.judged import Judged, Question
 from adapter.service.cards.orders import orders_the_treatment

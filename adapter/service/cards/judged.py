@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from adapter.screening.live import Fresh, Person
+from adapter.screening.fresh import Fresh
+from adapter.screening.live_records import Person
 from adapter.terminology import Site
 
 __all__ = ["Judged", "Question"]

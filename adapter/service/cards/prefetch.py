@@ -14,7 +14,7 @@ import msgspec
 from adapter.client.search import parse_searchset
 from adapter.criteria import Trial
 from adapter.fhir import FhirVersion
-from adapter.screening.live import SHARED_TYPES
+from adapter.screening.fresh import SHARED_TYPES
 
 __all__ = ["PATIENT", "Given", "patient_parameter", "read_prefetch", "templates_of", "types_of"]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from adapter.fhir import summarise
-from adapter.screening.live import Fresh, Person
+from adapter.screening.fresh import Fresh
+from adapter.screening.live_records import Person
 from adapter.service.cards import judged
 from adapter.service.cards.judged import Judged, Question
 from adapter.terminology import Site

@@ -13,7 +13,9 @@ import pytest
 
 from adapter.criteria import Trial
 from adapter.screening import Asked, screen
-from adapter.screening.live import LiveRecords, read_fresh, takes_part, verdict_of
+from adapter.screening.fresh import read_fresh
+from adapter.screening.live import takes_part, verdict_of
+from adapter.screening.live_records import LiveRecords
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
 from adapter.terminology import Completeness, Site
@@ -141,7 +143,7 @@ def test_people_on_the_list_are_read_along_once_it_is_known_how_large_a_record_i
 
 
 def test_few_are_read_along_at_a_time(listed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapter.screening.live._MOST_AHEAD", 1)
+    monkeypatch.setattr("adapter.screening.live_records._MOST_AHEAD", 1)
     records = LiveRecords(listed, clock=lambda: 0.0)
     seen = []
     for name in "abe":
@@ -153,7 +155,7 @@ def test_few_are_read_along_at_a_time(listed: Store, monkeypatch: pytest.MonkeyP
 
 def test_no_more_are_read_along_than_are_thought_to_fit(listed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     size = sum(len(raw) for one in listed.lake.records("ward", ["Patient/a"]) for raw in one.resources)
-    monkeypatch.setattr("adapter.screening.live._AHEAD", 2 * size)
+    monkeypatch.setattr("adapter.screening.live_records._AHEAD", 2 * size)
     records = LiveRecords(listed, clock=lambda: 0.0)
     for name in "de":
         records.person("ward", (f"Patient/{name}",))

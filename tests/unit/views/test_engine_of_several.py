@@ -12,6 +12,7 @@ import pytest
 from adapter.datasets.engines import queries
 from adapter.datasets.engines.duckdb import Engine, opened, run
 from adapter.datasets.engines.queries import Queries
+from adapter.datasets.engines.sinks import Form
 from adapter.errors import QuarantinedError
 from adapter.fhir.versions import FhirVersion
 from adapter.views import DUCKDB, Shape, ViewDefinition, compile_view, packed, unpacked
@@ -97,10 +98,10 @@ def test_compressed_file_is_left_to_the_views(file: Path) -> None:
 
 
 def test_forms_of_a_view_are_written_at_once_as_one_by_one(file: Path, tmp_path: Path) -> None:
-    names = {"parquet": tmp_path / "a.parquet", "csv": tmp_path / "a.csv"}
+    names: dict[Form, Path] = {"parquet": tmp_path / "a.parquet", "csv": tmp_path / "a.csv"}
     with opened() as engine:
-        together = engine.write(VIEWS["value"], [file], names)  # type: ignore[arg-type] # both are forms
-        alone = [engine.write(VIEWS["value"], [file], {form: tmp_path / f"b.{form}"})[0] for form in names]  # type: ignore[dict-item]
+        together = engine.write(VIEWS["value"], [file], names)
+        alone = [engine.write(VIEWS["value"], [file], {form: tmp_path / f"b.{form}"})[0] for form in names]
 
     assert [one.path.read_bytes() for one in together] == [one.path.read_bytes() for one in alone]
     assert [(one.rows, one.uncast) for one in together] == [(3, {"v": 1})] * 2

@@ -26,7 +26,7 @@ FORMS: tuple[Form, ...] = ("json", "ndjson")
 def test_file_meets_the_whole_schema(tmp_path: Path) -> None:
     for one in (laboratory(), exposure()):
         write_dataset_json(one, tmp_path / "one.json", study=STUDY, created=DAY)
-        write_dataset_json(one, tmp_path / "one.ndjson", study=STUDY, created=DAY, form="ndjson")
+        write_dataset_json(one, tmp_path / "one.ndjson", study=STUDY, created=DAY)
         head, *rows = map(json.loads, (tmp_path / "one.ndjson").read_text().splitlines())
 
         jsonschema.validate(json.loads((tmp_path / "one.json").read_text()), FILE_SCHEMA)
@@ -37,7 +37,7 @@ def test_file_meets_the_whole_schema(tmp_path: Path) -> None:
 
 def test_another_reader_of_the_standard_takes_the_files(tmp_path: Path) -> None:
     write_dataset_json(laboratory(), tmp_path / "lb.json", study=STUDY, created=DAY)
-    write_dataset_json(laboratory(), tmp_path / "lb.ndjson", study=STUDY, created=DAY, form="ndjson")
+    write_dataset_json(laboratory(), tmp_path / "lb.ndjson", study=STUDY, created=DAY)
     whole = DatasetJSON.read_json(str(tmp_path / "lb.json"))
     lines = DatasetJSON.read_ndjson(str(tmp_path / "lb.ndjson"))
 
@@ -50,7 +50,7 @@ def test_another_reader_of_the_standard_takes_the_files(tmp_path: Path) -> None:
 def test_file_gives_back_every_cell_and_label(tmp_path: Path, form: Form) -> None:
     for one in (laboratory(), exposure()):
         file = tmp_path / f"{one.name}.{form}"
-        write_dataset_json(one, file, study=STUDY, created=DAY, form=form)
+        write_dataset_json(one, file, study=STUDY, created=DAY)
 
         assert read_dataset_json(file) == ReadBack.of(one)
 
@@ -84,7 +84,7 @@ def test_number_keeps_its_digits_and_a_decimal_is_a_text(tmp_path: Path) -> None
 
 def test_ndjson_has_the_head_and_a_line_a_record(tmp_path: Path) -> None:
     file = tmp_path / "lb.ndjson"
-    write_dataset_json(laboratory(), file, study=STUDY, created=DAY, form="ndjson")
+    write_dataset_json(laboratory(), file, study=STUDY, created=DAY)
     head, *rows = map(json.loads, file.read_text().splitlines())
 
     assert "rows" not in head

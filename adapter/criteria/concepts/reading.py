@@ -1,0 +1,240 @@
+"""In: an Observation or a component of it, and an analyte. Out: `Reading`: the result as an exact interval in the analyte's unit, or why there is none.
+
+The rules: clinical-spec.md sections 2 and 5; clarifications.md 9, 10, 16, 17, 20, 28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from adapter.criteria.answer import Evidence, Reason
+from adapter.criteria.scene import Scene, evidence_of
+from adapter.fhir import NumberInterval, When, is_no_result, is_usable, plain, read_printed_number, when_of
+from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
+from adapter.terminology import Analyte, UnitProblem
+
+__all__ = ["Reading", "read_result"]
+
+#: What a test of presence says as a truth value.
+_BOOLEAN_WORDS = {True: "positive", False: "negative", None: None}
+
+
+# A struct of msgspec: a record holds hundreds, and they are made several times faster than frozen dataclasses.
+class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One result of one analyte.
+
+    Attributes:
+        carrier: the Observation, or the component of it, that holds the result.
+        value: in the analyte's unit; None when it cannot be read.
+        problem: why ``value`` is None; None together with it when there is no result at all (haemolysed, pending).
+        factor: what turned the sent unit into the analyte's; None where there was no number.
+        printed: as sent, where it is no quantity.
+        artefact: the laboratory notes something that makes a low count doubtful.
+        shown: the reading as evidence, by the unit that it is shown in; filled when it is asked for.
+    """
+
+    analyte: Analyte
+    observation: Observation
+    carrier: Observation | ObservationComponent
+    when: When
+    value: NumberInterval | None
+    problem: Reason | None
+    factor: Decimal | None
+    printed: str | None
+    artefact: bool
+    shown: dict[str, Evidence]
+
+    @property
+    def ranges(self) -> tuple[ReferenceRange, ...]:
+        """The report's own reference ranges."""
+        return self.carrier.reference_range
+
+    @property
+    def text(self) -> str | None:
+        """As sent."""
+        quantity = self.carrier.value_quantity
+        if quantity is None or quantity.value is None:
+            return self.printed
+        return _quantity_text(quantity)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of the result itself."""
+        return _words_of(self.carrier)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Words beside it."""
+        return _notes_of(self.observation)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The result as evidence, not converted."""
+        found = self.shown.get("")
+        if found is None:
+            found = self.shown[""] = evidence_of(self.observation, self.text, self.when)
+        return found
+
+    @property
+    def is_result(self) -> bool:
+        """There is a result, readable or not; otherwise an earlier one is still the latest."""
+        return self.value is not None or self.problem is not None
+
+    @property
+    def corrects(self) -> bool:
+        """It replaces another result of the same instant."""
+        return self.observation.status in ("corrected", "amended")
+
+
+def read_result(
+    analyte: Analyte, observation: Observation, carrier: Observation | ObservationComponent, scene: Scene
+) -> Reading:
+    """What an Observation, or a component of it, says of an analyte.
+
+    Args:
+        analyte: what was measured.
+        observation: its time and status are those of the result.
+        carrier: it, or a component of it.
+        scene: gives codes and units of the site.
+    """
+    value, problem, factor, printed = _value(analyte, carrier, scene)
+    if value is not None and not _is_plausible(value, analyte):
+        value, problem = None, Reason.IMPLAUSIBLE
+    artefact = bool(analyte.artefact_words) and any(
+        mark in word.casefold()
+        for word in _words_of(carrier) + _notes_of(observation)
+        for mark in analyte.artefact_words
+    )
+    when = when_of(observation)
+    return Reading(analyte, observation, carrier, when, value, problem, factor, printed, artefact, {})
+
+
+def _words_of(carrier: Observation | ObservationComponent) -> tuple[str, ...]:
+    words = (
+        carrier.value_string,
+        _BOOLEAN_WORDS.get(carrier.value_boolean),
+        *_words(carrier.value_codeable_concept),
+        *(word for concept in carrier.interpretation for word in _words(concept)),
+    )
+    return tuple(word for word in words if word)
+
+
+def _notes_of(observation: Observation) -> tuple[str, ...]:
+    return tuple(note.text for note in observation.note if note.text)
+
+
+def _quantity_text(quantity: Quantity) -> str | None:
+    if quantity.value is None or not is_usable(quantity.value):
+        return None
+    parts = (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code)
+    return " ".join(part for part in parts if part)
+
+
+def _words(concept: CodeableConcept | None) -> tuple[str, ...]:
+    if concept is None:
+        return ()
+    return tuple(word for word in (concept.text, *(coding.display for coding in concept.coding)) if word)
+
+
+def _is_plausible(value: NumberInterval, analyte: Analyte) -> bool:
+    low, high = analyte.plausible
+    return not (value.surely_below(low) or value.surely_above(high))
+
+
+_Value = tuple[NumberInterval | None, Reason | None, Decimal | None, str | None]
+
+
+def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene: Scene) -> _Value:
+    quantity = carrier.value_quantity
+    if quantity is not None and quantity.value is not None:
+        return _quantity(analyte, quantity, scene)
+    if carrier.value_integer is not None:
+        return _converted(
+            analyte,
+            NumberInterval.exactly(Decimal(carrier.value_integer)),
+            None,
+            None,
+            str(carrier.value_integer),
+            scene,
+        )
+    if carrier.value_range is not None:
+        return _range(analyte, carrier.value_range.low, carrier.value_range.high, scene)
+    coded = _coded(analyte, (carrier.value_codeable_concept, *carrier.interpretation), scene)
+    if coded is not None:
+        return coded
+    if carrier.value_string is not None:
+        return _printed(analyte, carrier.value_string, scene)
+    concept = carrier.value_codeable_concept
+    if concept is not None:
+        text = concept.text or next((c.display or c.code for c in concept.coding), None)
+        return _printed(analyte, text, scene) if text else (None, Reason.NOT_READ, None, None)
+    others = (carrier.value_ratio, carrier.value_sampled_data, carrier.value_time, carrier.value_date_time)
+    if (
+        carrier.value_boolean is not None
+        or carrier.value_period is not None
+        or any(item is not None for item in others)
+    ):
+        return None, Reason.NOT_READ, None, None
+    # Neither value nor component: a panel's head, or dataAbsentReason. There is no result.
+    return None, None, None, None
+
+
+def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
+    if quantity.value is None:
+        return None, None, None, None
+    if not is_usable(quantity.value):
+        return None, Reason.IMPLAUSIBLE, None, None
+    interval = NumberInterval.from_comparator(quantity.comparator, quantity.value)
+    if interval is None:
+        return None, Reason.COMPARATOR, None, None
+    # A code of another system than UCUM is no unit (laboratories put their own numbers there).
+    ucum = quantity.system in (None, "http://unitsofmeasure.org")
+    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, None, scene)
+
+
+def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> _Value:
+    first, second = (_quantity(analyte, end, scene) if end else None for end in (low, high))
+    text = "-".join((_quantity_text(end) if end else None) or "" for end in (low, high))
+    for end in (first, second):
+        if end is None or end[0] is None or not end[0].is_point:
+            return None, (end[1] if end else None) or Reason.NOT_READ, None, text
+    assert first
+    assert second
+    assert first[0]
+    assert second[0]
+    if first[0].low > second[0].high:
+        return None, Reason.NOT_READ, None, text
+    return NumberInterval(first[0].low, second[0].high), None, first[2], text
+
+
+def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: Scene) -> _Value | None:
+    for concept in concepts:
+        for coding in concept.coding if concept else ():
+            for key in scene.standard(coding):
+                if key in analyte.coded_values:
+                    return NumberInterval.exactly(analyte.coded_values[key]), None, Decimal(1), coding.code
+    return None
+
+
+def _printed(analyte: Analyte, text: str, scene: Scene) -> _Value:
+    if is_no_result(text):
+        return None, None, None, text
+    printed = read_printed_number(text)
+    if printed is None or not all(
+        is_usable(end) for end in (printed.interval.low, printed.interval.high) if end.is_finite()
+    ):
+        return None, Reason.NOT_READ, None, text
+    return _converted(analyte, printed.interval, None, printed.unit, text, scene)
+
+
+def _converted(
+    analyte: Analyte, interval: NumberInterval, code: str | None, unit: str | None, text: str | None, scene: Scene
+) -> _Value:
+    try:
+        factor = scene.units.factor(analyte, code=code, text=unit)
+    except UnitProblem as problem:
+        return None, Reason(problem.reason), None, text
+    return interval.times(factor), None, factor, text
