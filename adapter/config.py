@@ -260,12 +260,15 @@ class SearchSettings(_Section):
 class NotificationSettings(_Section):
     """``[sites.<name>.notifications]``: the hospital's server tells us of changes (FHIR Subscription, rest-hook).
 
-    ``endpoint`` is the address of this service as that server reaches it.
+    ``endpoint`` is the address of this service as that server reaches it. ``by_topic`` subscribes by topic in R4 and R4B too;
+    ``topics`` names them by resource type, where the server's own cannot be found.
     """
 
     endpoint: AnyHttpUrl
     secret: SecretStr
     types: list[str] | None = None
+    by_topic: bool = False
+    topics: dict[str, str] = {}
 
 
 class SiteSettings(_Section):

@@ -67,6 +67,7 @@ def configure(*, quiet: bool = False, json: bool | None = None) -> None:
     """
     level = logging.WARNING if quiet else logging.INFO
     as_json = not sys.stderr.isatty() if json is None else json
+    _withhold_from_others()
     for name in _SILENCED:
         # Above CRITICAL: nothing comes through, whatever a handler of theirs or of ours wants.
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -113,6 +114,43 @@ def _without_exception_text(_logger: Any, _method: str, event: MutableMapping[st
     if isinstance(error, BaseException):
         event["exception"] = type(error).__name__
     return event
+
+
+class _OwnWords(logging.Handler):
+    """What our own rooms write is told as it is; of a library only that it wrote, and where: its text may quote anything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if record.name.partition(".")[0] == __name__.partition(".")[0]:
+            sys.stderr.write(f"{record.getMessage()}\n")
+            return
+        error = record.exc_info[1] if record.exc_info else None
+        told = {} if error is None else {"exception": type(error).__name__}
+        place = f"{record.filename}:{record.lineno}"
+        logger("library").log(record.levelno, "a library's text is withheld", source=record.name, place=place, **told)
+
+
+def _withhold_from_others() -> None:
+    """Have nobody's text written but ours: not a library's, a warning's, nor that of an error that a thread ended with."""
+    # Where a handler is set up, somebody else has decided who is told what.
+    logging.lastResort = _OwnWords(logging.WARNING)
+    if not sys.warnoptions:
+        # Who asks for warnings (-W, PYTHONWARNINGS) is developing, and gets them.
+        logging.captureWarnings(True)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _thread_ended
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _not_raised
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_type is not SystemExit:
+        thread = ended.thread.name if ended.thread is not None else ""
+        logger("library").error("a thread has failed", thread=thread, exception=ended.exc_type.__name__)
+
+
+def _not_raised(ignored: sys.UnraisableHookArgs) -> None:
+    logger("library").error("an error had nowhere to go", exception=ignored.exc_type.__name__)
 
 
 class _StderrFactory:

@@ -29,7 +29,7 @@ from typing import Any
 import orjson
 
 from adapter.config import Settings
-from adapter.datasets import export as exporting
+from adapter.datasets.package import export as exporting
 from adapter.simulate import simulate
 from adapter.store import Store
 from adapter.sync import FolderSource, pull

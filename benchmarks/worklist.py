@@ -33,7 +33,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-import adapter.service.worklist_pages as pages
 from adapter.config import Settings, load_settings
 from adapter.criteria import Stage, Trial
 from adapter.documents import load_trial
@@ -41,6 +40,7 @@ from adapter.screening import Asked, Bin, screen
 from adapter.screening.listing import refresh
 from adapter.service import create_app
 from adapter.service.rendering import page
+from adapter.service.worklist import pages
 from adapter.simulate import simulate
 from adapter.store import Store, StoredVerdict
 from adapter.sync import FolderSource, pull

@@ -9,7 +9,8 @@ import typer
 from adapter.cli.opening import opened
 from adapter.cli.options import Options
 from adapter.cli.output import data, note
-from adapter.cli.patients import actor, find_person
+from adapter.cli.patients import actor, deleted_note, find_person
+from adapter.errors import UsageError
 
 __all__ = ["add"]
 
@@ -24,6 +25,9 @@ def add(
     with opened(options) as room:
         document = room.trial(trial)
         person = find_person(room.store, patient)
+        deleted = deleted_note(room.store, person)
+        if deleted is not None:
+            raise UsageError(f"{deleted}: nobody can be put on the list without one")
         by = actor()
         room.store.add_candidate(person.site, person.patient, trial=document.id, by=by)
         room.store.audit(by, "add", subject=f"{person.site}/{person.patient}", detail=document.id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from adapter.service.language import Language
-    from adapter.service.unsettled import OpenConflict, Unsettled
+    from adapter.service.settling.unsettled import OpenConflict, Unsettled
 
 __all__ = ["conflicts"]
 
@@ -49,7 +49,7 @@ def conflicts(
         if settle is not None and keep is not None:
             _settle(room, settle, keep, site=site, options=options)
             return
-        from adapter.service.unsettled import read_unsettled
+        from adapter.service.settling.unsettled import read_unsettled
 
         found = read_unsettled(room.store, room.trial(trial), site=_known(room, site))
     if options.json:
@@ -63,8 +63,8 @@ def conflicts(
 
 def _settle(room: Opened, number: int, keep: str, *, site: str | None, options: Options) -> None:
     """Settle one; what cannot be done is a usage error that says why."""
-    from adapter.service.settling import CHOICES, SettlementKind
-    from adapter.service.settling import settle as settle_one
+    from adapter.service.settling.settlement import CHOICES, SettlementKind
+    from adapter.service.settling.settlement import settle as settle_one
 
     chosen = next((choice for choice in CHOICES if choice == keep), None)
     if chosen is None:
@@ -98,7 +98,7 @@ def _known(room: Opened, site: str | None) -> str | None:
 
 
 def _object(found: Unsettled, *, values: bool) -> dict[str, Any]:
-    from adapter.service.unsettled import counts_by_site
+    from adapter.service.settling.unsettled import counts_by_site
 
     plain = found.model_dump(mode="json")
     if not values:
@@ -111,7 +111,7 @@ def _print(found: Unsettled, tongue: Language, *, values: bool) -> None:
     from rich.text import Text
 
     from adapter.service.language import load_words
-    from adapter.service.unsettled import counts_by_site
+    from adapter.service.settling.unsettled import counts_by_site
 
     say = load_words()
     out = console()
@@ -136,7 +136,7 @@ def _print_conflicts(out: Console, found: Iterable[OpenConflict], tongue: Langua
     from rich.text import Text
 
     from adapter.service.language import load_words
-    from adapter.service.unsettled_listing import said
+    from adapter.service.settling.listing import said
 
     names = ("conflict-number", "site", "entity", "cause", "since", "field")
     table = _table(out, "conflicts.conflicts", names, tongue)
@@ -164,7 +164,7 @@ def _print_waiting(out: Console, found: Unsettled, tongue: Language) -> None:
     from rich.text import Text
 
     from adapter.service.language import load_words
-    from adapter.service.unsettled_listing import list_waiting, said
+    from adapter.service.settling.listing import list_waiting, said
 
     say = load_words()
     _title(out, "conflicts.waiting", tongue)
@@ -182,7 +182,7 @@ def _print_waiting(out: Console, found: Unsettled, tongue: Language) -> None:
 def _print_proposals(out: Console, found: Unsettled, tongue: Language) -> None:
     from rich.text import Text
 
-    from adapter.service.unsettled_listing import outcome_words
+    from adapter.service.settling.listing import outcome_words
 
     table = _table(out, "conflicts.proposals", ("patient", "decided", "outcome-then", "outcome-now", "changed"), tongue)
     for one in found.proposals:

@@ -9,11 +9,12 @@ import typer
 from adapter.cli.opening import opened
 from adapter.cli.options import Options
 from adapter.cli.output import data, note
-from adapter.cli.patients import actor, find_person
+from adapter.cli.patients import Person, actor, deleted_note, find_person
 from adapter.errors import UsageError
 
 if TYPE_CHECKING:
     from adapter.criteria import Trial
+    from adapter.store import Store
 
 __all__ = ["decide"]
 
@@ -31,6 +32,11 @@ def decide(
         document = room.trial(trial)
         _check(document, state, reason)
         person = find_person(room.store, patient)
+        deleted = deleted_note(room.store, person)
+        if deleted is not None and not _is_known(room.store, document, person):
+            raise UsageError(
+                f"{deleted}, and they were never on the list of {document.acronym}: there is nothing to decide"
+            )
         by = actor()
         made = room.store.decide(person.site, person.patient, trial=document.id, state=state, reason=reason, by=by)
         room.store.audit(
@@ -39,7 +45,26 @@ def decide(
     if options.json:
         found = {"trial": document.id, "site": made.site, "patient": made.patient, "version": made.version}
         data({**found, "state": made.state, "reason": made.reason})
+    if deleted is not None:
+        note(options, deleted)
     note(options, f"{person}: {state} ({reason})")
+
+
+def _is_known(store: Store, trial: Trial, person: Person) -> bool:
+    """Whether the trial has a verdict or a decision on the person, under any of their records, or somebody added them."""
+    from adapter.criteria import Stage
+
+    merges = store.lake.merges(person.site)
+    people = {person.patient, *(old for old, survivor in merges.items() if survivor == person.patient)}
+    return (
+        not people.isdisjoint(store.added_candidates(person.site, trial=trial.id))
+        or bool(store.decision_history(trial.id, site=person.site, patients=people))
+        or any(
+            store.verdict_of(person.site, one, trial=trial.id, stage=stage) is not None
+            for one in people
+            for stage in Stage
+        )
+    )
 
 
 def _check(trial: Trial, state: str, reason: str) -> None:

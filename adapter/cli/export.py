@@ -16,9 +16,9 @@ from adapter.errors import UsageError
 
 if TYPE_CHECKING:
     from adapter.cli.opening import Opened
-    from adapter.datasets.comparing import CellChange
-    from adapter.datasets.core_findings import CoreReport
-    from adapter.datasets.export import Exported, Format
+    from adapter.datasets.checks.core_findings import CoreReport
+    from adapter.datasets.package.comparing import CellChange
+    from adapter.datasets.package.export import Exported, Format
 
 __all__ = ["export", "tell_changes"]
 
@@ -63,7 +63,7 @@ def export(
     if core is not None:
         if form != "sdtm":
             raise UsageError("--core checks domains: it goes with --format sdtm")
-        from adapter.datasets.core_findings import check_executable
+        from adapter.datasets.checks.core_findings import check_executable
 
         check_executable(core)
     day = a_day(as_of, option="--as-of")
@@ -74,13 +74,13 @@ def export(
             )
         if core is not None and not all((package / "sdtm").is_dir() for package in merge):
             raise UsageError("--core checks domains: the packages to merge must hold some")
-        from adapter.datasets.merging import merge as merged
+        from adapter.datasets.package.merging import merge as merged
 
         made = merged(directory, merge)
     else:
         with opened(options) as room:
-            from adapter.datasets.export import Request
-            from adapter.datasets.export import export as exported
+            from adapter.datasets.package.export import Request
+            from adapter.datasets.package.export import export as exported
 
             request = Request(
                 trial=trial or room.settings.trials[0],
@@ -117,7 +117,7 @@ def _sites(room: Opened, told: Sequence[str] | None) -> tuple[str, ...] | None:
 def _checked(core: Path | None, directory: Path) -> CoreReport | None:
     if core is None:
         return None
-    from adapter.datasets.core_findings import core_report
+    from adapter.datasets.checks.core_findings import core_report
     from adapter.datasets.formats import read_package
 
     return core_report(core, directory / "sdtm", read_package(directory / "sdtm"))
@@ -174,7 +174,7 @@ def _counted(made: Exported) -> Counter[tuple[str, str, str]]:
 
 
 def _compared(options: Options, old: Path, new: Path) -> int:
-    from adapter.datasets.comparing import compare_folders
+    from adapter.datasets.package.comparing import compare_folders
 
     changes = tell_changes(options, compare_folders(old, new), names=("old", "new"))
     if not changes:

@@ -1,18 +1,23 @@
-"""In: PATIENT as a person types it. Out: the site and the person in the store, whoever the record was merged into."""
+"""In: PATIENT as a person types it. Out: the site and the person in the store, whoever the record was merged into.
+
+Somebody whose every resource the hospital has deleted is found by the tombstone: nothing else knows the id.
+"""
 
 from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from adapter.errors import UsageError
 
 if TYPE_CHECKING:
     from adapter.store import Store
 
-__all__ = ["Person", "actor", "find_person"]
+__all__ = ["Person", "actor", "deleted_note", "find_person"]
 
+_PARIS = ZoneInfo("Europe/Paris")
 _FORM = "a patient is SITE/ID, or the bare id where only one site has it"
 
 
@@ -37,7 +42,7 @@ def find_person(store: Store, text: str, *, site: str | None = None) -> Person:
         site: the one asked for by an option of its own, for a bare id.
 
     Raises:
-        UsageError: nobody of that id, or several sites have one.
+        UsageError: nobody of that id, or several sites have one, or had one that was deleted.
     """
     named, identity = _parse(text)
     if named is not None and site is not None and named != site:
@@ -46,12 +51,27 @@ def find_person(store: Store, text: str, *, site: str | None = None) -> Person:
     sites = store.lake.sites() if site is None else [site]
     asked = f"Patient/{identity}"
     found = [name for name in sites if asked in set(store.lake.patients(name))]
+    known = "known"
+    if not found:
+        found = [name for name in sites if any(one.id == identity for one in store.lake.tombstones(name, "Patient"))]
+        known = "deleted"
     if not found:
         where = "the store" if site is None else f"site {site}"
         raise UsageError(f"{asked}: unknown in {where}; {_FORM}")
     if len(found) > 1:
-        raise UsageError(f"{asked}: known at {' and '.join(found)}; say which as {found[0]}/{identity}")
+        raise UsageError(f"{asked}: {known} at {' and '.join(found)}; say which as {found[0]}/{identity}")
     return Person(found[0], store.lake.merges(found[0]).get(asked, asked), asked)
+
+
+def deleted_note(store: Store, person: Person) -> str | None:
+    """That the hospital has deleted every record of a person, and when a pull saw it; None where it has not."""
+    from adapter.screening.hospital_records import deleted_people, deletion_seen
+
+    if person.patient not in deleted_people(store, person.site):
+        return None
+    seen = deletion_seen(store, person.site, person.patient)
+    when = "" if seen is None else f" (seen {seen.astimezone(_PARIS):%Y-%m-%d %H:%M}, Europe/Paris)"
+    return f"{person}: the hospital has deleted this record{when}"
 
 
 def actor() -> str:

@@ -74,13 +74,17 @@ def push_site(
         RemoteError: the server cannot be reached, or refuses before anything is looked at.
         BusyError: another run works on this site.
     """
+    from contextlib import ExitStack
+
     from adapter.client import SiteClient
-    from adapter.jobs import configured_site
+    from adapter.jobs import configured_site, failure_noted
     from adapter.jobs.connecting import site_address
 
     configured = configured_site(room.settings, site)
-    with SiteClient(site_address(site, configured)) as client:
-        version = _version(site, configured, client.capability().fhir_version)
+    with ExitStack() as stack:
+        with failure_noted(room.store, site, "push"):
+            client = stack.enter_context(SiteClient(site_address(site, configured)))
+            version = _version(site, configured, client.capability().fhir_version)
         left = _add_candidates(room, site, configured)
         return _pusher(room, client, site).push(version=version, full=full, progress=progress), left
 

@@ -12,13 +12,14 @@ import typer
 from adapter.cli.opening import Opened, a_day, opened, stage_of, today
 from adapter.cli.options import Options
 from adapter.cli.output import data, line, note, progress_bars, say_unreadable
-from adapter.cli.patients import find_person
-from adapter.errors import DefectError
+from adapter.cli.patients import Person, deleted_note, find_person
+from adapter.errors import DefectError, UsageError
 
 if TYPE_CHECKING:
     from adapter.criteria import PatientVerdict, Trial
     from adapter.jobs import ScreenSummary
     from adapter.screening import Asked, Screening
+    from adapter.store import Store
 
 __all__ = ["run_screening", "screen"]
 
@@ -47,6 +48,7 @@ def screen(
         asked = Asked(today=today(), stage=stage_of(stage), on=day, everyone=everyone)
         if patient is not None:
             person = find_person(room.store, patient, site=site)
+            _say_deleted(room.store, person, options)
             site, asked = person.site, replace(asked, patients=(person.patient,))
         sites = room.sites(site)
         if not sites:
@@ -67,6 +69,16 @@ def screen(
     if unreadable:
         say_unreadable(tuple(sorted(unreadable)))
         raise typer.Exit(_IN_PART)
+
+
+def _say_deleted(store: Store, person: Person, options: Options) -> None:
+    """Of a record that is no more, what is left is screened as one that was deleted; where nothing is, that is all there is to say."""
+    deleted = deleted_note(store, person)
+    if deleted is None:
+        return
+    if not any(store.lake.records(person.site, [person.patient])):
+        raise UsageError(f"{deleted}: nothing is left to screen; `reluth why {person}` tells what was found before")
+    note(options, deleted)
 
 
 def run_screening(

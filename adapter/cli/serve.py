@@ -79,8 +79,13 @@ def serve_pages(settings: Settings, *, host: str, port: int) -> None:
             app, log_config=None, access_log=False, ws="none", server_header=False, proxy_headers=False
         )
         # Ctrl-C is how serving ends, not how it fails.
-        with contextlib.suppress(KeyboardInterrupt), long_running():
-            uvicorn.Server(config).run(sockets=[listener])
+        try:
+            with contextlib.suppress(KeyboardInterrupt), long_running():
+                uvicorn.Server(config).run(sockets=[listener])
+        except SystemExit:
+            if app.state.not_started is None:
+                raise
+            raise app.state.not_started from None
 
 
 def _check_public_url(settings: Settings) -> None:

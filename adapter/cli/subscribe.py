@@ -44,7 +44,8 @@ def subscribe(
         )
     hook = notification_hook(site, endpoint=str(wanted.endpoint), secret=wanted.secret.get_secret_value())
     with SiteClient(site_address(site, configured)) as client:
-        subscriptions = Subscriptions(client, hook)
+        by_topic = wanted.by_topic or bool(wanted.topics)
+        subscriptions = Subscriptions(client, hook, topics=wanted.topics if by_topic else None)
         try:
             found = subscriptions.remove() if remove else subscriptions.ensure(_types(settings, site))
         except Refused as error:

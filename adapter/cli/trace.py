@@ -24,7 +24,7 @@ def trace(
 ) -> None:
     """Tell where the cells of a record came from: resource, version, FHIRPath, mapping, and the run that brought it."""
     from adapter.datasets.formats import MANIFEST, sha256_of
-    from adapter.datasets.tracing import trace as traced
+    from adapter.datasets.package.tracing import trace as traced
     from adapter.errors import UsageError
 
     options: Options = ctx.obj

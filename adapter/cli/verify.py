@@ -22,7 +22,7 @@ def verify(
     directory: Annotated[Path, typer.Argument(help="Folder of the package.")],
 ) -> None:
     """Make a package again from its source, and name each cell that differs: tampered with, or changed at the source."""
-    from adapter.datasets.verifying import verify as verified
+    from adapter.datasets.package.verifying import verify as verified
 
     options: Options = ctx.obj
     with opened(options) as room:

@@ -65,7 +65,7 @@ def why(
     at = stage_of(stage)
     with opened(options) as room:
         document = room.trial(trial)
-        person = _find(room.store, patient)
+        person = find_person(room.store, patient)
         asked = Asked(
             today=_default_day(room, document, person, at), stage=at, on=day, patients=(person.patient,), save=False
         )
@@ -82,24 +82,6 @@ def why(
     if told.unreadable:
         say_unreadable(told.unreadable)
         raise typer.Exit(_IN_PART)
-
-
-def _find(store: Store, text: str) -> Person:
-    """The person meant, be it one whose every resource the hospital has deleted: only its tombstone knows the id."""
-    try:
-        return find_person(store, text)
-    except UsageError:
-        *before, identity = text.split("/")
-        named = [part for part in before if part != "Patient"]
-        sites = named or store.lake.sites()
-        found = [site for site in sites if any(one.id == identity for one in store.lake.tombstones(site, "Patient"))]
-        asked = f"Patient/{identity}"
-        if len(found) > 1:
-            names = " and ".join(found)
-            raise UsageError(f"{asked}: deleted at {names}; say which as {found[0]}/{identity}") from None
-        if not found or len(named) > 1:
-            raise
-        return Person(found[0], store.lake.merges(found[0]).get(asked, asked), asked)
 
 
 def _told(room: Opened, trial: Trial, person: Person, *, asked: Asked, overlay: Path | None) -> _Told:

@@ -6,6 +6,7 @@ import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -16,6 +17,7 @@ from adapter.errors import ConfigurationError
 __all__ = ["SiteAddress", "is_loopback", "opened_client", "origin_of", "parsed_url", "tls_context", "without_query"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_NO_SOCKS: Final = "SOCKS proxies need the packages socksio and PySocks, which this product does not bring: an http or https URL is wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class SiteAddress:
         tls: None trusts the system's authorities; see `tls_context` for a hospital's own, and for a certificate of ours.
         timeout: seconds to connect, and between two parts of an answer.
         proxy: URL of the proxy to this site; None for that of the environment, and for none on this machine.
+        proxy_tls: whom to trust as a proxy that is itself reached by https; None trusts the system's authorities. Apart from
+            ``tls``, so that a certificate of ours is shown to the server alone.
     """
 
     base_url: str
@@ -38,6 +42,7 @@ class SiteAddress:
     timeout: float = 60.0
     # It may hold the proxy's password.
     proxy: str | None = field(default=None, repr=False)
+    proxy_tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is not the address of a FHIR server.
@@ -56,8 +61,15 @@ class SiteAddress:
             if named is None or not named.host or named.userinfo or set(host) & set("/?#"):
                 raise ConfigurationError("hosts", "a host or host:port is wanted, without scheme and path")
         proxy = None if self.proxy is None else parsed_url(self.proxy)
+        if proxy is not None and proxy.scheme.startswith("socks"):
+            raise ConfigurationError("proxy", _NO_SOCKS)
         if self.proxy is not None and (proxy is None or proxy.scheme not in {"http", "https"} or not proxy.host):
             raise ConfigurationError("proxy", "an http or https URL is wanted")
+
+    @property
+    def is_proxy_encrypted(self) -> bool:
+        """What the proxy is told, and where to, goes through TLS of its own."""
+        return self.proxy is not None and httpx.URL(self.proxy).scheme == "https"
 
     @property
     def root(self) -> str:
@@ -130,18 +142,33 @@ def opened_client(address: SiteAddress, *, via: httpx.BaseTransport | None = Non
     Args:
         address: the site.
         via: the httpx transport, where it is not the network.
+
+    Raises:
+        ConfigurationError: the environment names a SOCKS proxy.
     """
-    return httpx.Client(
-        verify=address.tls or True,
-        timeout=httpx.Timeout(address.timeout),
-        headers={"User-Agent": "reluth-fhir-adapter"},
-        # Followed by hand: httpx asks the other host first and only then lets one look.
-        follow_redirects=False,
-        # A proxy of the hospital's network is used for all but this machine.
-        trust_env=address.proxy is None and not address.is_local,
-        proxy=address.proxy,
-        transport=via,
-    )
+    try:
+        return httpx.Client(
+            verify=address.tls or True,
+            timeout=httpx.Timeout(address.timeout),
+            headers={"User-Agent": "reluth-fhir-adapter"},
+            # Followed by hand: httpx asks the other host first and only then lets one look.
+            follow_redirects=False,
+            # A proxy of the hospital's network is used for all but this machine.
+            trust_env=address.proxy is None and not address.is_local,
+            proxy=_proxy(address),
+            transport=via,
+        )
+    except ImportError:
+        # Of the environment: one of the settings is refused before.
+        raise ConfigurationError("proxy", f"is missing, and that of the environment is SOCKS: {_NO_SOCKS}") from None
+
+
+def _proxy(address: SiteAddress) -> httpx.Proxy | None:
+    if address.proxy is None:
+        return None
+    # Without a context of its own httpx would trust a list that it brings.
+    trusted = (address.proxy_tls or tls_context()) if address.is_proxy_encrypted else None
+    return httpx.Proxy(address.proxy, ssl_context=trusted)
 
 
 def parsed_url(url: str) -> httpx.URL | None:

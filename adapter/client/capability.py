@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 # SMART App Launch, conformance: extension of CapabilityStatement.rest.security.
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+# Subscriptions R5 Backport 1.1.0: extension of CapabilityStatement.rest.resource.
+_TOPIC = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+)
 #: Names of the export operation at each level, as servers state them: HAPI says ``export`` thrice, others one of each.
 _EXPORTS = {"system": "export", "patient": "patient-export", "group": "group-export"}
 
@@ -48,6 +52,8 @@ class TypeCapability:
         conditional_update: an update may name its target by a search.
         update_create: an update may create under an id that the client chose.
         versioning: ``no-version``, ``versioned``, ``versioned-update`` (If-Match is demanded), ``""`` when unstated.
+        profiles: canonical addresses of the profiles that resources of the type may follow.
+        topics: canonical addresses of the topics that one may subscribe to (Subscriptions R5 Backport).
     """
 
     interactions: frozenset[str] = frozenset()
@@ -58,6 +64,8 @@ class TypeCapability:
     conditional_update: bool = False
     update_create: bool = False
     versioning: str = ""
+    profiles: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
 
     def includes(self, include: str) -> bool:
         """The server says that it takes this value of ``_include``, or any (``*``)."""
@@ -154,12 +162,15 @@ class _Resource(msgspec.Struct):
     conditionalUpdate: object = None
     updateCreate: object = None
     versioning: object = None
+    supportedProfile: object = None
+    extension: object = None
 
 
 class _Extension(msgspec.Struct):
     url: object = None
     valueUri: object = None
     valueUrl: object = None
+    valueCanonical: object = None
     extension: list[_Extension] = []
 
 
@@ -240,6 +251,12 @@ def _type_capability(resource: _Resource, shared: set[str]) -> TypeCapability:
         conditional_update=resource.conditionalUpdate is True,
         update_create=resource.updateCreate is True,
         versioning=resource.versioning if isinstance(resource.versioning, str) else "",
+        profiles=frozenset(one.partition("|")[0] for one in _strings(resource.supportedProfile)),
+        topics=frozenset(
+            extension.valueCanonical.partition("|")[0]
+            for extension in _lenient(resource.extension, list[_Extension]) or []
+            if extension.url == _TOPIC and isinstance(extension.valueCanonical, str)
+        ),
     )
 
 

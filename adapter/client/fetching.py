@@ -18,7 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
-from adapter.client.address import SiteAddress, origin_of, without_query
+from adapter.client.address import SiteAddress, origin_of, tls_context, without_query
 from adapter.client.errors import ForeignHost, UnusableAnswer
 from adapter.client.retry import Failed, certificate_trouble
 from adapter.client.transport import require_allowed
@@ -92,6 +92,8 @@ class Fetcher:
         self._allowed = address.allowed()
         # The trust of httpx, so that both ways out believe the same.
         self._tls = address.tls or httpx.create_ssl_context(trust_env=not address.is_local)
+        # Never the one with our certificate.
+        self._proxy_tls = address.proxy_tls or tls_context()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []
@@ -192,7 +194,7 @@ class Fetcher:
                     "Accept-Encoding": "gzip",
                 }
             )
-            adapter = _Adapter(self._tls)
+            adapter = _Adapter(self._tls, self._proxy_tls)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             self._local.session = session
@@ -208,10 +210,11 @@ class Fetcher:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that trust what one TLS context trusts, and show its certificate."""
+    """Connections that trust what one TLS context trusts, and show its certificate; of a proxy what another one trusts."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, of_proxy: ssl.SSLContext) -> None:
         self._context = context
+        self._of_proxy = of_proxy
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
@@ -220,7 +223,7 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Pools behind a proxy with the context."""
-        return super().proxy_manager_for(proxy, ssl_context=self._context, **options)
+        return super().proxy_manager_for(proxy, ssl_context=self._context, proxy_ssl_context=self._of_proxy, **options)
 
     def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
         """Leave the context as it is: requests would add the public authorities to those of the hospital."""

@@ -1,8 +1,9 @@
 """In: a site's client, and where we want to be told of changes. Out: FHIR Subscriptions there: created, renewed, left, removed.
 
 One Subscription a resource type. R4 and R4B subscription.html: rest-hook with criteria ``Type?`` and no payload: a notification
-says that something changed, never what. R5 subscription.html: a topic of the server's own that tells of every change of
-the type, with ids only. What a notification says is never believed: it is a reason to read again (`adapter.service.notifications`).
+says that something changed, never what. R5 subscription.html, and where it is wanted Subscriptions R5 Backport in R4 and R4B: a
+topic of the server's own that tells of every change of the type, with ids only. What a notification says is never believed: it
+is a reason to read again (`adapter.service.notifications`).
 
 A Subscription of ours carries a tag made of its endpoint, so that two installations never take each other's for their own.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -20,7 +21,7 @@ import msgspec
 from adapter.client.capability import Capability
 from adapter.client.errors import Refused, UnusableAnswer
 from adapter.client.hook import Hook
-from adapter.client.search import SearchPage
+from adapter.client.subscription_topics import BACKPORT, SearchingClient, resources_of, topics_by_type
 from adapter.client.transaction import EntryOutcome, TransactionEntry
 from adapter.errors import RemoteError, TransientError
 
@@ -33,10 +34,10 @@ _REASON: Final = "ReLUTH adapter: something of this type changed, read it again"
 _STANDING = frozenset({"active", "requested"})
 # A server activates what is requested within a second or so (HAPI 8.8.0: 0.3 s).
 _LOOKS, _LOOK_EVERY = 6, 0.5
-_COUNT = 200
 _CHANNELS: Final = "http://terminology.hl7.org/CodeSystem/subscription-channel-type"
-_DEFINITIONS: Final = "http://hl7.org/fhir/StructureDefinition/"
-_BOTH: Final = frozenset({"create", "update"})
+_FILTER: Final = f"{BACKPORT}/backport-filter-criteria"
+#: Refusals that a filter would not mend.
+_NOT_OF_FORM: Final = frozenset({401, 403, 404, 405, 409, 412})
 
 Json = dict[str, Any]
 Outcome = Literal["created", "renewed", "kept", "removed", "left", "not-served", "failed"]
@@ -67,14 +68,11 @@ class Subscribed:
         return told if self.error is None else told | {"problem": str(self.error)}
 
 
-class SubscriptionClient(Protocol):
+class SubscriptionClient(SearchingClient, Protocol):
     """What is needed of `adapter.client.SiteClient`."""
 
     def capability(self) -> Capability:
         """What the server says it can do."""
-
-    def search(self, resource_type: str, *, since: str | None = None, count: int = 500) -> Iterator[SearchPage]:
-        """All resources of a type, page by page."""
 
     def transact(self, entries: Sequence[TransactionEntry]) -> list[EntryOutcome]:
         """Carry out all of the entries or none of them."""
@@ -130,8 +128,23 @@ class _Standing:
 
     @property
     def about(self) -> str:
-        """Criteria of R4, topic of R5."""
+        """Criteria of R4 (with the backport a topic too), topic of R5."""
         return _text(self.body.get("criteria")) or _text(self.body.get("topic"))
+
+    @property
+    def filters(self) -> set[str]:
+        """What narrows a topic (backport); of R5 it matters only that something does."""
+        stated = _tables(_table(self.body.get("_criteria")).get("extension"))
+        found = {_text(one.get("valueString")) for one in stated if one.get("url") == _FILTER}
+        return found | ({"filterBy"} if self.body.get("filterBy") else set())
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How to subscribe; ``topics`` by resource type, None for criteria."""
+
+    topics: Mapping[str, str] | None = None
+    is_r5: bool = False
 
 
 class Subscriptions:
@@ -140,12 +153,21 @@ class Subscriptions:
     Args:
         client: of the site.
         hook: where to be told.
+        topics: to subscribe by topic also in R4 and R4B; named topics by resource type, which go before those that are found.
         sleep: between two looks at what the server has not activated yet.
     """
 
-    def __init__(self, client: SubscriptionClient, hook: Hook, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        client: SubscriptionClient,
+        hook: Hook,
+        *,
+        topics: Mapping[str, str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._hook = hook
+        self._named = topics
         self._sleep = sleep
 
     def ensure(self, types: Collection[str]) -> list[Subscribed]:
@@ -157,10 +179,11 @@ class Subscriptions:
             one entry a type, in order, and one for each that was removed. A type that is refused costs itself only.
 
         Raises:
-            RemoteError: the server takes no Subscriptions at all, or cannot be asked for those that there are.
+            RemoteError: the server takes no Subscriptions at all, none by topic where that is wanted, or cannot be asked for
+                those that there are.
         """
         capability = self._serves()
-        topics = self._topics() if capability.fhir_version.startswith("5.") else None
+        form = self._form(capability)
         standing = self._standing()
         told: list[Subscribed] = []
         stop: TransientError | None = None
@@ -173,7 +196,7 @@ class Subscriptions:
                 told.append(Subscribed(type_, "failed", error=stop))
                 continue
             try:
-                told += self._ensure(type_, standing, topics)
+                told += self._ensure(type_, standing, form)
             except TransientError as error:
                 stop = error
                 told.append(Subscribed(type_, "failed", error=error))
@@ -206,47 +229,37 @@ class Subscriptions:
 
     def _standing(self) -> list[_Standing]:
         """Every Subscription there, by id: not every server can search them by url or tag, and there are few."""
-        found = {one["id"]: _Standing(one) for one in self._all("Subscription") if _text(one.get("id"))}
+        found = {
+            one["id"]: _Standing(one) for one in resources_of(self._client, "Subscription") if _text(one.get("id"))
+        }
         return [found[name] for name in sorted(found)]
 
-    def _all(self, resource_type: str) -> Iterator[Json]:
-        for page in self._client.search(resource_type, count=_COUNT):
-            # What is missing here would be created a second time.
-            if any(issue.is_error for issue in page.issues):
-                raise UnusableAnswer(f"GET {page.url}", "says that matches may be missing")
-            for entry in page.entries:
-                try:
-                    body = msgspec.json.decode(entry.raw)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    continue
-                if isinstance(body, dict) and body.get("resourceType") == resource_type:
-                    yield body
+    def _form(self, capability: Capability) -> _Form:
+        is_r5 = capability.fhir_version.startswith("5.")
+        if not is_r5 and self._named is None:
+            return _Form()
+        return _Form(topics_by_type(self._client, capability, named=self._named or {}), is_r5=is_r5)
 
-    def _ensure(
-        self, type_: str, standing: Collection[_Standing], topics: dict[str, str] | None
-    ) -> Iterator[Subscribed]:
-        wanted = self._wanted(type_, topics)
+    def _ensure(self, type_: str, standing: Collection[_Standing], form: _Form) -> Iterator[Subscribed]:
+        wanted = self._wanted(type_, form)
         endpoint = self._endpoint(type_)
         tag = _tag(endpoint)
         about = _Standing(wanted).about
         found = [one for one in standing if tag in one.tags or (one.endpoint == endpoint and one.about == about)]
         # One that is as it should be first; of two that are not, the one that we made.
-        found.sort(key=lambda one: (not _is_as_wanted(one, wanted), tag not in one.tags, one.id))
+        unnarrowed = f"{type_}?"
+        found.sort(key=lambda one: (not _is_as_wanted(one, wanted, unnarrowed), tag not in one.tags, one.id))
         if not found:
-            yield self._write(type_, TransactionEntry("POST", "Subscription", msgspec.json.encode(wanted)), "created")
+            yield self._write_wanted(type_, wanted)
             return
         first, *others = found
-        if _is_as_wanted(first, wanted):
+        if _is_as_wanted(first, wanted, unnarrowed):
             yield Subscribed(type_, "kept", first.id, first.status)
         else:
             # What else it holds (a contact, an end that the server set) was put there by somebody, but for these.
-            kept = {key: value for key, value in first.body.items() if key not in {"error", "end", "text"}}
-            body = kept | wanted | {"id": first.id}
-            yield self._write(
-                type_,
-                TransactionEntry("PUT", f"Subscription/{first.id}", msgspec.json.encode(body), if_match=first.if_match),
-                "renewed",
-            )
+            gone = {"error", "end", "text", "_criteria", "filterBy"}
+            kept = {key: value for key, value in first.body.items() if key not in gone}
+            yield self._write_wanted(type_, kept | wanted | {"id": first.id}, over=first)
         yield from (self._removed(one) for one in others if tag in one.tags)
 
     def _removed(self, one: _Standing) -> Subscribed:
@@ -255,6 +268,22 @@ class Subscriptions:
             return self._write(self._type(one), entry, "removed")
         except RemoteError as error:
             return Subscribed(self._type(one), "failed", one.id, one.status, error)
+
+    def _write_wanted(self, type_: str, body: Json, *, over: _Standing | None = None) -> Subscribed:
+        def write(body: Json) -> Subscribed:
+            raw = msgspec.json.encode(body)
+            if over is None:
+                return self._write(type_, TransactionEntry("POST", "Subscription", raw), "created")
+            entry = TransactionEntry("PUT", f"Subscription/{over.id}", raw, if_match=over.if_match)
+            return self._write(type_, entry, "renewed")
+
+        try:
+            return write(body)
+        except Refused as refused:
+            if "_payload" not in _table(body.get("channel")) or refused.status in _NOT_OF_FORM:
+                raise
+        # HAPI 8.8.0 refuses a topic without a filter (HAPI-0011), which the guide does not ask for; this one lets all through.
+        return write(body | {"_criteria": {"extension": [{"url": _FILTER, "valueString": f"{type_}?"}]}})
 
     def _write(self, type_: str, entry: TransactionEntry, outcome: Outcome) -> Subscribed:
         [done] = self._client.transact([entry])
@@ -297,22 +326,30 @@ class Subscriptions:
         in_path = one.endpoint.removeprefix(self._hook.endpoint).strip("/").partition("/")[0]
         return in_path or one.about.partition("?")[0]
 
-    def _wanted(self, type_: str, topics: dict[str, str] | None) -> Json:
+    def _wanted(self, type_: str, form: _Form) -> Json:
         endpoint = self._endpoint(type_)
-        common = {
+        common: Json = {
             "resourceType": "Subscription",
             "meta": {"tag": [{"system": TAGS, "code": _tag(endpoint)}]},
             "status": "requested",
             "reason": _REASON,
         }
-        if topics is None:
-            header = [f"Authorization: {self._hook.authorization}"]
-            channel = {"type": "rest-hook", "endpoint": endpoint, "header": header}
+        header = [f"Authorization: {self._hook.authorization}"]
+        channel = {"type": "rest-hook", "endpoint": endpoint, "header": header}
+        if form.topics is None:
             return common | {"criteria": f"{type_}?", "channel": channel}
-        if type_ not in topics:
+        if type_ not in form.topics:
             raise UnusableAnswer("SubscriptionTopic", f"no topic of the server tells of every change of {type_}")
+        topic = form.topics[type_]
+        if not form.is_r5:
+            content = {"url": f"{BACKPORT}/backport-payload-content", "valueCode": "id-only"}
+            return common | {
+                "meta": {"profile": [f"{BACKPORT}/backport-subscription"], **common["meta"]},
+                "criteria": topic,
+                "channel": channel | {"payload": "application/fhir+json", "_payload": {"extension": [content]}},
+            }
         return common | {
-            "topic": topics[type_],
+            "topic": topic,
             "channelType": {"system": _CHANNELS, "code": "rest-hook"},
             "endpoint": endpoint,
             "parameter": [{"name": "Authorization", "value": self._hook.authorization}],
@@ -320,29 +357,19 @@ class Subscriptions:
             "content": "id-only",
         }
 
-    def _topics(self) -> dict[str, str]:
-        """By resource type, the topic that tells of every creation and update of it (R5 subscriptiontopic.html)."""
-        found: dict[str, str] = {}
-        for topic in sorted(self._all("SubscriptionTopic"), key=lambda one: _text(one.get("url"))):
-            if topic.get("status") != "active" or not _text(topic.get("url")):
-                continue
-            for trigger in _tables(topic.get("resourceTrigger")):
-                stated = set(trigger.get("supportedInteraction") or _BOTH)
-                if stated >= _BOTH and not trigger.keys() & {"queryCriteria", "fhirPathCriteria"}:
-                    found.setdefault(_text(trigger.get("resource")).removeprefix(_DEFINITIONS), topic["url"])
-        return found
 
-
-def _is_as_wanted(one: _Standing, wanted: Json) -> bool:
-    """Nothing to renew: it stands, without an end, and says what we would say.
+def _is_as_wanted(one: _Standing, wanted: Json, unnarrowed: str) -> bool:
+    """Nothing to renew: it stands, without an end, and says what we would say; of filters only the one that filters nothing.
 
     A server that does not give the header back is told anew each time: whether it is the right one cannot be seen.
     """
     stated = one.body
     if one.status not in _STANDING or "end" in stated:
         return False
-    if _text(_table(stated.get("channel")).get("payload")):
+    if _text(_table(stated.get("channel")).get("payload")) and "payload" not in _table(wanted.get("channel")):
         # Somebody had whole resources sent.
+        return False
+    if one.filters - {unnarrowed}:
         return False
     tags = {_text(tag["code"]) for tag in wanted["meta"]["tag"]}
     told = wanted.keys() - {"meta", "status", "reason"}

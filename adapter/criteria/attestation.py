@@ -44,15 +44,11 @@ class Validity:
         return None if self.months is None else add_months(on, -self.months)
 
     def reaches(self, start: date) -> frozenset[date]:
-        """Days about which the first day of the window comes to a day: clamped months leave a few."""
-        if self.days is not None:
-            return frozenset({start + timedelta(days=self.days)})
-        if self.months is None:
-            return frozenset()
-        return frozenset(add_months(start, self.months) + timedelta(days=more) for more in range(4))
+        """The first day on which the window begins on a day or later; empty for a window for good."""
+        return self.lapses(start - timedelta(days=1))
 
     def lapses(self, given: date) -> frozenset[date]:
-        """Days about which one given on a day no longer holds: clamped months leave a few, and the first that fits counts."""
+        """The first day on which one given on a day no longer holds; empty for one that holds for good."""
         if self.days is not None:
             return frozenset({given + timedelta(days=self.days + 1)})
         if self.months is None:
@@ -62,8 +58,10 @@ class Validity:
 
 @lru_cache(maxsize=4096)
 def _after_months(given: date, months: int) -> frozenset[date]:
+    # Of clamped months several days begin their window on the same one: each day that is named is looked at once more.
     due = add_months(given, months)
-    return frozenset(due + timedelta(days=more) for more in range(1, 5))
+    days = (due + timedelta(days=more) for more in range(1, 5))
+    return frozenset({next(day for day in days if add_months(day, -months) > given)})
 
 
 #: Of what does not change: a finding once made, a course once given.
@@ -148,6 +146,8 @@ def held(found: Attestations, link: str, *, on: date, validity: Validity) -> tup
     if given is None:
         return ()
     first_day = validity.first_day(on)
+    if len(given) == 1 and given[0].when.latest <= on and (first_day is None or given[0].when.earliest >= first_day):
+        return given
     mine = [item for item in given if first_day is None or item.when.latest >= first_day]
     # Of a partial date that reaches across an end of the window it is not known whether it counts: it decides nothing,
     # but it may be the latest, so it must not contradict the one that does count.
@@ -163,8 +163,7 @@ def pending(found: Attestations, link: str, *, on: date) -> frozenset[date]:
     given = found.get(link)
     if given is None:
         return frozenset()
-    last = (item.when.latest for item in given if item.when.is_bounded)
-    return frozenset(day for day in last if day > on)
+    return frozenset([item.when.latest for item in given if item.when.latest > on and item.when.is_bounded])
 
 
 def latest_attestation(found: Attestations, link: str, *, on: date, validity: Validity) -> tuple[Answer, When] | None:
@@ -193,8 +192,13 @@ def spoken(holding: tuple[Attestation, ...], *, validity: Validity, later: froze
         validity: how long they hold.
         later: days on which another one has surely been given (`pending`).
     """
-    newest, rivals = holding[0], sorted(holding, key=lambda item: (item.when.start, item.evidence.reference))
-    expiry = validity.lapses(newest.when.earliest) | later
+    newest = holding[0]
+    expiry = validity.lapses(newest.when.earliest)
+    if later:
+        expiry |= later
+    if len(holding) == 1:
+        return Answer(newest.truth, evidence=(newest.evidence,), attested=True, changes=expiry), newest.when
+    rivals = sorted(holding, key=lambda item: (item.when.start, item.evidence.reference))
     evidence = tuple(item.evidence for item in rivals)
     if len({item.truth for item in rivals}) > 1:
         wanted = (Wanted(newest.link, attestation=True),)

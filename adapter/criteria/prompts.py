@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter.criteria.answer import Evidence
-from adapter.criteria.concepts.naming import DROPPED, concepts_of, texts_of
+from adapter.criteria.concepts.naming import concepts_of, texts_of
 from adapter.criteria.scene import Scene, evidence_of, is_on_record
 from adapter.criteria.trial import Criterion, Prompt
 from adapter.fhir import when_of
 from adapter.fhir.resources import CodeableConcept, Condition, Resource
+from adapter.fhir.stand_ins import DROPPED
 
 __all__ = ["prompted"]
 

@@ -81,11 +81,7 @@ def attestable_links(criterion: Criterion) -> dict[str, bool]:
 
 def holds_until(given: date, validity: Validity) -> date | None:
     """The last day on which an attestation of a day holds; None for good."""
-    for day in sorted(validity.lapses(given)):
-        first = validity.first_day(day)
-        if first is not None and first > given:
-            return day - timedelta(days=1)
-    return None
+    return min((day - timedelta(days=1) for day in validity.lapses(given)), default=None)
 
 
 def nodes_of(node: object) -> Iterator[tree.Node]:

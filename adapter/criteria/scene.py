@@ -17,6 +17,7 @@ from adapter.fhir.resources import CodeableConcept, Coding, Condition, Observati
 from adapter.terminology import ICD10, ICD10_CM, ICDO3, TERMS, Site, Units, ValueSet
 
 if TYPE_CHECKING:
+    from adapter.criteria.concepts.corrections import Corrections
     from adapter.criteria.concepts.disease import Assessment
     from adapter.criteria.concepts.imaging import Examinations, Ties
     from adapter.criteria.concepts.laboratory import Readings
@@ -185,6 +186,13 @@ class Scene:
         from adapter.criteria.concepts.disease import assessments  # noqa: PLC0415 - concepts are made from scenes
 
         return assessments(self)
+
+    @of_record
+    def corrections(self) -> Corrections:
+        """Which results are replaced by a correction of the same instant."""
+        from adapter.criteria.concepts.corrections import Corrections  # noqa: PLC0415 - concepts are made from scenes
+
+        return Corrections(self)
 
     @of_record
     def readings(self) -> Readings:

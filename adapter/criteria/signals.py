@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from adapter.criteria.concepts.naming import DROPPED, concepts_of, texts_of
+from adapter.criteria.concepts.naming import concepts_of, texts_of
 from adapter.criteria.concepts.participation import is_of_study
 from adapter.criteria.scene import Scene, is_on_record
 from adapter.criteria.trial import Signal
 from adapter.fhir.resources import CodeableConcept, Condition
+from adapter.fhir.stand_ins import DROPPED
 from adapter.terminology import ValueSet
 
 __all__ = ["signals_of"]

@@ -20,6 +20,8 @@ PARIS = ZoneInfo("Europe/Paris")
 _MIN = datetime(1, 1, 2, tzinfo=UTC)
 _MAX = datetime(9999, 12, 30, tzinfo=UTC)
 
+_MICROSECOND, _SECOND = timedelta(microseconds=1), timedelta(seconds=1)
+
 # R4 datatypes.html#dateTime, loosened: real feeds send a time without zone, a space for the T and single-digit zones.
 _DATETIME = re.compile(
     r"(?P<y>\d{4})(?:-(?P<m>\d{2})(?:-(?P<d>\d{2})"
@@ -54,7 +56,7 @@ class When:
     latest: date = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        last = max(self.start, self.end - timedelta(microseconds=1))
+        last = max(self.start, self.end - _MICROSECOND)
         # Asked for far more often than made: a frozen dataclass is given them once.
         object.__setattr__(self, "earliest", _paris_day(self.start))
         object.__setattr__(self, "latest", _paris_day(last))
@@ -90,6 +92,7 @@ class When:
 ALWAYS = When(_MIN, _MAX)
 
 
+@lru_cache(maxsize=65536)
 def _day_start(day: date) -> datetime:
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
 
@@ -111,13 +114,22 @@ def parse_when(text: str | None) -> When | None:
     >>> parse_when("01/02/2024") is None
     True
     """
-    found = _DATETIME.fullmatch(text.strip()) if text else None
-    if found is None:
+    if not text:
         return None
     try:
-        return _interval(found)
+        usual = _USUAL.fullmatch(text)
+        if usual is not None and usual["time"] is not None:
+            return _instant(text)
+        found = _DATETIME.fullmatch(text.strip())
+        return None if found is None else _interval(found)
     except (ValueError, OverflowError):
         return None
+
+
+def _instant(text: str) -> When:
+    """A date and time as it is usually written: half the work of `_interval`, and never another answer."""
+    start = datetime.fromisoformat(text).astimezone(UTC)
+    return When(start, start + (_MICROSECOND if "." in text else _SECOND), exact=True)
 
 
 def calendar_day(text: str) -> str | None:

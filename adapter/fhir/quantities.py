@@ -76,9 +76,9 @@ class NumberInterval(msgspec.Struct, frozen=True, gc=False):
 
     def times(self, factor: Decimal) -> NumberInterval:
         """Every number times a factor above 0."""
-        return NumberInterval(
-            EXACT.multiply(self.low, factor), EXACT.multiply(self.high, factor), self.low_open, self.high_open
-        )
+        low = EXACT.multiply(self.low, factor)
+        high = low if self.high is self.low else EXACT.multiply(self.high, factor)
+        return NumberInterval(low, high, self.low_open, self.high_open)
 
     def scaled_between(self, low: Decimal, high: Decimal) -> NumberInterval:
         """Every number, which is not below 0, times every factor from ``low`` to ``high``, both above 0."""
@@ -158,9 +158,10 @@ class PrintedNumber:
 
 _SPACES = " \u00a0\u2009\u202f"
 _NUMBER = rf"\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
+#: Of a text without blanks at its ends. Blanks that are taken are not given back: a padded text would be tried for minutes.
 _PRINTED = re.compile(
-    rf"\s*(?P<comparator><=|>=|≤|≥|<|>)?\s*(?P<first>{_NUMBER})"
-    rf"(?:\s*(?:-|–|à|a)\s*(?P<second>{_NUMBER}))?(?![\d.,])\s*(?P<unit>.*?)\s*"
+    rf"(?P<comparator><=|>=|≤|≥|<|>)?+\s*+(?P<first>{_NUMBER})"
+    rf"(?:\s*+(?:-|–|à|a)\s*+(?P<second>{_NUMBER}))?(?![\d.,])\s*+(?P<unit>.*)"
 )
 
 
@@ -179,7 +180,7 @@ def read_printed_number(text: str) -> PrintedNumber | None:
     >>> read_printed_number("1,500 /mm3") is None
     True
     """
-    found = _PRINTED.fullmatch(text)
+    found = _PRINTED.fullmatch(text.strip())
     if found is None:
         return None
     first = _number(found["first"])

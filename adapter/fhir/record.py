@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -15,8 +16,6 @@ from adapter.fhir.resources import (
     READ_TYPES,
     AdverseEvent,
     AllergyIntolerance,
-    CodeableConcept,
-    Coding,
     Condition,
     Consent,
     Coverage,
@@ -37,6 +36,7 @@ from adapter.fhir.resources import (
     Resource,
     decode,
 )
+from adapter.fhir.stand_ins import stand_in_of, stand_ins_within
 from adapter.fhir.summary import normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
@@ -60,6 +60,7 @@ class _Pointers(msgspec.Struct, rename="camel"):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
+_TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 _POINTERS = msgspec.json.Decoder(_Pointers)
 
 
@@ -181,6 +182,9 @@ class PatientRecord:
     ) -> PatientRecord:
         """Decode a person's resources.
 
+        Of resources within others only the Medications of infusions are read. What a result, a diagnosis or an infusion
+        there is about stands in the record without its value, so that an older one is not taken for the latest.
+
         Args:
             patient: ``Patient/id`` of the surviving identity.
             resources: raw JSON, current versions only.
@@ -191,21 +195,21 @@ class PatientRecord:
         """
         by_type: dict[str, list[Resource]] = {}
         unreadable, faulty = [], []
+        stand_ins: list[Resource | None] = []
         for raw in resources:
+            stand_ins += stand_ins_within(raw, people=(patient, *merged))
             try:
-                head = _HEAD.decode(raw)
-                if head.resource_type in READ_TYPES:
-                    resource = decode(head.resource_type, raw)
+                resource = _decoded(raw)
+                if resource is not None:
                     if isinstance(resource, MedicationAdministration):
                         resource.contained_medications()
-                    by_type.setdefault(head.resource_type, []).append(resource)
+                    by_type.setdefault(resource.resource_type, []).append(resource)
             except (msgspec.MsgspecError, ArithmeticError):
                 unreadable.append(_name(raw))
                 faulty.append(raw)
-        for raw in (*held_back, *faulty):
-            stand_in = _stand_in(raw)
-            if stand_in is not None:
-                by_type.setdefault(stand_in.resource_type, []).append(stand_in)
+        stand_ins += map(stand_in_of, (*held_back, *faulty))
+        for stand_in in filter(None, stand_ins):
+            by_type.setdefault(stand_in.resource_type, []).append(stand_in)
         known = {}
         for reference, raw in (shared or {}).items():
             try:
@@ -278,32 +282,33 @@ class PatientRecord:
 
     def until(self, day: date) -> PatientRecord:
         """The same person without what is surely later than a day in Paris (clarifications.md 27)."""
-        return self._with(
-            {
-                name: items if name == "Patient" else tuple([item for item in items if not surely_after(item, day)])
-                for name, items in self.resources.items()
-            }
-        )
+        return self._with({name: _until(name, items, day) for name, items in self.resources.items()})
 
     def since(self, moment: When) -> PatientRecord:
         """The same person with only what is surely later than ``moment`` (clarifications.md 32).
 
         What has no onset is as late as its recordedDate: nothing says that it was so before.
         """
+        known, latest = self._known_from
+        if latest < moment.end:
+            # In most cases what is asked for was recorded last.
+            return self._with({"Patient": self.of_type("Patient")})
         return self._with(
             {
-                name: tuple([item for item, when in items if when is None or when.surely_after(moment)])
-                for name, items in self._known_from.items()
+                name: tuple([item for item, when in items if when is None or when.start >= moment.end])
+                for name, items in known.items()
             }
         )
 
     @cached_property
-    def _known_from(self) -> Mapping[str, tuple[tuple[Resource, When | None], ...]]:
-        """From when on each resource is known; None of who the person is, which is of no time."""
-        return {
-            name: tuple([(item, None if name == "Patient" else known_from(item)) for item in items])
+    def _known_from(self) -> tuple[Mapping[str, list[tuple[Resource, When | None]]], datetime]:
+        """From when on each resource is known, None of who the person is, which is of no time; and the latest of these."""
+        known: dict[str, list[tuple[Resource, When | None]]] = {
+            name: [(item, None if name == "Patient" else known_from(item)) for item in items]
             for name, items in self.resources.items()
         }
+        starts = [when.start for items in known.values() for _, when in items if when is not None]
+        return known, max(starts, default=ALWAYS.start)
 
     def _with(self, resources: Mapping[str, tuple[Resource, ...]]) -> PatientRecord:
         return PatientRecord(self.patient, self.merged, self.unreadable, resources, self.shared)
@@ -347,54 +352,30 @@ def surely_after(resource: Resource, day: date) -> bool:
     return when_of(resource).earliest > day
 
 
-def _stand_in(raw: bytes) -> Resource | None:
-    """What can be told of a faulty resource: that there is one, and its code; never its time, status or value."""
-    try:
-        body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    identity = body.get("id") if isinstance(body, dict) else None
-    if not isinstance(identity, str):
-        return None
-    match body.get("resourceType"):
-        case "Observation":
-            # A value without any content: there is a result, and it cannot be read.
-            return Observation(
-                resource_type="Observation",
-                id=identity,
-                status="final",
-                code=_concept(body.get("code")),
-                value_codeable_concept=CodeableConcept(),
-            )
-        case "MedicationAdministration":
-            concept = _concept(body.get("medicationCodeableConcept"))
-            return MedicationAdministration(
-                resource_type="MedicationAdministration", id=identity, medication_codeable_concept=concept
-            )
-        case "Condition":
-            unsure = CodeableConcept(coding=(Coding(code="unconfirmed"),))
-            code = _concept(body.get("code"))
-            return Condition(resource_type="Condition", id=identity, verification_status=unsure, code=code)
-        case "AllergyIntolerance":
-            unsure = CodeableConcept(coding=(Coding(code="unconfirmed"),))
-            code = _concept(body.get("code"))
-            return AllergyIntolerance(
-                resource_type="AllergyIntolerance", id=identity, verification_status=unsure, code=code, type="allergy"
-            )
-        case "AdverseEvent":
-            return AdverseEvent(resource_type="AdverseEvent", id=identity, event=_concept(body.get("event")))
-        case "ResearchSubject":
-            return ResearchSubject(resource_type="ResearchSubject", id=identity, status="candidate")
-        case "Procedure":
-            return Procedure(resource_type="Procedure", id=identity, code=_concept(body.get("code")))
-    return None
+def _until(name: str, items: tuple[Resource, ...], day: date) -> tuple[Resource, ...]:
+    if name == "Patient":
+        return items
+    known = _TIMES.get(type(items[0])) if items else None
+    if known is None or isinstance(items[0], _WITH_ONSET):
+        return tuple([item for item in items if not surely_after(item, day)])
+    return tuple([item for item in items if (known(item) or ALWAYS).earliest <= day])
 
 
-def _concept(node: object) -> CodeableConcept:
-    try:
-        return msgspec.convert(node, CodeableConcept)
-    except msgspec.ValidationError:
-        return CodeableConcept()
+def _decoded(raw: bytes) -> Resource | None:
+    """A resource of a type that is read, None of another type.
+
+    Raises:
+        msgspec.MsgspecError: it is faulty.
+        ArithmeticError: one of its numbers is.
+    """
+    # Nearly every resource begins with its type: it is not decoded once more to find that out.
+    begins = _TYPE_FIRST.match(raw)
+    if begins is not None and (name := begins[1].decode()) in READ_TYPES:
+        resource = decode(name, raw)
+        if resource.resource_type == name:
+            return resource
+    head = _HEAD.decode(raw)
+    return decode(head.resource_type, raw) if head.resource_type in READ_TYPES else None
 
 
 def _name(raw: bytes) -> str:

@@ -28,6 +28,7 @@ from adapter.fhir.summary import (
     check_types,
     duplicate_key,
     links,
+    normalise_reference,
     person_of_body,
     summarise,
     time_of,
@@ -47,6 +48,9 @@ _MOST_SHAPES = 4096
 #: Deeper nesting is left to `summarise`: how deep a parser goes counts from the outermost bracket.
 _DEEPEST = 64
 
+#: So many elements with a number are remembered by what surrounds it; then all are forgotten.
+_MOST_MEASURED = 4096
+
 _KEY = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 # R4 datatypes.html#id
 _ID = re.compile(rb'"[A-Za-z0-9\-.]{1,64}"')
@@ -57,6 +61,11 @@ _NOT_AT_ALL = frozenset({"coding", "reference"})
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _SPACED = re.compile(rb'"[ \t\r\n]')
+_PLAIN = rb"[ !#-\[\]-~]*"
+_VERSIONED = re.compile(rb'\{"versionId":"(%b)","lastUpdated":"(%b)"\}' % (_PLAIN, _PLAIN))
+_REFERRING = re.compile(rb'\{"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})"\}')
+#: A number that every reader of numbers takes, whatever its digits.
+_MEASURED = re.compile(rb'\{"value":-?(?:0|[1-9]\d{0,14})(\.\d{1,15})?([,}].*)', re.DOTALL)
 
 
 class _UnclearError(Exception):
@@ -127,7 +136,7 @@ class Summariser:
 
     def __init__(self) -> None:
         self._shapes: dict[tuple[bytes, tuple[str, ...]], _Shape] = {}
-        self._known: dict[tuple[str, str], _Known] = {}
+        self._known: dict[object, _Known] = {}
         self._room = _ROOM
 
     def summarise(self, raw: bytes) -> Summary:
@@ -209,10 +218,10 @@ class Summariser:
         return shape
 
     def _known_of(self, type_: str, key: str) -> _Known:
-        known = self._known.get((type_, key))
+        looker = _Looker(type_, key)
+        known = self._known.get(looker.kind)
         if known is None:
-            known = _Known(_Looker(type_, key).look, self._remember)
-            self._known[type_, key] = known
+            known = self._known[looker.kind] = _Known(looker.look, self._remember)
         return known
 
     def _remember(self, value: bytes) -> bool:
@@ -241,7 +250,11 @@ def _first(elements: Sequence[_Element], places: Sequence[int]) -> str | None:
 
 
 class _Looker:
-    """Looks at the members of one key of one type."""
+    """Looks at the members of one key of one type.
+
+    Attributes:
+        kind: lookers of the same kind say the same of the same bytes, whatever the type.
+    """
 
     def __init__(self, type_: str, key: str) -> None:
         self._type = type_
@@ -250,8 +263,13 @@ class _Looker:
         read_as = element_types(type_).get(key, Any)
         self._takes_texts = read_as in (Any, str) or str in get_args(read_as)
         self._check: Callable[[bytes], object] | None = None if read_as is Any else msgspec.json.Decoder(read_as).decode
-        if (type_, key) == ("MedicationAdministration", "contained"):
+        self._is_link = (type_, key) == ("Patient", "link")
+        holds_resources = (type_, key) == ("MedicationAdministration", "contained")
+        if holds_resources:
             self._check = self._check_in_resource
+        self.kind = (key, read_as, self._is_link, holds_resources)
+        self._measured: dict[tuple[bool, bytes], _Element] = {}
+        self._taken: set[bytes] = set()
 
     def look(self, value: bytes) -> _Element:
         """What a member says, as `summarise` would find it in the resource.
@@ -262,6 +280,46 @@ class _Looker:
         """
         if value.startswith(b'"'):
             return self._text(value)
+        return self._usual(value) or self._look(value)
+
+    def _usual(self, value: bytes) -> _Element | None:
+        """What members say that differ all the time, and are nearly always written in one way; None for others."""
+        if self._is_time or self._is_link:
+            return None
+        if self._key == "meta":
+            found = _VERSIONED.fullmatch(value)
+            if found is None or not self._takes(b'{"versionId":"1","lastUpdated":"1"}'):
+                return None
+            return _Element(version=found[1].decode(), updated=found[2].decode())
+        if (found := _REFERRING.fullmatch(value)) is not None and self._takes(b'{"reference":"Basic/1"}'):
+            target = normalise_reference(found[1].decode())
+            if target is None:
+                return _NOTHING
+            names_person = self._key in PERSON_ELEMENTS and target.startswith("Patient/")
+            return _Element(True, references=(target,), person=target if names_person else None)
+        if (found := _MEASURED.fullmatch(value)) is not None:
+            return self._look_around(found[1] is not None, found[2])
+        return None
+
+    def _takes(self, example: bytes) -> bool:
+        """Members like this one are read in this place."""
+        if example not in self._taken:
+            self._look(example)
+            self._taken.add(example)
+        return True
+
+    def _look_around(self, is_broken: bool, rest: bytes) -> _Element:
+        """What surrounds a number says the same whatever the number."""
+        known = self._measured.get((is_broken, rest))
+        if known is None:
+            known = self._look(b'{"value":' + (b"0.5" if is_broken else b"1") + rest)
+            if len(self._measured) >= _MOST_MEASURED:
+                self._measured.clear()
+            if len(rest) <= _LONGEST:
+                self._measured[is_broken, rest] = known
+        return known
+
+    def _look(self, value: bytes) -> _Element:
         if value.count(b"[") + value.count(b"{") > _DEEPEST:
             raise _UnclearError
         body = msgspec.json.decode(value)
@@ -299,7 +357,7 @@ class _Looker:
             person=person_of_body({key: body}) if key in PERSON_ELEMENTS else None,
             version=_string(meta.get("versionId")),
             updated=_string(meta.get("lastUpdated")),
-            links=tuple(links({key: body})) if key == "link" and self._type == "Patient" else (),
+            links=tuple(links({key: body})) if self._is_link else (),
         )
 
     def _check_in_resource(self, value: bytes) -> None:

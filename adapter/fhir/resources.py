@@ -7,6 +7,7 @@ reads are not declared, so a fault in them does not cost a record. JSON numbers 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ __all__ = [
     "ResearchStudy",
     "ResearchSubject",
     "Resource",
+    "SuspectEntity",
     "decode",
     "element_types",
 ]
@@ -136,8 +138,9 @@ class Resource(_Struct, frozen=True):
 
     @property
     def reference(self) -> str:
-        """``ResourceType/id``."""
-        return f"{self.resource_type}/{self.id}"
+        """``ResourceType/id``; of what stands for one within another, ``ResourceType/id#id`` of that one."""
+        # No id of a resource holds a slash.
+        return self.id if "/" in self.id else f"{self.resource_type}/{self.id}"
 
 
 class PatientLink(_Struct, frozen=True):
@@ -417,6 +420,8 @@ class AllergyIntolerance(Resource, frozen=True):
 
 class SuspectEntity(_Struct, frozen=True):
     instance: Reference | None = None
+    # R4 a list of BackboneElements, R5 one with other names: read for the codes of the assessment only.
+    causality: Any = None
 
 
 class AdverseEvent(Resource, frozen=True):
@@ -472,6 +477,7 @@ def decode(resource_type: str, raw: bytes) -> Resource:
     return _DECODERS.get(resource_type, _ANY).decode(raw)
 
 
+@lru_cache(maxsize=512)
 def element_types(resource_type: str) -> dict[str, Any]:
     """What `decode` reads each element of a resource type as; it does not look at other elements."""
     return {field.encode_name: field.type for field in msgspec.structs.fields(_STRUCTS.get(resource_type, Resource))}

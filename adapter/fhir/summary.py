@@ -47,13 +47,14 @@ TIME_ELEMENTS = (
     "birthDate",
 )
 
-# R4 datatypes.html#id
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+#: What R4 takes for the id of a resource (datatypes.html#id).
+ID_FORM = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(
     r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$"
 )
 _WORDS = frozenset({"text", "display"})
 _TEXT_ONLY = frozenset({"id", "extension", "text"})
+_ELEMENT = re.compile(r"_?[a-z]+(?:[A-Z][a-z0-9]+)*[A-Z]?")
 _ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
 _SPACE_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
 
@@ -114,7 +115,7 @@ def summarise(raw: bytes) -> Summary:
         raise ResourceProblem("no resourceType")
     if resource_type not in RESOURCE_TYPES:
         raise ResourceProblem("unknown resource type")
-    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+    if not isinstance(identity, str) or not ID_FORM.fullmatch(identity):
         raise ResourceProblem("no valid id", resource_type)
     reference = f"{resource_type}/{identity}"
     duplicate = duplicate_key(raw, body)
@@ -168,8 +169,8 @@ def duplicate_key(raw: bytes, body: Any) -> str | None:
         return seen
 
     json.loads(raw, object_pairs_hook=look)
-    # A key is a FHIR element name; anything else is not repeated in the message.
-    return next((key if re.fullmatch(r"_?[A-Za-z]{1,64}", key) else "(unnamed)" for key in found), None)
+    # Elements of FHIR begin with a small letter, names of people do not; what is no element is not repeated in the message.
+    return next((key if _ELEMENT.fullmatch(key) else "(unnamed)" for key in found), None)
 
 
 @lru_cache(maxsize=2**16)

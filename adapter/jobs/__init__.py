@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapter.jobs.catch_up import CatchUp, start_catch_up
 from adapter.jobs.cycle import Steps, cycle_exit_code, run_cycle
+from adapter.jobs.failing import failure_noted
 from adapter.jobs.feeds import FeedState, feed_states, feed_types, needed_types
 from adapter.jobs.parts import Kind, Outcome, Part, run_part, skipped
 from adapter.jobs.pulling import configured_site, pull_site
@@ -27,6 +28,7 @@ __all__ = [
     "Stopped",
     "configured_site",
     "cycle_exit_code",
+    "failure_noted",
     "feed_states",
     "feed_types",
     "needed_types",

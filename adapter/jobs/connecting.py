@@ -51,7 +51,7 @@ def _address(site: SiteSettings, budget: RunBudget | None) -> SiteAddress:
         raise ConfigurationError("base_url", "is missing: where is the hospital's FHIR server?")
     address = SiteAddress(site.base_url, hosts=tuple(site.hosts), timeout=site.timeout, proxy=site.proxy)
     _check_is_safe(site, address)
-    address = replace(address, tls=_tls(site, address))
+    address = replace(address, tls=_tls(site, address), proxy_tls=_proxy_tls(site, address))
     return replace(address, auth=_auth(site, address, budget))
 
 
@@ -76,6 +76,13 @@ def _tls(site: SiteSettings, address: SiteAddress) -> ssl.SSLContext | None:
         return tls_context(ca_file, str(site.auth.certificate_file), str(site.auth.private_key_file))
     # Made here where ca_file is None too: it trusts the system's authorities, where httpx brings a list of its own.
     return tls_context(ca_file) if ca_file is not None or address.is_encrypted else None
+
+
+def _proxy_tls(site: SiteSettings, address: SiteAddress) -> ssl.SSLContext | None:
+    """The same authorities as for the server: a hospital has one list."""
+    if not address.is_proxy_encrypted:
+        return None
+    return tls_context(None if site.ca_file is None else str(site.ca_file))
 
 
 def _auth(site: SiteSettings, address: SiteAddress, budget: RunBudget | None) -> SiteAuth | None:

@@ -12,6 +12,7 @@ from adapter.client import Capability, Downloader, ExportRequest, RunBudget, Sit
 from adapter.config import Settings, SiteSettings
 from adapter.errors import ConfigurationError, TransientError
 from adapter.jobs.connecting import site_address
+from adapter.jobs.failing import failure_noted
 from adapter.jobs.feeds import needed_types
 from adapter.store import Store
 from adapter.sync import BulkOptions, BulkSource, CombinedSource, Progress, PullSummary, SearchSource, Source, pull
@@ -49,6 +50,8 @@ def pull_site(
 ) -> PullSummary:
     """Pull a site of the settings from its FHIR server.
 
+    A pull that fails before its run has begun leaves a failed run, too; quiet hours are no failure, and leave none.
+
     Args:
         store: open.
         settings: all of them.
@@ -64,19 +67,21 @@ def pull_site(
         RemoteError: it cannot be reached, or refuses; in its quiet hours it is not asked.
     """
     configured = configured_site(settings, site)
-    wanted = configured.types or needed_types(settings)
-    if types is not None:
-        wanted = [type_ for type_ in wanted if type_ in set(types)]
     budget = RunBudget(configured.retry_budget)
-    address = site_address(site, configured, budget=budget)
+    with failure_noted(store, site, "pull"):
+        wanted = configured.types or needed_types(settings)
+        if types is not None:
+            wanted = [type_ for type_ in wanted if type_ in set(types)]
+        address = site_address(site, configured, budget=budget)
     _respect_quiet_hours(configured)
     with ExitStack() as stack:
-        client = stack.enter_context(SiteClient(address, budget=budget))
-        stated = client.capability().fhir_version
-        if stated != configured.fhir_version:
-            raise ConfigurationError(
-                f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
-            )
+        with failure_noted(store, site, "pull"):
+            client = stack.enter_context(SiteClient(address, budget=budget))
+            stated = client.capability().fhir_version
+            if stated != configured.fhir_version:
+                raise ConfigurationError(
+                    f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
+                )
         spool = store.folder / "spool" / site
         search = partial(
             SearchSource,

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 
-from adapter.fhir import ResourceProblem, Summary, parse_when, person_of, summarise
+from adapter.fhir import ResourceProblem, Summary, person_of, summarise
 from adapter.fhir.compare import decode_resource, is_same
+from adapter.store.stamps import order, stamp_of
 
 __all__ = ["SHARED_TYPES", "Fresh", "by_reference", "read_fresh"]
 
 #: Types without a patient of their own, which a record refers to.
 SHARED_TYPES = frozenset({"Medication", "ResearchStudy"})
-#: Digits of a version that is a number.
-_LONGEST = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +65,9 @@ def read_fresh(
     return list(found.values()), faulty
 
 
-class _Meta(msgspec.Struct):
-    versionId: object = None
-    lastUpdated: object = None
-
-
 class _Head(msgspec.Struct):
     resourceType: object = None
     id: object = None
-    meta: _Meta | None = None
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -103,41 +95,18 @@ def _is_news(raw: bytes, stored: bytes | None) -> bool:
         return True
     if raw == stored:
         return False
-    told, known = _version(raw), _version(stored)
+    told, known = stamp_of(raw), stamp_of(stored)
     if None not in told and told == known:
         return False
-    order = _order(told, known)
-    if order is not None:
-        return order > 0
+    newer = order(told, known)
+    if newer is not None:
+        return newer > 0
     # Nothing says which is the newer: what the hospital has now is.
     return not _says_the_same(raw, stored)
 
 
 def _is_older(raw: bytes, other: bytes) -> bool:
-    order = _order(_version(raw), _version(other))
-    return order is not None and order < 0
-
-
-def _version(raw: bytes) -> tuple[object, datetime | None]:
-    meta = _head(raw).meta or _Meta()
-    when = parse_when(meta.lastUpdated) if isinstance(meta.lastUpdated, str) else None
-    return meta.versionId, None if when is None else when.start
-
-
-def _order(one: tuple[object, datetime | None], other: tuple[object, datetime | None]) -> int | None:
-    """Below 0 where the first is the older, above where the newer; None where nothing tells."""
-    at, other_at = one[1], other[1]
-    if at is not None and other_at is not None and at != other_at:
-        return -1 if at < other_at else 1
-    first, second = _number(one[0]), _number(other[0])
-    if first is None or second is None:
-        return None
-    return (first > second) - (first < second)
-
-
-def _number(version: object) -> int | None:
-    is_number = isinstance(version, str) and version.isascii() and version.isdecimal() and len(version) < _LONGEST
-    return int(str(version)) if is_number else None
+    return order(stamp_of(raw), stamp_of(other)) == -1
 
 
 def _says_the_same(one: bytes, other: bytes) -> bool:

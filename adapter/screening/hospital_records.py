@@ -7,6 +7,7 @@ false is no deletion (clinical-spec.md 9): the person stays on the list, marked.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from adapter.store import Store
 from adapter.store.segments import bucket_of
 from adapter.store.versions import mark_superseded
 
-__all__ = ["RECORD_DELETED", "RecordState", "as_deleted", "deleted_people", "inactive_people"]
+__all__ = ["RECORD_DELETED", "RecordState", "as_deleted", "deleted_people", "deletion_seen", "inactive_people"]
 
 _PATIENT = "Patient"
 #: ``outcome_reason`` of a verdict whose record is no more.
@@ -52,6 +53,12 @@ def deleted_people(store: Store, site: str) -> frozenset[str]:
     members = _members({merges.get(patient, patient) for patient in buried}, merges)
     left = {f"{_PATIENT}/{identity}" for identity in store.lake.live_ids(site, _PATIENT)}
     return frozenset(person for person, ids in members.items() if left.isdisjoint(ids))
+
+
+def deletion_seen(store: Store, site: str, person: str) -> datetime | None:
+    """When a pull saw that the last of a person's Patient resources (``Patient/id``) was deleted; None where none was."""
+    ids = _members({person}, store.lake.merges(site))[person]
+    return store.lake.deletion_seen(site, _PATIENT, {one.partition("/")[2] for one in ids})
 
 
 def inactive_people(store: Store, site: str, patients: Collection[str]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from adapter.criteria import Stage
 from adapter.service.desk import Desk
-from adapter.service.permissions import viewer_of
+from adapter.service.door.permissions import viewer_of
 from adapter.service.shapes import Health, Problem, TrialTexts
 from adapter.service.trial_texts import trial_shape
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,34 +15,35 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from adapter.config import Settings
+from adapter.errors import ReluthError
 from adapter.jobs import pull_site, start_catch_up
-from adapter.service.access import Access
-from adapter.service.accounts_pages import accounts_pages
 from adapter.service.api import PROBLEM_JSON, api_router, health_router, problem
+from adapter.service.cards.api import cards_api
 from adapter.service.cards.keys import ClientKeys
 from adapter.service.cards.room import CardRoom
-from adapter.service.cards_api import cards_api
-from adapter.service.conflicts import conflicts_api, conflicts_pages
-from adapter.service.crossing import FOREIGN_DETAIL, ForeignRequest
 from adapter.service.desk import Desk, open_desk
-from adapter.service.door_pages import door_pages, turned_away
+from adapter.service.door.access import Access
+from adapter.service.door.accounts_pages import accounts_pages
+from adapter.service.door.crossing import FOREIGN_DETAIL, ForeignRequest
+from adapter.service.door.guard import Guard
+from adapter.service.door.oidc_pages import oidc_pages, open_provider
+from adapter.service.door.pages import door_pages, turned_away
+from adapter.service.door.permissions import authorise
 from adapter.service.fhir import check_clients, fhir_api, open_fhir_room, outcome, packages_api
-from adapter.service.guard import Guard
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
-from adapter.service.log_pages import log_pages
 from adapter.service.metrics import metrics_router
 from adapter.service.notifications import NOTIFY_PREFIX, notification_router
-from adapter.service.oidc_pages import oidc_pages, open_provider
-from adapter.service.patient_api import patient_api
-from adapter.service.patient_pages import patient_pages
-from adapter.service.permissions import authorise
+from adapter.service.patient.api import patient_api
+from adapter.service.patient.pages import patient_pages
 from adapter.service.readiness import readiness_router
 from adapter.service.rendering import page, static_router
-from adapter.service.study_api import study_api
-from adapter.service.study_pages import study_pages
-from adapter.service.worklist_api import worklist_api
-from adapter.service.worklist_pages import worklist_pages
+from adapter.service.settling.routes import conflicts_api, conflicts_pages
+from adapter.service.study.api import study_api
+from adapter.service.study.log_pages import log_pages
+from adapter.service.study.pages import study_pages
+from adapter.service.worklist.api import worklist_api
+from adapter.service.worklist.pages import worklist_pages
 from adapter.store import Store
 from adapter.sync import PullSummary
 
@@ -78,16 +79,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with (
-            open_desk(settings) as desk,
-            open_fhir_room(desk.store, settings, desk.trial) as fhir,
-            start_catch_up(settings, _pull_of(settings), today=today) as catch_up,
-        ):
-            app.state.desk = desk
-            app.state.fhir = fhir
-            app.state.access.open(desk.store)
-            app.state.cards = CardRoom(desk.store, settings, today=today)
-            app.state.catch_up = catch_up
+        with _started(app, settings, today=today):
             yield
 
     def store_of(request: Request) -> Store:
@@ -109,6 +101,7 @@ def create_app(
         dependencies=[Depends(authorise)],
     )
     load_words()  # a sentence that lacks a language is found now, not by a reader
+    app.state.not_started = None
     app.state.access = Access(token, settings=settings)
     app.state.oidc = open_provider(settings)
     for name, client in settings.cds.clients.items():
@@ -144,6 +137,24 @@ def create_app(
     app.add_middleware(Guard, access=app.state.access, refuse=refuse, hosts=app.state.access.hosts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
+
+
+@contextmanager
+def _started(app: FastAPI, settings: Settings, *, today: Callable[[], date]) -> Iterator[None]:
+    """What is open as long as the service runs."""
+    with ExitStack() as stack:
+        try:
+            desk = stack.enter_context(open_desk(settings))
+            app.state.desk = desk
+            app.state.fhir = stack.enter_context(open_fhir_room(desk.store, settings, desk.trial))
+            app.state.access.open(desk.store)
+            app.state.cards = CardRoom(desk.store, settings, today=today)
+            app.state.catch_up = stack.enter_context(start_catch_up(settings, _pull_of(settings), today=today))
+        except ReluthError as error:
+            # The server that runs the app would only print where; whoever started it says why.
+            app.state.not_started = error
+            raise
+        yield
 
 
 def _pull_of(settings: Settings) -> Callable[[Store, str, frozenset[str] | None], PullSummary]:

@@ -18,9 +18,9 @@ from adapter.errors import DocumentError
 from adapter.observe import logger
 from adapter.screening import number_of
 from adapter.screening.unread import unmapped_of
-from adapter.service.settling import Keep, Settlement, SettlementKind, settle
-from adapter.service.unsettled import OpenProposal, Unsettled, read_proposals, read_unsettled
-from adapter.service.unsettled_redaction import redacted_unsettled
+from adapter.service.settling.redaction import redacted_unsettled
+from adapter.service.settling.settlement import Keep, Settlement, SettlementKind, settle
+from adapter.service.settling.unsettled import OpenProposal, Unsettled, read_proposals, read_unsettled
 from adapter.store import Conflict, Store
 from adapter.terminology.unmapped import Unmapped
 

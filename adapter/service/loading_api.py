@@ -14,8 +14,8 @@ from adapter.config import Settings
 from adapter.errors import BusyError, UsageError
 from adapter.loading import Content, Form, LoadReport, load, target_of, template
 from adapter.service.api import problem, problems_of
-from adapter.service.crossing import from_here
-from adapter.service.permissions import viewer_of
+from adapter.service.door.crossing import from_here
+from adapter.service.door.permissions import viewer_of
 from adapter.store import Store
 
 __all__ = ["MOST_BYTES", "loading_router"]

@@ -31,8 +31,8 @@ _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _KINDS: Final = ("pull", "screen", "push")
 _OUTCOMES: Final = ("complete", "partial", "failed", "running")
 _CHANGES: Final = ("read", "new", "changed", "deleted", "quarantined")
-#: So many runs of a kind are read; and so many where none of those is complete.
-_NEAR, _FAR = 3, 200
+#: So many runs of a kind are read: one may be under way, and another was when that began.
+_NEAR = 3
 
 #: Every metric: its labels and what it tells (docs/operations.md has the same table; a test compares them).
 METRICS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
@@ -46,6 +46,10 @@ METRICS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "reluth_run_last_complete_timestamp_seconds": (("site", "kind"), "When the last complete run of the kind ended."),
     "reluth_run_last_duration_seconds": (("site", "kind"), "How long the last ended run of the kind took."),
     "reluth_run_last_outcome": (("site", "kind", "outcome"), "1 for how the last run of the kind stands, else 0."),
+    "reluth_run_last_failure_exit_code": (
+        ("site", "kind"),
+        "Exit code of the last ended run of the kind, where it failed and could say so.",
+    ),
     "reluth_pull_last_resources": (("site", "type", "change"), "Resources of the last ended pull, by what they were."),
     "reluth_pull_last_missing_types": (("site",), "Types that the last ended pull could not have, or not whole."),
     "reluth_pull_last_requests": (("site", "outcome"), "Requests of the last ended pull: sent, and of these retries."),
@@ -103,15 +107,14 @@ class FeedCollector(Collector):
 
     def _runs(self, site: str, kind: str) -> None:
         runs = self._store.runs(kind, site=site, limit=_NEAR)
-        if not any(outcome_of(run) == "complete" for run in runs) and len(runs) == _NEAR:
-            runs = self._store.runs(kind, site=site, limit=_FAR)
         if not runs:
             return
         labels = [site, kind]
         standing = outcome_of(runs[0])
         for outcome in _OUTCOMES:
             self._add("reluth_run_last_outcome", [*labels, outcome], outcome == standing)
-        complete = next((run for run in runs if outcome_of(run) == "complete"), None)
+        # However long ago: an alert on it must not fall silent after a week of failures.
+        complete = self._store.last_whole_run(kind, site=site)
         if complete is not None and complete.ended_at is not None:
             self._add("reluth_run_last_complete_timestamp_seconds", labels, complete.ended_at.timestamp())
         ended = next((run for run in runs if run.ended_at is not None), None)
@@ -119,15 +122,16 @@ class FeedCollector(Collector):
             return
         self._add("reluth_run_last_end_timestamp_seconds", labels, ended.ended_at.timestamp())
         self._add("reluth_run_last_duration_seconds", labels, (ended.ended_at - ended.started_at).total_seconds())
-        if kind == "pull":
-            self._pull(site, ended)
-
-    def _pull(self, site: str, run: RunInfo) -> None:
         # A run that was killed wrote no summary: nothing is told of it, rather than noughts.
-        if run.summary is None:
-            return
-        summary: dict[str, Any] = json.loads(run.summary)
-        for type_, counts in sorted(summary.get("types", {}).items()):
+        summary: dict[str, Any] = {} if ended.summary is None else json.loads(ended.summary)
+        if outcome_of(ended) == "failed" and "exit_code" in summary:
+            self._add("reluth_run_last_failure_exit_code", labels, summary["exit_code"])
+        # Nor has one that failed any counts.
+        if kind == "pull" and "types" in summary:
+            self._pull(site, summary)
+
+    def _pull(self, site: str, summary: Mapping[str, Any]) -> None:
+        for type_, counts in sorted(summary["types"].items()):
             for change in _CHANGES:
                 self._add("reluth_pull_last_resources", [site, type_, change], counts.get(change, 0))
         self._add("reluth_pull_last_missing_types", [site], len(summary.get("missing", ())))

@@ -5,6 +5,7 @@ Like /healthz it needs no session: it names sites and resource types, and nothin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from adapter.jobs import feed_states, feed_types
 from adapter.observe import logger
 from adapter.store import Store
 
-__all__ = ["Readiness", "StaleFeed", "readiness", "readiness_router"]
+__all__ = ["FailedPull", "Readiness", "StaleFeed", "readiness", "readiness_router"]
 
 _HOUR = 3600
 
@@ -36,14 +37,28 @@ class StaleFeed(BaseModel):
     hours: float | None
 
 
+class FailedPull(BaseModel):
+    """A site whose last pull that ended failed as a whole: when it ended, and its exit code, None where it was killed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    site: str
+    ended_at: datetime
+    exit_code: int | None
+
+
 class Readiness(BaseModel):
-    """Whether the service can answer, and by data that is not old; ``detail`` says what is wrong beside the feeds."""
+    """Whether the service can answer, and by data that is not old; ``detail`` says what is wrong beside the feeds.
+
+    ``failed`` tells of pulls that failed: why the feed will be stale, while it is not yet.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     status: Literal["ok", "not ready"]
     detail: str | None = None
     stale: list[StaleFeed] = []
+    failed: list[FailedPull] = []
 
 
 def readiness(
@@ -63,6 +78,7 @@ def readiness(
     try:
         store.patient_by_key("")
         states = feed_states(store, settings, now=now, types=types)
+        failed = [found for site in sorted({state.site for state in states}) if (found := _failed(store, site))]
     except SQLAlchemyError as error:
         logger("service").error("not ready", error=type(error).__name__)
         return Readiness(status="not ready", detail="The store does not answer.")
@@ -79,7 +95,16 @@ def readiness(
         for state in states
         if state.stale
     ]
-    return Readiness(status="not ready" if stale else "ok", stale=stale)
+    return Readiness(status="not ready" if stale else "ok", stale=stale, failed=failed)
+
+
+def _failed(store: Store, site: str) -> FailedPull | None:
+    # One may be under way.
+    last = next((run for run in store.runs("pull", site=site, limit=2) if run.ended_at is not None), None)
+    if last is None or last.ended_at is None or last.state != "failed":
+        return None
+    summary: dict[str, Any] = {} if last.summary is None else json.loads(last.summary)
+    return FailedPull(site=site, ended_at=last.ended_at, exit_code=summary.get("exit_code"))
 
 
 def readiness_router(
@@ -117,7 +142,7 @@ def readiness_router(
     def ready(request: Request) -> JSONResponse:
         """Asks the store, and looks at the bookmarks of every site that has a server."""
         found = state(request)
-        body: dict[str, Any] = found.model_dump()
+        body: dict[str, Any] = found.model_dump(mode="json")
         return JSONResponse(body, status_code=200 if found.status == "ok" else 503)
 
     return router

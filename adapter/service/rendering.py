@@ -19,11 +19,11 @@ from starlette.exceptions import HTTPException
 from adapter.accounts import Permission
 from adapter.criteria import Stage
 from adapter.screening import words
-from adapter.service.crossing import FORM_FIELD, form_token
+from adapter.service.door.crossing import FORM_FIELD, form_token
+from adapter.service.door.permissions import viewer_of
 from adapter.service.formats import moment
 from adapter.service.language import LANGUAGE_COOKIE, LANGUAGES, choose_language, load_words
-from adapter.service.listing import patient_name
-from adapter.service.permissions import viewer_of
+from adapter.service.worklist.listing import patient_name
 from adapter.terminology.coded import shown
 
 __all__ = ["page", "refusal_page", "stage_of", "static_router", "today_of"]

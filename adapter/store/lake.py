@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sqlalchemy import func, select
 from adapter.store.engine import SetEngine
 from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
-from adapter.store.models import SegmentRow, TombstoneRow
+from adapter.store.models import RunRow, SegmentRow, TombstoneRow
 from adapter.store.runs import Run
 from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of
 from adapter.store.state import State
@@ -97,6 +98,16 @@ class Lake:
             query = query.where(TombstoneRow.type == type_)
         with self._state.session() as session:
             return [Tombstone(row.type, row.id, row.seq) for row in session.scalars(query)]
+
+    def deletion_seen(self, site: str, type_: str, ids: Collection[str]) -> datetime | None:
+        """When the last deletion of some resources was seen: the end of the run that saw it; None where none was."""
+        query = (
+            select(func.max(RunRow.ended_at))
+            .join(TombstoneRow, TombstoneRow.run == RunRow.number)
+            .where(TombstoneRow.site == site, TombstoneRow.type == type_, TombstoneRow.id.in_(sorted(ids)))
+        )
+        with self._state.session() as session:
+            return session.scalar(query)
 
     def writer(self, run: Run) -> LakeWriter:
         """Takes the resources of a run; first clears away what a killed run of this site left."""

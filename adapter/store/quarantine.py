@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from adapter.observe import release
 from adapter.store.models import QuarantineRow
@@ -114,10 +114,8 @@ class Quarantine:
         path = self._folder / item.site / item.key
         return path.read_bytes() if path.exists() else b""
 
-    def release(self, item: QuarantinedItem) -> None:
-        """Forget an item that has been read since."""
-        with self._state.session() as session:
-            session.execute(delete(QuarantineRow).where(QuarantineRow.site == item.site, QuarantineRow.key == item.key))
+    def forget(self, item: QuarantinedItem) -> None:
+        """Remove the bytes of an item that a run took off the list with its commit."""
         (self._folder / item.site / item.key).unlink(missing_ok=True)
 
     def _keep(self, site: str, key: str, raw: bytes) -> None:

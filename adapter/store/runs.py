@@ -6,6 +6,7 @@ gone.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -19,14 +20,24 @@ from typing import Any, Self, cast
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapter.errors import BusyError, StorageError, UsageError
+from adapter.errors import BusyError, ReluthError, StorageError, UsageError
 from adapter.observe import logger
-from adapter.store.models import BookmarkRow, RunRow, SegmentRow, SiteLockRow, TombstoneRow
+from adapter.store.models import BookmarkRow, QuarantineRow, RunRow, SegmentRow, SiteLockRow, TombstoneRow
 from adapter.store.processes import start_of
 from adapter.store.state import State, now
 from adapter.store.versions import Tombstone
 
-__all__ = ["Run", "RunInfo", "SegmentInfo", "begin_run", "check_site", "note_run", "recent_runs"]
+__all__ = [
+    "Run",
+    "RunInfo",
+    "SegmentInfo",
+    "begin_run",
+    "check_site",
+    "last_whole_run",
+    "note_failed_run",
+    "note_run",
+    "recent_runs",
+]
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Tokens of the runs that this process has under way.
@@ -49,7 +60,11 @@ def check_site(site: str) -> str:
 
 
 class RunInfo:
-    """What is known of a run: name, site, kind, state (open, committed, failed), complete, summary (JSON)."""
+    """What is known of a run: name, site, kind, state (open, committed, failed), complete, summary (JSON).
+
+    The summary of a run that failed holds ``exit_code`` and ``problem``, and ``begun`` false where it failed before it
+    held the site; one that was killed has none.
+    """
 
     def __init__(self, row: RunRow) -> None:
         self.name = row.name
@@ -75,7 +90,8 @@ class SegmentInfo:
 class Run:
     """The right to change one site, until the end of the ``with`` block.
 
-    Leaving the block without `commit` makes the run failed; what it wrote stays unseen.
+    Leaving the block without `commit` makes the run failed, with what an error of ours says of it; what it wrote stays
+    unseen.
     """
 
     def __init__(self, state: State, row: RunRow, token: str) -> None:
@@ -94,7 +110,7 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self.close()
+            self.close(error if isinstance(error, ReluthError) else None)
         except StorageError:
             # What went wrong before is the cause, and what was committed is; the next run clears up what is left here.
             logger("store").warning("the site could not be let go in the state", site=self.site, run=self.name)
@@ -120,9 +136,13 @@ class Run:
         *,
         bookmarks: Mapping[str, str] | None = None,
         deleted: Iterable[Tombstone] = (),
+        mended: Collection[str] = (),
         complete: bool = True,
     ) -> None:
-        """Make the segments visible, bury what was deleted and move the bookmarks, in one transaction."""
+        """Make the segments visible, bury what was deleted and move the bookmarks, in one transaction.
+
+        What lay aside and is ``mended`` goes in the same one: it is missing until what mends it is there.
+        """
         at = now()
         with self._state.session() as session:
             session.add_all(
@@ -156,6 +176,8 @@ class Run:
                 keys=("site", "type"),
                 update=("transaction_time", "set_at"),
             )
+            for key in mended:
+                session.execute(delete(QuarantineRow).where(QuarantineRow.site == self.site, QuarantineRow.key == key))
             session.execute(
                 update(RunRow)
                 .where(RunRow.number == self.number)
@@ -167,15 +189,14 @@ class Run:
         with self._state.session() as session:
             session.execute(update(RunRow).where(RunRow.number == self.number).values(summary=summary))
 
-    def close(self) -> None:
-        """Let the site go; a run that was not committed has failed."""
+    def close(self, error: ReluthError | None = None) -> None:
+        """Let the site go; a run that was not committed has failed, by this error where there is one."""
         _held.discard(self._token)
+        failed: dict[str, Any] = {"state": "failed", "ended_at": now()}
+        if error is not None:
+            failed["summary"] = _failure(self.site, error, run=self.name)
         with self._state.session() as session:
-            session.execute(
-                update(RunRow)
-                .where(RunRow.number == self.number, RunRow.state == "open")
-                .values(state="failed", ended_at=now())
-            )
+            session.execute(update(RunRow).where(RunRow.number == self.number, RunRow.state == "open").values(**failed))
             session.execute(delete(SiteLockRow).where(SiteLockRow.site == self.site, SiteLockRow.token == self._token))
 
 
@@ -229,15 +250,41 @@ def note_run(
     Returns:
         its name.
     """
+    # Never open: the next run that takes the site would take it for one that was left behind.
+    ended = "failed" if summary is None else "committed"
+    row = RunRow(site=check_site(site), kind=kind, state=ended, complete=complete, started_at=begun)
+    return _note(state, row, summary)
+
+
+def note_failed_run(state: State, site: str, kind: str, *, begun: datetime, error: ReluthError) -> str:
+    """Note a run that failed before it held the site: nobody was reached, or nobody could be asked.
+
+    Args:
+        state: the database.
+        site: whose.
+        kind: of work.
+        begun: when.
+        error: what it failed by.
+
+    Returns:
+        its name.
+    """
+    row = RunRow(site=check_site(site), kind=kind, state="failed", started_at=begun)
+    return _note(state, row, _failure(site, error, begun=False))
+
+
+def _note(state: State, row: RunRow, summary: str | None) -> str:
     with state.session() as session:
-        # Never open: the next run that takes the site would take it for one that was left behind.
-        ended = "failed" if summary is None else "committed"
-        row = RunRow(name=secrets.token_hex(16), site=check_site(site), kind=kind, state=ended, started_at=begun)
-        row.complete, row.summary, row.ended_at = complete, summary, now()
+        row.name, row.summary, row.ended_at = secrets.token_hex(16), summary, now()
         session.add(row)
         session.flush()
         row.name = _name(row)
         return row.name
+
+
+def _failure(site: str, error: ReluthError, **more: object) -> str:
+    """What is kept of an error: its text names resources and addresses at most."""
+    return json.dumps({"site": site, **more, "exit_code": error.exit_code, "problem": str(error)}, ensure_ascii=False)
 
 
 def _name(row: RunRow) -> str:
@@ -263,6 +310,19 @@ def recent_runs(
         query = query.where(RunRow.site.in_([site] if isinstance(site, str) else list(site)))
     with state.session() as session:
         return [RunInfo(row) for row in session.scalars(query)]
+
+
+def last_whole_run(state: State, kind: str, *, site: str) -> RunInfo | None:
+    """The newest run of a kind and a site that did all it was to, however many have failed since."""
+    query = (
+        select(RunRow)
+        .where(RunRow.site == site, RunRow.kind == kind, RunRow.state == "committed", RunRow.complete.is_(True))
+        .order_by(RunRow.number.desc())
+        .limit(1)
+    )
+    with state.session() as session:
+        row = session.scalars(query).first()
+        return None if row is None else RunInfo(row)
 
 
 def _take_lock(state: State, site: str, token: str) -> None:

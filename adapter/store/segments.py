@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from adapter.fhir import Summary
+from adapter.store.stamps import instant, version_number
 from adapter.store.state import private_file
 
 __all__ = [
@@ -27,9 +27,7 @@ __all__ = [
     "Batch",
     "Origin",
     "bucket_of",
-    "instant",
     "keep_rows",
-    "version_number",
     "write_pair",
 ]
 
@@ -38,7 +36,6 @@ BUCKETS = 256
 #: Bucket of resources that are about no patient (Medication, ResearchStudy, Practitioner).
 NO_BUCKET = -1
 
-_MAX_VERSION_DIGITS = 18
 _RAW_ROW_GROUP = 2048
 #: Rows wait as Python objects, several times their size, only up to this many bytes of raw; then as Arrow.
 _PACK_BYTES = 2 * 2**20
@@ -81,8 +78,6 @@ _INDEX_SCHEMA = pa.schema(
         ("links", pa.list_(pa.string())),
     ]
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _ORDER = [("bucket", "ascending"), ("patient", "ascending"), ("id", "ascending"), ("seq", "ascending")]
 
 
@@ -97,38 +92,6 @@ class Origin(NamedTuple):
 def bucket_of(patient: str | None) -> int:
     """The bucket of a patient's resources, the same on every machine and in every release."""
     return NO_BUCKET if patient is None else zlib.crc32(patient.encode()) % BUCKETS
-
-
-def version_number(version: str | None) -> int | None:
-    """A numeric ``meta.versionId`` as a number, else None.
-
-    >>> version_number("10"), version_number("a1"), version_number(None)
-    (10, None, None)
-    """
-    if version is None or not version.isascii() or not version.isdigit() or len(version) > _MAX_VERSION_DIGITS:
-        return None
-    return int(version)
-
-
-def instant(text: str | None) -> int | None:
-    """``meta.lastUpdated`` as microseconds since 1970 UTC, None where it is no date and time.
-
-    >>> instant("2024-01-01T01:00:00+01:00") == instant("2024-01-01T00:00:00Z")
-    True
-    """
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        # R4 datatypes.html#instant requires the zone; a server that leaves it out does so everywhere.
-        moment = moment.replace(tzinfo=UTC)
-    try:
-        return (moment - _EPOCH) // _MICROSECOND
-    except OverflowError:
-        return None
 
 
 class Batch:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 from sqlalchemy import select
 
-from adapter.errors import ConfigurationError
+from adapter.errors import ConfigurationError, ReluthError
 from adapter.store.accounts import Accounts
 from adapter.store.audit import AuditLine, AuditTrail
 from adapter.store.cards import Cards
@@ -26,7 +26,7 @@ from adapter.store.models import BookmarkRow
 from adapter.store.outbox import Outbox
 from adapter.store.provider import ProviderState
 from adapter.store.quarantine import Quarantine, QuarantinedItem
-from adapter.store.runs import Run, RunInfo, begin_run, note_run, recent_runs
+from adapter.store.runs import Run, RunInfo, begin_run, last_whole_run, note_failed_run, note_run, recent_runs
 from adapter.store.segments import Origin
 from adapter.store.state import State, now, private_folder
 from adapter.store.subjects import Subjects
@@ -123,6 +123,14 @@ class Store:
         """Note a run that has ended and did not hold the site; without a summary (JSON) it failed. Gives its name."""
         return note_run(self._state, site, kind, begun=begun, summary=summary, complete=complete)
 
+    def note_failed_run(self, site: str, kind: str, *, begun: datetime, error: ReluthError) -> str:
+        """Note a run that failed before it held the site, and by what. Gives its name."""
+        return note_failed_run(self._state, site, kind, begun=begun, error=error)
+
+    def last_whole_run(self, kind: str, *, site: str) -> RunInfo | None:
+        """The newest run of a kind and a site that did all it was to."""
+        return last_whole_run(self._state, kind, site=site)
+
     def runs(
         self,
         kind: str | None = None,
@@ -187,9 +195,9 @@ class Store:
         """The bytes of an item."""
         return self._quarantine.raw(item)
 
-    def release_quarantined(self, item: QuarantinedItem) -> None:
-        """Forget an item that has been read since."""
-        self._quarantine.release(item)
+    def forget_quarantined(self, item: QuarantinedItem) -> None:
+        """Remove the bytes of an item that a run took off the list with its commit."""
+        self._quarantine.forget(item)
 
     # Verdicts -----------------------------------------------------------------------------------------------------
 

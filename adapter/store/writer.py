@@ -6,7 +6,7 @@ new is found for a whole type at once, at the commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -101,6 +101,7 @@ class LakeWriter:
         *,
         bookmarks: Mapping[str, str] | None = None,
         deleted: Iterable[Tombstone] = (),
+        mended: Collection[str] = (),
         complete: bool = True,
     ) -> dict[str, TypeCounts]:
         """Keep what is new, bury what was deleted, make it visible in one step, and move the bookmarks.
@@ -108,6 +109,7 @@ class LakeWriter:
         Args:
             bookmarks: server time by type, for the types that were read whole.
             deleted: what the hospital deleted.
+            mended: keys of what lay aside and is read now, or deleted.
             complete: nothing was missing.
 
         Returns:
@@ -136,7 +138,7 @@ class LakeWriter:
                         dropped.append(segment)
                     if final is not None:
                         kept.append(final)
-        self._run.commit(kept, bookmarks=bookmarks, deleted=deleted, complete=complete)
+        self._run.commit(kept, bookmarks=bookmarks, deleted=deleted, mended=mended, complete=complete)
         self._delete(dropped)
         self._staged.clear()
         return counts

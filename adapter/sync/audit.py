@@ -2,7 +2,9 @@
 
 After IHE Basic Audit Log Patterns (BALP 1.1.4, https://profiles.ihe.net/ITI/BALP): a RESTful event with the client as DICOM's
 source role, the server as its destination role and the query as an entity. The query of a BALP event is the raw request; a run
-is many, and a request may name a patient, so that the entity holds the types that were asked for and no profile is claimed.
+is many, and a request may name a patient, so that the entity holds the types that were asked for. No profile is claimed: Query is
+of one successful search, PatientQuery an event for each patient found, the others are of one resource or one patient
+(docs/operations.md has them all).
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ _MACHINE_NAME, _URI = "1", "5"
 _SUCCESS, _MINOR_FAILURE, _SERIOUS_FAILURE = "0", "4", "8"
 
 _PULL, _PUSH = "pull", "push"
+#: Exit codes of a refusal and of no answer: the server was asked, at the least for its CapabilityStatement or a token.
+_OF_THE_OTHER_SIDE: Final = (4, 75)
+_CAPABILITIES: Final = "capabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +72,24 @@ def audit_event(run: RunInfo, audited: Audited) -> Json | None:
         audited: on which side, and with whom.
 
     Returns:
-        a resource of FHIR R4 whose id is the run's name; None for a run that has not ended, and for one that asked nobody.
+        a resource of FHIR R4 whose id is the run's name; None for a run that has not ended, and for one that asked nobody
+        for a resource: another kind, or wrong settings.
     """
     if run.ended_at is None or run.kind not in (_PULL, _PUSH):
         return None
     summary: dict[str, Any] = {} if run.summary is None else json.loads(run.summary)
+    begun = summary.get("begun", True)
+    if not begun and summary["exit_code"] not in _OF_THE_OTHER_SIDE:
+        return None
     mode = _mode(run, summary, audited)
     types: Mapping[str, Mapping[str, int]] = summary.get("types") or {}
     event: Json = {
         "resourceType": "AuditEvent",
         "id": run.name,
         "type": _dcm(_IMPORT) if mode == "folder" else {"system": _EVENT_TYPES, "code": "rest"},
-        "subtype": [] if mode == "folder" else [{"system": _INTERACTIONS, "code": _interaction(run, mode)}],
+        "subtype": []
+        if mode == "folder"
+        else [{"system": _INTERACTIONS, "code": _interaction(run, mode) if begun else _CAPABILITIES}],
         # BALP: a query is executed; R4 valueset-audit-event-action.html: what is imported is created here.
         "action": "C" if mode == "folder" else "E",
         "period": {
@@ -94,6 +105,7 @@ def audit_event(run: RunInfo, audited: Audited) -> Json | None:
             "observer": {"type": "Device", "display": audited.software},
             "type": [{"system": _SOURCE_TYPES, "code": "4", "display": "Application Server"}],
         },
+        # One that failed before it began asked for no type; R4 AuditEvent.entity may be left out.
         "entity": [*_query(run, mode, sorted(types)), *(_counted(type_, types[type_]) for type_ in sorted(types))],
     }
     return {key: value for key, value in event.items() if value}
@@ -105,7 +117,9 @@ def _mode(run: RunInfo, summary: Mapping[str, Any], audited: Audited) -> Mode:
         found: Mode = told
         return found
     # Only a server has a time of its own; a run that was killed told nothing, and is taken for one of the site's server.
-    if run.kind == _PULL and (audited.server is None or (summary and summary.get("transaction_time") is None)):
+    if run.kind == _PULL and (
+        audited.server is None or ("types" in summary and summary.get("transaction_time") is None)
+    ):
         return "folder"
     return audited.mode
 
@@ -124,7 +138,9 @@ def _outcome(run: RunInfo) -> str:
 
 def _described(run: RunInfo, summary: Mapping[str, Any]) -> str:
     if run.state != "committed":
-        return "ended before it was whole; nothing of it is kept"
+        # Not its reason, which may hold an address with a patient in it.
+        code = f" (exit code {summary['exit_code']})" if "exit_code" in summary else ""
+        return f"ended before it was whole{code}; nothing of it is kept"
     counts = {
         name: len(found)
         for name in ("missing", "quarantine", "held", "refused", "conflicts")

@@ -1,10 +1,13 @@
-"""In: a folder of ``<Type>.ndjson[.gz]``. Out: its lines as resources by type; what else is in it is named."""
+"""In: a folder of ``<Type>.ndjson[.gz]``. Out: its lines as resources by type; what else is in it is named, and missing where it holds resources."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from adapter.errors import UsageError
 from adapter.fhir import RESOURCE_TYPES
@@ -14,9 +17,17 @@ from adapter.sync.sources import Item, Missing, Mode, Problem, Progress, patient
 
 __all__ = ["FolderSource"]
 
+
+class _Head(msgspec.Struct):
+    resourceType: str = ""
+
+
 _NDJSON = re.compile(r"(?P<stem>.+)\.ndjson(?:\.gz)?", re.IGNORECASE)
 #: ``1.Observation.ndjson`` (SMART bulk-data-client), ``Observation.000.ndjson`` (smart-fetch), ``Observation_1``.
 _BETWEEN = re.compile(r"[._-]")
+#: A resource begins so, on one line or on many.
+_RESOURCE = re.compile(r'\s*\{\s*"resourceType"\s*:\s*"(?P<type>[A-Za-z]+)"')
+_FIRST_LINES, _LOOKED_AT = 3, 2**16
 
 
 class FolderSource:
@@ -36,25 +47,34 @@ class FolderSource:
         self._wanted = None if types is None else frozenset(types)
         self._files: dict[str, list[Path]] = {}
         self._left_out: list[str] = []
+        self._missing: list[Missing] = []
         for path in sorted(folder.iterdir(), key=_natural):
             type_ = _type_of(path)
             if type_ is None:
-                self._left_out.append(f"{path.name}: not read, its name is not <ResourceType>.ndjson or .ndjson.gz")
+                self._leave_out(path)
             elif self._wanted is not None and type_ not in self._wanted:
                 self._left_out.append(f"{path.name}: not read, {type_} was not asked for")
             else:
                 self._files.setdefault(type_, []).append(path)
+
+    def _leave_out(self, path: Path) -> None:
+        reason = f"{path.name}: not read, its name is not <ResourceType>.ndjson or .ndjson.gz"
+        held = _holds(path)
+        if held is None:
+            self._left_out.append(reason)
+        else:
+            self._missing.append(Missing(held, f"{reason}, and it holds resources"))
 
     def types(self) -> list[str]:
         """The types that files are named after, sorted; Patient first."""
         return patient_first(self._files)
 
     def missing(self) -> list[Missing]:
-        """Nothing: whether a type without file is one without resources cannot be told from a folder."""
-        return []
+        """Files that hold resources and are not read; whether a type without file is one without resources cannot be told."""
+        return self._missing
 
     def notices(self) -> list[str]:
-        """Files that are not read, and types asked for without a file."""
+        """Files that are not read and hold no resources, and types asked for without a file."""
         absent = sorted((self._wanted or frozenset()) - self._files.keys())
         return self._left_out + [f"{type_}: no file in the folder" for type_ in absent]
 
@@ -108,9 +128,26 @@ class FolderSource:
         return None
 
 
+def _holds(path: Path) -> str | None:
+    """The type of the resource that a file begins with, if it does."""
+    try:
+        lines = [line.raw for line in islice(read_lines(path), _FIRST_LINES)]
+    except OSError:
+        return None
+    begun = _RESOURCE.match(b"\n".join(lines)[:_LOOKED_AT].decode(errors="replace"))
+    if begun is not None:
+        return begun["type"] if begun["type"] in RESOURCE_TYPES else None
+    try:
+        found = msgspec.json.decode(lines[0] if lines else b"", type=_Head).resourceType
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if found in RESOURCE_TYPES else None
+
+
 def _type_of(path: Path) -> str | None:
     named = _NDJSON.fullmatch(path.name)
-    if named is None or not path.is_file():
+    # A link to a file that is gone is one that cannot be read, and not one without a name.
+    if named is None or path.is_dir():
         return None
     found = {part for part in _BETWEEN.split(named["stem"]) if part in RESOURCE_TYPES}
     return found.pop() if len(found) == 1 else None

@@ -7,17 +7,25 @@ What was read is seen all at once, at the end. That a resource is gone is believ
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from adapter.errors import RemoteError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
 from adapter.store.own import is_own
+from adapter.sync.mending import Mending
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 
 __all__ = ["pull"]
 
 _ADVANCE_EVERY = 500
+_UNREAD: Final = (
+    "what came holds lines that cannot be read; {} stored resources that did not come any more may be among them, and are "
+    "not taken for deleted"
+)
+_BUNDLE: Final = "Bundle"
+_HOLDS_OTHERS: Final = "a Bundle: what it holds is not read; its resources have to come one a line"
 #: So many of a type may be gone at once, however few there are.
 _FEW = 20
 
@@ -90,10 +98,10 @@ class _Pull:
         self._said_gone: dict[str, set[str]] = {}
         self._deleted: list[Tombstone] = []
         self._codes: set[int] = set()
-        #: Put aside by earlier runs, by resource: one that is read well now is no longer missing.
-        self._held_back = {item.reference: item for item in store.quarantined(run.site) if item.reference}
-        self._mended: set[str] = set()
-        self._faulty: set[str] = set()
+        #: Put aside by earlier runs: what is read well now is no longer missing.
+        self._mending = Mending(store.quarantined(run.site), store.quarantined_raw)
+        #: Types of which lines came that do not even tell which resource they are.
+        self._nameless: set[str] = set()
 
     def read(self, type_: str) -> None:
         """Read one type to its end, or to where it fails."""
@@ -130,12 +138,11 @@ class _Pull:
         lake, site = self._store.lake, self._run.site
         can_confirm = self._source.can_confirm(type_)
         # What was made here no server has: that it does not come says nothing.
-        live, came = _theirs(lake.live_ids(site, type_)), self._writer.ids(type_)
-        told = said & (live | came)
-        missed: set[str] = set()
-        if finds_missed:
-            # An export of patients need not bring what is about none of them.
-            missed = (live if can_confirm else _theirs(lake.live_ids(site, type_, about_patients=True))) - came
+        live, aside = _theirs(lake.live_ids(site, type_)), self._mending.ids(type_)
+        # What came and cannot be read did come.
+        came = self._writer.ids(type_) | self._mending.faulty(type_)
+        told = said & (live | came | aside)
+        missed = self._missed(type_, live | aside, came) if finds_missed else set()
         if not told | missed:
             return
         # As of the beginning of an export: what came with it is there, or was made again.
@@ -150,19 +157,34 @@ class _Pull:
                 # Pages skip: it did not come though it is there, or it changed since it came.
                 self._take(type_, item)
             seq = self._run.last_seq
-        if len(gone & missed) > max(_FEW, len(live) // 2) and not self._accept_deletions:
+        if len(gone & missed & live) > max(_FEW, len(live) // 2) and not self._accept_deletions:
             self._missing.append(
                 Missing(
                     type_,
-                    f"{len(gone & missed)} of {len(live)} stored resources did not come any more, and are not taken for "
+                    f"{len(gone & missed & live)} of {len(live)} stored resources did not come any more, and are not taken for "
                     "deleted; if they are: pull --full --accept-deletions",
                 )
             )
             self._whole.remove(type_)
             gone -= missed - told
         self._deleted += [Tombstone(type_, id_, seq) for id_ in sorted(gone)]
+        for id_ in gone:
+            self._mending.gone(f"{type_}/{id_}")
         if gone & live:
             self._types.setdefault(type_, TypeSummary()).deleted += len(gone & live)
+
+    def _missed(self, type_: str, kept: set[str], came: set[str]) -> set[str]:
+        """Of what is kept of a type, what did not come any more and may be gone."""
+        if self._source.can_confirm(type_):
+            return kept - came
+        # An export of patients need not bring what is about none of them.
+        missed = _theirs(self._store.lake.live_ids(self._run.site, type_, about_patients=True)) - came
+        if missed and type_ in self._nameless:
+            # Any of them may be what could not be read, and there is nobody to ask.
+            self._missing.append(Missing(type_, _UNREAD.format(len(missed))))
+            self._not_whole(type_)
+            return set()
+        return missed
 
     def close(self, absent: list[Missing]) -> PullSummary:
         """Commit, and tell what was done."""
@@ -171,14 +193,16 @@ class _Pull:
             self._whole.clear()
         complete = not self._missing and len(self._whole) == self._begun
         time = self._source.transaction_time
-        for reference in self._mended - self._faulty:
-            self._store.release_quarantined(self._held_back[reference])
         self._store.flush_quarantine(self._run)
+        mended = self._mending.mended()
         counts = self._writer.commit(
             bookmarks={} if time is None else dict.fromkeys(self._whole, time),
             deleted=self._deleted,
+            mended=[item.key for item in mended],
             complete=complete,
         )
+        for item in mended:
+            self._store.forget_quarantined(item)
         for type_, count in counts.items():
             entry = self._types.setdefault(type_, TypeSummary())
             entry.read += count.read
@@ -221,6 +245,9 @@ class _Pull:
             return not item.incomplete
         try:
             summary = self._summariser.summarise(item.raw)
+            if summary.type == _BUNDLE:
+                # Nobody would look into it: what it holds were lost without a word.
+                raise ResourceProblem(_HOLDS_OTHERS, summary.reference)
         except ResourceProblem as problem:
             found = (problem.reference or "").partition("/")[0]
             self._put_aside(
@@ -235,14 +262,15 @@ class _Pull:
             self._put_aside(type_, Problem(item.raw, item.origin, f"cannot be read ({type(error).__name__})"), None)
             return item.ended
         self._writer.add(summary, item.raw, item.origin)
-        if summary.reference in self._held_back:
-            self._mended.add(summary.reference)
+        self._mending.read(summary)
         return True
 
     def _put_aside(self, type_: str, problem: Problem, reference: str | None) -> None:
         origin: Origin = problem.origin
-        if reference is not None:
-            self._faulty.add(reference)
+        if reference is not None and "/" in reference:
+            self._mending.put_aside(reference)
+        elif problem.raw:
+            self._nameless.add(type_)
         self._store.quarantine(self._run, problem.raw, origin=origin, reason=problem.reason, reference=reference)
         counts = self._types.setdefault(type_, TypeSummary())
         counts.quarantined += 1

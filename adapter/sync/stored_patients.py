@@ -56,8 +56,8 @@ def _earliest_runs(store: Store, site: str) -> dict[str, int]:
     A run that goes on with what another began has the same time; the earlier one is taken, as it knew fewer patients.
     """
     earliest: dict[str, int] = {}
-    for run in store.runs("pull", limit=_RUNS):
-        if run.site != site or run.state != "committed" or run.summary is None:
+    for run in store.runs("pull", site=site, limit=_RUNS):
+        if run.state != "committed" or run.summary is None:
             continue
         time = msgspec.json.decode(run.summary, type=_Summary).transaction_time
         if time is not None:

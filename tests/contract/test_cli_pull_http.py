@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from adapter.documents import load_trial
 from adapter.service.hospital import serve_hospital
+from adapter.store import RunInfo, Store
 from tests.support.cli import Ran, reluth
 from tests.support.clinic import ON, clinic, condition, write_feed
 
@@ -30,6 +32,11 @@ def _settings(address: str, *more: str, types: list[str] | None = None) -> None:
 
 def _pull(*arguments: str) -> Ran:
     return reluth("pull", "--site", "clinic", "--json", *arguments)
+
+
+def _runs() -> list[RunInfo]:
+    with Store.open(Path("var")) as store:
+        return store.runs()
 
 
 def test_pull_over_http_asks_for_the_types_that_the_trial_needs_and_no_more(hospital: str) -> None:
@@ -89,6 +96,74 @@ def test_pull_in_bulk_from_a_server_that_only_searches_is_refused_by_it(hospital
 
     assert (ran.code, ran.out) == (4, "")
     assert "Patient/$export" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("address", "more", "code", "reason"),
+    [
+        ("http://127.0.0.1:9/fhir", "retry_budget = 0", 75, "127.0.0.1:9"),
+        ("{}/nothing-here", "", 4, "/nothing-here/metadata"),
+        ("{}", 'fhir_version = "5.0.0"', 2, "the server states 4.0.1"),
+        ("https://127.0.0.1:9/fhir", 'ca_file = "none.pem"', 2, "sites.clinic.ca_file"),
+        ("http://fhir.example.org/r4", "", 2, "sites.clinic.auth"),
+    ],
+    ids=["no-connection", "no-capability-statement", "another-version", "no-certificate", "not-safe"],
+)
+def test_pull_that_fails_before_it_begins_leaves_a_failed_run_with_its_reason(
+    hospital: str, address: str, more: str, code: int, reason: str
+) -> None:
+    _settings(address.format(hospital), more)
+
+    ran = _pull()
+    (run,) = _runs()
+    told = json.loads(run.summary or "{}")
+
+    assert (ran.code, told["exit_code"], told["begun"]) == (code, code, False)
+    assert (run.kind, run.site, run.state, run.complete) == ("pull", "clinic", "failed", None)
+    assert reason in told["problem"]
+    assert told["problem"] in ran.err
+
+
+def test_pull_that_fails_once_begun_leaves_one_failed_run_with_its_reason(hospital: str) -> None:
+    _settings(hospital, 'mode = "bulk"')
+
+    ran = _pull()
+    (run,) = _runs()
+    told = json.loads(run.summary or "{}")
+
+    assert (ran.code, run.state, told["exit_code"], told["run"]) == (4, "failed", 4, run.name)
+    assert "Patient/$export" in told["problem"]
+
+
+def test_push_that_fails_before_it_begins_leaves_a_failed_run(hospital: str) -> None:
+    _settings("http://127.0.0.1:9/fhir", "retry_budget = 0")
+
+    ran = reluth("push", "--site", "clinic")
+    (run,) = _runs()
+
+    assert (ran.code, run.kind, run.state) == (75, "push", "failed")
+    assert '"exit_code": 75' in (run.summary or "")
+
+
+def test_pull_in_quiet_hours_leaves_no_run(hospital: str) -> None:
+    _settings(hospital, 'quiet_hours = ["00:00-12:00", "12:00-00:00"]')
+
+    assert _pull().code == 75
+    assert _runs() == []
+
+
+def test_pull_after_failures_is_whole_and_goes_on_from_its_bookmark(hospital: str) -> None:
+    _settings(hospital)
+    _pull()
+    _settings("http://127.0.0.1:9/fhir", "retry_budget = 0")
+    _pull()
+    _settings(hospital)
+
+    found = _pull().object
+
+    assert found["complete"] is True
+    assert {(counts["new"], counts["changed"]) for counts in found["types"].values()} == {(0, 0)}
+    assert [run.state for run in _runs()] == ["committed", "failed", "committed"]
 
 
 def test_pull_over_http_needs_the_site_in_the_settings(hospital: str) -> None:

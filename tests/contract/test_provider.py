@@ -17,7 +17,7 @@ import pytest
 
 from adapter.client.keys import Algorithm, make_key, write_key
 from adapter.config import Settings, SiteSettings
-from adapter.datasets.feed_types import FEED_TYPES
+from adapter.datasets.staging.feed_types import FEED_TYPES
 from adapter.jobs import pull_site
 from adapter.service import create_app
 from adapter.store import Store

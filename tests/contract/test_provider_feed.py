@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 
 from adapter.client.keys import make_key
 from adapter.config import Settings
-from adapter.datasets.export import Request, export
-from adapter.datasets.feed_types import FEED_TYPES, READ_TYPES
+from adapter.datasets.package.export import Request, export
 from adapter.datasets.provider import publish
+from adapter.datasets.staging.feed_types import FEED_TYPES, READ_TYPES
 from adapter.service import create_app
 from adapter.simulate import simulate
 from adapter.store import Store

@@ -9,7 +9,7 @@ import pytest
 
 from adapter.client.capability import parse_capability
 from adapter.client.keys import make_key
-from adapter.datasets.feed_types import FEED_TYPES
+from adapter.datasets.staging.feed_types import FEED_TYPES
 from tests.support.fhir_validator import running_validator
 from tests.support.sponsor import Sponsor, StagingDouble, provider, sponsor_settings, subject
 

@@ -42,6 +42,22 @@ def test_a_partial_date_holds_every_completion_of_it(instant: datetime, quarters
 
 
 @STEADY
+@given(st.datetimes(datetime(1975, 1, 2), datetime(2105, 12, 30)), st.integers(-12 * 4, 14 * 4), st.booleans())  # noqa: DTZ001 - a zone is put on below
+def test_a_time_as_it_is_usually_written_is_the_same_as_written_otherwise(
+    instant: datetime, quarters: int, whole: bool
+) -> None:
+    zone = timezone(timedelta(minutes=15 * quarters))
+    text = instant.replace(microsecond=0 if whole else instant.microsecond, tzinfo=zone).isoformat()
+
+    # With a space for the T it is read the long way.
+    assert read(text) == read(text.replace("T", " "))
+    assert (read(text).earliest, read(text).latest) == (
+        read(text.replace("T", " ")).earliest,
+        read(text.replace("T", " ")).latest,
+    )
+
+
+@STEADY
 @given(days)
 def test_a_date_is_its_own_day_in_paris(day: date) -> None:
     found = read(str(day))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapter.service.next_path import FIRST_PAGE, door_address, safe_next
+from adapter.service.door.next_path import FIRST_PAGE, door_address, safe_next
 
 HERE = "https://desk.chu.example/sign-in?x=1"
 _SIGNS = st.sampled_from([*"/\\:@?#&%.;=-_~aeo09 \t\n\r\x00é＠／", "//", "http:", "javascript:", "%2f", "%5c", ".."])

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.config import Settings, SiteSettings
-from adapter.datasets.feed_types import READ_TYPES
 from adapter.datasets.pseudonymising import load_profile
-from adapter.datasets.staging import Staged, stage
+from adapter.datasets.staging.feed import Staged, stage
+from adapter.datasets.staging.feed_types import READ_TYPES
 from adapter.documents import load_trial
 from adapter.fhir import ResourceProblem, summarise
 from adapter.store import Store

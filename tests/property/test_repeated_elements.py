@@ -17,7 +17,8 @@ from adapter.fhir import ALWAYS, Summariser, parse_when, repeated, summarise
 from adapter.fhir.dates import calendar_day
 from adapter.simulate import simulate
 from adapter.store import Store
-from adapter.store.segments import bucket_of, instant, version_number
+from adapter.store.segments import bucket_of
+from adapter.store.stamps import instant, version_number
 from adapter.sync import FolderSource, pull
 
 SYNTHEA = Path(__file__).resolve().parents[3] / "shared" / "feed" / "synthea-r4"
@@ -162,6 +163,18 @@ NASTY = [
     HEAD + b',"valueQuantity":{"value":-0}}',
     HEAD + b',"valueQuantity":{"value":01}}',
     HEAD + b',"valueQuantity":{"value":NaN}}',
+    HEAD + b',"valueQuantity":{"value":5,"unit":"g","system":"u","code":"g"}}',
+    HEAD + b',"valueQuantity":{"value":-7.25,"unit":"g","system":"u","code":"g"}}',
+    HEAD + b',"valueQuantity":{"value":5,"value":6}}',
+    HEAD + b',"valueQuantity":{"value":5,"unit":7}}',
+    HEAD + b',"valueQuantity":{"value":5,"unit":"g"},"code":{"value":5,"coding":[]}}',
+    HEAD + b',"method":{"value":1.5,"text":"t"},"status":{"value":1}}',
+    HEAD + b',"subject":{"reference":"patient/1"},"patient":{"reference":"Nothing/1"}}',
+    HEAD + b',"valueString":{"reference":"Patient/1"},"encounter":{"reference":"Encounter/1"}}',
+    HEAD + b',"effectivePeriod":{"reference":"Patient/1"},"period":{"value":1}}',
+    HEAD + b',"meta":{"reference":"Patient/1"},"link":{"reference":"Patient/1"}}',
+    HEAD + b',"meta":{"versionId":"\\u0031","lastUpdated":"\xc3\xa9"}}',
+    HEAD + b',"meta":{"versionId":"1","lastUpdated":"a\x01"}}',
     HEAD + b',"valueInteger":1.5}',
     HEAD + b',"valueInteger":9223372036854775808}',
     HEAD + b',"valueInteger":"1"}',
@@ -209,6 +222,7 @@ NASTY = [
     b'{"resourceType":null,"id":"1"}',
     b'{"resourceType":"Nothing","id":"1"}',
     b'{"resourceType":"Patient","id":"1","link":[{"other":{"reference":"Patient/2"},"type":"replaced-by"}],"text":{"div":"x"}}',
+    b'{"resourceType":"Patient","id":"1","link":{"reference":"Patient/2"}}',
     b'{"resourceType":"Patient","id":"1","link":null}',
     b'{"resourceType":"Patient","id":"1","link":[{"other":{"reference":"#2"}},{}]}',
     b'{"resourceType":"Patient","id":"1","link":[7]}',

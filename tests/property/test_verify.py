@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapter.config import Settings
-from adapter.datasets import verifying
-from adapter.datasets.comparing import CellChange, compare_folders
-from adapter.datasets.export import Format, Request, export
-from adapter.datasets.verifying import Verified, verify
+from adapter.datasets.package import verifying
+from adapter.datasets.package.comparing import CellChange, compare_folders
+from adapter.datasets.package.export import Format, Request, export
+from adapter.datasets.package.verifying import Verified, verify
 from adapter.errors import UsageError
 from adapter.pseudonyms import resource_key
 from adapter.store import Store, pseudonym_key

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from adapter.datasets.checks import check
-from adapter.datasets.export import Exported
 from adapter.datasets.formats import define_errors, manifest_problems, read_findings, read_package
+from adapter.datasets.package.export import Exported
 from tests.support.datasets import (
     Resource,
     centre,

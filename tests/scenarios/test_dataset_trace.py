@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapter.datasets.formats import read_package
-from adapter.datasets.tracing import Traced, trace
+from adapter.datasets.package.tracing import Traced, trace
 from adapter.errors import UsageError
 from adapter.store import Store
 from adapter.terminology import Node

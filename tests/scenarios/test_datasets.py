@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from adapter.datasets import export as exporting
 from adapter.datasets.formats import manifest_problems, read_package
-from adapter.datasets.replacing import replacing
+from adapter.datasets.package import export as exporting
+from adapter.datasets.package.replacing import replacing
 from tests.support.cli import reluth
 from tests.support.datasets import bytes_of, compiled_once
 from tests.support.packages import export, fill
@@ -145,9 +145,9 @@ def test_diff_of_equal_packages_is_empty_and_of_others_names_the_cells(room: Pat
 
 #: Where a run is killed: a function of the export, replaced by its own end.
 KILLED = {
-    "before the datasets are written": "import adapter.datasets.export as m; m.write_sdtm = kill",
-    "in the manifest": "import adapter.datasets.export as m; m.write_manifest = kill",
-    "before the trace is kept": "import adapter.datasets.export as m; m.keep_trace = kill",
+    "before the datasets are written": "import adapter.datasets.package.export as m; m.write_sdtm = kill",
+    "in the manifest": "import adapter.datasets.package.export as m; m.write_manifest = kill",
+    "before the trace is kept": "import adapter.datasets.package.export as m; m.keep_trace = kill",
     "before the new one is in its place": "import pathlib; pathlib.Path.rename = after_one(pathlib.Path.rename)",
 }
 PROGRAM = """

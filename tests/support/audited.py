@@ -65,5 +65,7 @@ def sample_events() -> Iterator[Json]:
     yield event(run_info(summary=pull_summary(transaction_time=None)), server=None)
     yield event(run_info(complete=False, summary=pull_summary(missing=[{"type": "Goal", "reason": "404"}])))
     yield event(run_info(state="failed", complete=None))
+    failure = {"begun": False, "exit_code": 75, "problem": "no answer"}
+    yield event(run_info(state="failed", complete=None, summary=failure))
     yield event(run_info("push", summary={"types": {"Observation": {"created": 2, "updated": 0, "deleted": 0}}}))
     yield event(run_info("push", complete=False, summary={"types": {}, "held": [{"kind": "subject"}]}))

@@ -23,7 +23,7 @@ import pytest
 
 from adapter.config import Settings
 from adapter.datasets.engines import queries as engine_queries
-from adapter.datasets.export import Exported, Request, export
+from adapter.datasets.package.export import Exported, Request, export
 from adapter.simulate import simulate
 from adapter.store import Store
 from adapter.sync import FolderSource, pull

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from starlette.requests import Request
 
 from adapter.accounts import Passwords, Role
-from adapter.service.crossing import FORM_FIELD, form_token
+from adapter.service.door.crossing import FORM_FIELD, form_token
 from adapter.store import Account, KeptPassword, Store
 
 __all__ = ["HOME", "PASSWORD", "add_person", "browser_of", "fields", "form_of", "quick"]

@@ -8,7 +8,7 @@ import httpx2
 from fastapi.testclient import TestClient
 
 from adapter.loading import template
-from adapter.service.sources import source_token
+from adapter.service.patient.sources import source_token
 from tests.support.people import fields
 from tests.support.screened import TRIAL
 from tests.support.two_sites import NUMBER, TwoSites

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from adapter.accounts import GRANTS, Permission, Role
-from adapter.service.permissions import ROUTES, Open
+from adapter.service.door.permissions import ROUTES, Open
 from tests.support.pages import DOCS
 
 __all__ = ["BEGIN", "END", "documented", "rendered", "roles_with", "routes_of"]

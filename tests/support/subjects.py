@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter.config import Settings, SiteSettings
-from adapter.datasets.staging import Staged, stage
+from adapter.datasets.staging.feed import Staged, stage
 from adapter.documents import load_trial
 from adapter.store import Store
 from mappings.entities import EventKind, Identifier, Subject, SubjectEvent

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -77,3 +79,52 @@ def test_log_names_an_exception_without_its_text(capsys: pytest.CaptureFixture[s
     line = capsys.readouterr().err
     assert "Dupont" not in line
     assert json.loads(line)["exception"] == "ValueError"
+
+
+OTHERS = {
+    "library": """
+logging.getLogger("python_multipart.multipart").warning("Dupont %s", "Jean")
+""",
+    "library-with-an-error": """
+try:
+    raise ValueError("Dupont")
+except ValueError:
+    logging.getLogger("apscheduler.executors.default").exception("job of Dupont")
+""",
+    "thread": """
+def fail():
+    raise ValueError("Dupont")
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+""",
+    "not-raised": """
+class Closing:
+    def __del__(self):
+        raise ValueError("Dupont")
+closing = Closing()
+del closing
+""",
+}
+
+
+def _stderr_of(script: str) -> str:
+    begin = "import logging, threading, warnings\nfrom adapter.observe import configure\nconfigure(json=True)\n"
+    ran = subprocess.run([sys.executable, "-c", begin + script], capture_output=True, text=True, check=True, timeout=60)
+    return ran.stderr
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_text_of_others_is_withheld_and_one_line_says_so(name: str) -> None:
+    (line,) = _stderr_of(OTHERS[name]).splitlines()
+
+    assert "Dupont" not in line
+    assert json.loads(line)["room"] == "library"
+
+
+def test_warning_of_a_library_is_not_printed() -> None:
+    assert _stderr_of('warnings.warn("Dupont")') == ""
+
+
+def test_own_line_of_a_room_without_events_is_told_as_it_is() -> None:
+    assert _stderr_of('logging.getLogger("adapter.client.retry").warning("again in %.1f s", 2)') == "again in 2.0 s\n"

@@ -153,7 +153,8 @@ def _may_be_meant(node: Allergy, concepts: list[CodeableConcept], scene: Scene) 
     ]
     if any(node.asking_text.search(text) for text in texts):
         return True
-    read = {item.system for item in (*node.substances, *node.asking, node.none)}
+    # The system of "no known allergy" is none in which we know the substances: any code of it may be one of them.
+    read = {item.system for item in (*node.substances, *node.asking)}
     return not any(system in read for system, _ in scene.codes(*concepts))
 
 

@@ -72,6 +72,12 @@ def assessments(scene: Scene) -> tuple[Assessment, ...]:
             if said is None or not scene.counts(observation):
                 continue
             belongs = scene.tumours.belongs(observation)
+            corrected = scene.corrections.by(observation, carrier)
+            if corrected is not None and (when_of(observation).exact or _said(corrected, scene) is said):
+                continue
+            if corrected is not None and belongs is Truth.T:
+                # Of one day only, the correction may be of another assessment.
+                belongs = Truth.U
             if belongs is not Truth.F:
                 concept_sent = carrier.value_codeable_concept
                 text = code_text(scene, concept_sent, "http://snomed.info/sct") or carrier.value_string

@@ -13,6 +13,7 @@ from typing import assert_never
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import Validity, latest_attestation, pending
 from adapter.criteria.concepts.conditions import clinical_status
+from adapter.criteria.concepts.laboratory import replaced
 from adapter.criteria.concepts.naming import concepts_of
 from adapter.criteria.concepts.tumours import is_unconfirmed
 from adapter.criteria.scene import USABLE, Scene, code_text, evidence_of, is_on_record, within
@@ -280,25 +281,31 @@ def answer_marrow(node: MarrowFraction, scene: Scene) -> Answer:
 
 
 def _marrow(node: MarrowFraction, scene: Scene) -> Answer:
-    readings = [
+    shares = scene.readings.of(node.analyte)
+    usable = [
         item
-        for item in scene.readings.of(node.analyte)
+        for item in shares
         if item.is_result and item.observation.status in USABLE and item.when.earliest <= scene.on
     ]
-    above = [item for item in readings if item.value is not None and item.value.surely_above(node.above)]
+    taken_back = {id(item): replaced(item, shares, scene) for item in usable}
+    readings = [item for item in usable if taken_back[id(item)] is not Truth.T]
+    read = [item for item in readings if item.value is not None and taken_back[id(item)] is Truth.F]
+    above = [item for item in read if item.value is not None and item.value.surely_above(node.above)]
     wanted = (Wanted(node.analyte.id),)
     sure = [item.evidence for item in above if item.when.latest <= scene.on]
     if sure:
         return Answer(Truth.T, evidence=tuple(sure))
     below = [
         item
-        for item in readings
+        for item in read
         if item.value is not None and item.value.surely_at_most(node.above) and item.when.latest <= scene.on
     ]
     unreadable = [item for item in readings if item not in below]
     if unreadable:
         dated = all(item.when.latest <= scene.on for item in unreadable)
-        unread = next((item.problem for item in unreadable if item.problem), Reason.COMPARATOR)
+        doubted = any(taken_back[id(item)] is Truth.U for item in unreadable)
+        otherwise = Reason.CONFLICT if doubted else Reason.COMPARATOR
+        unread = next((item.problem for item in unreadable if item.problem), otherwise)
         reason = unread if dated else Reason.IMPRECISE_DATE
         return Answer(Truth.U, reason, tuple(item.evidence for item in unreadable), wanted=wanted)
     told = max((item.when.earliest for item in below), default=None)

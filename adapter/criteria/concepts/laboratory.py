@@ -17,13 +17,13 @@ from adapter.criteria.answer import Answer, Reason, Wanted
 from adapter.criteria.concepts.reading import Reading, read_result
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, within
 from adapter.criteria.tree import Comparison
-from adapter.criteria.truth import Truth
+from adapter.criteria.truth import Truth, all_of, negate
 from adapter.errors import DefectError
 from adapter.fhir import EXACT, NumberInterval
 from adapter.fhir.resources import Observation, ObservationComponent
 from adapter.terminology import Analyte
 
-__all__ = ["Judge", "Readings", "compare", "latest", "no_data"]
+__all__ = ["Judge", "Readings", "compare", "latest", "no_data", "replaced"]
 
 Judge = Callable[[Reading], Answer]
 
@@ -207,7 +207,10 @@ def _last(readings: tuple[Reading, ...], days: list[date], scene: Scene, window_
 def _chosen(readings: tuple[Reading, ...], scene: Scene, window_days: int) -> Chosen:
     start, on = scene.window(window_days), scene.on
     results = [item for item in readings if item.is_result and item.observation.status in USABLE]
-    placed = [(item, within(item.when, start, on)) for item in results]
+    # Of one that may have been taken back it is not known whether it counts, nor whether an older one is the latest.
+    replacing = {id(item): replaced(item, readings, scene) for item in results}
+    results = [item for item in results if replacing[id(item)] is not Truth.T]
+    placed = [(item, all_of((within(item.when, start, on), negate(replacing[id(item)])))) for item in results]
     # A partial date that reaches past the reference date is decided once it is past.
     open_dates = frozenset([item.when.latest for item in results if item.when.earliest <= on < item.when.latest])
     rivals = _possibly_latest([(item, truth) for item, truth in placed if truth is not Truth.F])
@@ -222,6 +225,25 @@ def no_data(what: str) -> Answer:
     return Answer(Truth.U, Reason.NO_DATA, wanted=(Wanted(what),))
 
 
+def replaced(item: Reading, readings: Iterable[Reading], scene: Scene) -> Truth:
+    """Whether a correction replaces a result.
+
+    At one instant it does, and of the same day where it has a result of its own (clarifications.md 10). One of the same day that
+    only takes a result back may be of another sample: U.
+
+    Args:
+        item: the result.
+        readings: all of its analyte.
+        scene: whose results they are.
+    """
+    truth = scene.corrections.of(item.observation, item.carrier)
+    if truth is not Truth.U:
+        return truth
+    question = item.analyte.id, item.when
+    wins = any(one.corrects and one.is_result and (one.analyte.id, one.when) == question for one in readings)
+    return Truth.T if wins else Truth.U
+
+
 def _closing(inside: Iterable[tuple[Reading, Truth]], window_days: int) -> frozenset[date]:
     days = timedelta(days=window_days + 1)
     ends = {day for item, _ in inside for day in (item.when.earliest, item.when.latest)}
@@ -232,8 +254,9 @@ def _closing(inside: Iterable[tuple[Reading, Truth]], window_days: int) -> froze
 def _possibly_latest(inside: list[tuple[Reading, Truth]]) -> list[tuple[Reading, Truth]]:
     sure = [item for item, truth in inside if truth is Truth.T]
     rivals = [(item, truth) for item, truth in inside if not any(other.when.surely_after(item.when) for other in sure)]
-    corrected = {item.when for item, _ in rivals if item.corrects}
-    return [(item, truth) for item, truth in rivals if item.corrects or item.when not in corrected]
+    # An INR that was corrected says nothing of the TP of the same instant.
+    corrected = {(item.analyte.id, item.when) for item, _ in rivals if item.corrects}
+    return [(item, truth) for item, truth in rivals if item.corrects or (item.analyte.id, item.when) not in corrected]
 
 
 def _nothing(readings: Iterable[Reading], start: date, scene: Scene, what: str) -> Answer:

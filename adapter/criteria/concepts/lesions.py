@@ -41,7 +41,7 @@ def answer_measurable(node: MeasurableDisease, scene: Scene) -> Answer:
     counting: list[tuple[Reading, Truth]] = []
     flagged: list[Evidence] = []
     for item in readings:
-        if _is_other_imaging(item, node, scene, modalities):
+        if _is_other_imaging(item, node, scene, modalities) or _is_corrected(item, scene):
             continue
         belongs = scene.tumours.belongs(item.observation)
         if belongs is not Truth.F and item.observation.status in USABLE:
@@ -52,6 +52,13 @@ def answer_measurable(node: MeasurableDisease, scene: Scene) -> Answer:
         reason = Reason.STATUS if flagged else Reason.NO_DATA
         return Answer(Truth.U, reason, context=tuple(flagged), wanted=_WANTED)
     return _latest(counting, node)
+
+
+def _is_corrected(reading: Reading, scene: Scene) -> bool:
+    """Another measurement of the same lesion and instant corrects it; which lesion it is, site or focus must say."""
+    source = reading.observation
+    known = bool(source.body_site or source.focus)
+    return known and scene.corrections.of(source, reading.carrier) is not Truth.F
 
 
 def _latest(counting: list[tuple[Reading, Truth]], node: MeasurableDisease) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
@@ -9,12 +10,13 @@ from adapter.criteria.concepts.person import ages_on, genders
 from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import Scene
 from adapter.fhir import EXACT, is_usable, read_printed_number
-from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, PRINTED_RANGE
+from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, OTHERS_WORDS, PRINTED_RANGE
 from adapter.fhir.resources import Quantity, Range, ReferenceRange
 from adapter.terminology import UnitProblem
 
 __all__ = ["limits_of_normal"]
 
+_WORDS = re.compile(r"[^\W\d_]+")
 _BOTH = frozenset({"male", "female"})
 _GENDER_SYSTEM = "http://hl7.org/fhir/administrative-gender"
 _YEARS_BY_UNIT = {
@@ -60,8 +62,12 @@ def _limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[D
 
 def _is_normal(item: ReferenceRange) -> bool:
     # R4 observation.html: a range without type is the normal one; others are therapeutic, treatment, ...
-    codings = item.type.coding if item.type else ()
-    return not codings or any(coding.code == "normal" for coding in codings)
+    if item.type is None:
+        return True
+    if item.type.coding:
+        return any(coding.code == "normal" for coding in item.type.coding)
+    # In words only: what does not say that it is the normal one is another.
+    return item.type.text is None or not NORMAL_WORDS.isdisjoint(_words(item.type.text))
 
 
 def _is_for(item: ReferenceRange, reading: Reading, scene: Scene, gender: str) -> bool:
@@ -87,12 +93,18 @@ def _sexes_of(item: ReferenceRange) -> AbstractSet[str]:
     }
     if item.applies_to and not sexes:
         raise _NotUnderstoodError
+    if item.text is not None and OTHERS_WORDS.search(item.text):
+        # ``Zone thérapeutique`` beside 2 and 3: not what an INR of who takes nothing is.
+        raise _NotUnderstoodError
     word = _range_word(item)
     if word is not None and word not in NORMAL_WORDS:
         of_word = _sex_words(word)
         if not of_word and not (_has_number(item.low) or _has_number(item.high)):
             raise _NotUnderstoodError
         sexes |= of_word
+    if item.text is not None:
+        # ``Adulte femme`` beside a number. A letter alone may be of a unit.
+        sexes = sexes.union(*(_sex_words(each) for each in _words(item.text) if len(each) > 1))
     return sexes or _BOTH
 
 
@@ -118,6 +130,10 @@ def _sexes(text: str | None, *codings: tuple[str | None, str | None, str | None]
 def _sex_words(text: str | None) -> set[str]:
     word = (text or "").strip().casefold()
     return {"male"} if word in MALE_WORDS else {"female"} if word in FEMALE_WORDS else set()
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold() for word in _WORDS.findall(text)]
 
 
 def _range_word(item: ReferenceRange) -> str | None:

@@ -20,10 +20,7 @@ from adapter.fhir.resources import (
     Resource,
 )
 
-__all__ = ["DROPPED", "concepts_of", "texts_of"]
-
-#: Statuses of what did not happen or was written by mistake, of any resource type.
-DROPPED = frozenset({"entered-in-error", "cancelled", "not-done"})
+__all__ = ["concepts_of", "product_named", "texts_of"]
 
 
 def concepts_of(resource: Resource, scene: Scene) -> Iterator[CodeableConcept | None]:
@@ -53,9 +50,17 @@ def _product(resource: MedicationAdministration | MedicationRequest, scene: Scen
     yield resource.medication_codeable_concept
     if resource.medication is not None:
         yield resource.medication.concept
-    medication = scene.record.medication(resource) if isinstance(resource, MedicationAdministration) else None
-    if medication is not None:
-        yield medication.code
+    if isinstance(resource, MedicationAdministration):
+        yield product_named(resource)
+        medication = scene.record.medication(resource)
+        if medication is not None:
+            yield medication.code
+
+
+def product_named(resource: MedicationAdministration) -> CodeableConcept | None:
+    """The words beside a reference to a Medication: where the feed lacks that, they alone say what was given."""
+    nodes = (resource.medication_reference, resource.medication.reference if resource.medication else None)
+    return next((CodeableConcept(text=node.display) for node in nodes if node and node.display), None)
 
 
 def texts_of(concepts: Iterable[CodeableConcept]) -> Iterator[str]:

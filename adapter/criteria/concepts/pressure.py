@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import compare, latest
+from adapter.criteria.concepts.laboratory import compare, latest, replaced
 from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import USABLE, Scene, within
 from adapter.criteria.tree import BloodPressure, Comparison
@@ -26,12 +26,13 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
         (node.systolic, node.systolic_limit, True),
         (node.diastolic, node.diastolic_limit, False),
     ):
-        for item in scene.readings.of(analyte):
-            if not item.is_result or item.observation.status not in USABLE:
+        readings = scene.readings.of(analyte)
+        for item in readings:
+            taken_back = replaced(item, readings, scene)
+            if taken_back is Truth.T or not _counts(item, start, scene):
                 continue
-            if within(item.when, start, scene.on) is Truth.F:
-                continue
-            truth = Truth.U if item.value is None else compare(item.value, Comparison("ge", limit))
+            value = item.value if taken_back is Truth.F else None
+            truth = Truth.U if value is None else compare(value, Comparison("ge", limit))
             high_by_when.setdefault(item.when, []).append((truth, is_systolic, item))
     wanted = (Wanted("blood-pressure"),)
     if not high_by_when:
@@ -57,6 +58,11 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
     missing = unread or Reason.NO_DATA
     reason = Reason.CONFLICT if len(decided) > 1 else Reason.ASKS if Truth.U not in truths else missing
     return Answer(Truth.U, reason, evidence, changes=changes, wanted=wanted)
+
+
+def _counts(item: Reading, start: date, scene: Scene) -> bool:
+    """A usable result that may lie in the window."""
+    return item.is_result and item.observation.status in USABLE and within(item.when, start, scene.on) is not Truth.F
 
 
 def _day(whens: list[When], readings: dict[When, list[tuple[Truth, bool, Reading]]]) -> Truth:

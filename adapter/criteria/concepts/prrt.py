@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
 from adapter.criteria.attestation import FOR_GOOD, Validity, latest_attestation
+from adapter.criteria.concepts.naming import product_named
 from adapter.criteria.scene import evidence_of
 from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
@@ -50,6 +51,7 @@ class Courses:
         earlier: records that point to a PRRT before the first recorded cycle.
         encounters: encounters of the treatment.
         products: the infusions and the products given in them, as references.
+        others: procedures of the treatment that may be cycles of the first course without an infusion on record.
     """
 
     first: tuple[Cycle, ...] = ()
@@ -59,6 +61,7 @@ class Courses:
     earlier: tuple[Evidence, ...] = ()
     encounters: frozenset[str] = frozenset()
     products: frozenset[str] = frozenset()
+    others: tuple[Evidence, ...] = ()
 
     @classmethod
     def of(cls, scene: Scene) -> Courses:
@@ -84,12 +87,16 @@ class Courses:
                 encounters=encounters, earlier=tuple(mark for mark, _ in _marks(scene, scene.schedule.second_mark))
             )
         first, uncertain, second, reason = _split(cycles, scene.schedule)
-        return cls(first, uncertain, second, reason, _earlier(scene, (*first, *uncertain)), encounters, products)
+        others = _others(scene, cycles, (*first, *uncertain))
+        reason = reason or (Reason.COURSE_UNDECIDED if others else None)
+        return cls(
+            first, uncertain, second, reason, _earlier(scene, (*first, *uncertain)), encounters, products, others
+        )
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """Every infusion of the first course, and those that may be."""
-        return tuple(item for cycle in (*self.first, *self.uncertain) for item in cycle.evidence)
+        """Every infusion of the first course, and what may be one."""
+        return tuple(item for cycle in (*self.first, *self.uncertain) for item in cycle.evidence) + self.others
 
     @property
     def count(self) -> tuple[int, int]:
@@ -181,6 +188,7 @@ def _infusions(scene: Scene) -> list[tuple[MedicationAdministration, Cycle]]:
             resource.medication_codeable_concept,
             resource.medication.concept if resource.medication else None,
             medication.code if medication else None,
+            product_named(resource),
         ]
         truth = _is_lutathera(scene, *concepts)
         if truth is Truth.F:
@@ -289,6 +297,28 @@ def _earlier(scene: Scene, cycles: tuple[Cycle, ...]) -> tuple[Evidence, ...]:
         if procedure.status == "completed" and long_before and _is_lutathera(scene, procedure.code) is not Truth.F:
             before.append(evidence_of(procedure, None))
     return marked + tuple(before)
+
+
+def _others(scene: Scene, cycles: list[Cycle], course: tuple[Cycle, ...]) -> tuple[Evidence, ...]:
+    """Coded procedures of the treatment, of the course's time, on days on which no infusion is on record.
+
+    A hospital may record an infusion as a procedure (eligibility.yaml prrt_cycles.fallback); the count is open then. What
+    lies before the first cycle is `_earlier`, what lies beyond the longest undecided gap is of another course.
+    """
+    schedule = scene.schedule
+    last = max(cycle.when.latest for cycle in course)
+    found = []
+    for procedure in scene.record.procedures:
+        when = when_of(procedure)
+        if procedure.status != "completed" or not when.is_bounded or when.earliest > scene.on:
+            continue
+        in_course = when.latest > course[0].when.earliest and (when.earliest - last).days < schedule.new
+        near = any(
+            max(_gap(cycle.when, when)[0], _gap(when, cycle.when)[0]) <= schedule.same_batch_days for cycle in cycles
+        )
+        if in_course and not near and _is_lutathera(scene, procedure.code) is Truth.T:
+            found.append(evidence_of(procedure, None))
+    return tuple(found)
 
 
 def answer_cycles(node: CycleCount, scene: Scene) -> Answer:

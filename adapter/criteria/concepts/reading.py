@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from adapter.criteria.answer import Evidence, Reason
+from adapter.criteria.concepts.corrections import CORRECTING
 from adapter.criteria.scene import Scene, evidence_of
 from adapter.fhir import NumberInterval, When, is_no_result, is_usable, plain, read_printed_number, when_of
 from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
@@ -86,7 +87,7 @@ class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def corrects(self) -> bool:
         """It replaces another result of the same instant."""
-        return self.observation.status in ("corrected", "amended")
+        return self.observation.status in CORRECTING
 
 
 def read_result(
@@ -212,10 +213,18 @@ def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene:
 
 def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: Scene) -> _Value | None:
     for concept in concepts:
-        for coding in concept.coding if concept else ():
-            for key in scene.standard(coding):
-                if key in analyte.coded_values:
-                    return NumberInterval.exactly(analyte.coded_values[key]), None, Decimal(1), coding.code
+        told = [
+            (analyte.coded_values[key], coding.code)
+            for coding in (concept.coding if concept else ())
+            for key in scene.standard(coding)
+            if key in analyte.coded_values
+        ]
+        if told:
+            value, code = told[0]
+            if any(other != value for other, _ in told):
+                # One answer in two code systems that disagree.
+                return None, Reason.CONFLICT, None, code
+            return NumberInterval.exactly(value), None, Decimal(1), code
     return None
 
 

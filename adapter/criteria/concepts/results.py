@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
-from adapter.criteria.concepts.laboratory import compare, latest, no_data
+from adapter.criteria.concepts.laboratory import compare, latest, no_data, replaced
 from adapter.criteria.concepts.limits import limits_of_normal
 from adapter.criteria.concepts.person import ages_on, birth, genders
 from adapter.criteria.concepts.reading import Reading
@@ -25,6 +25,23 @@ _RATES = Context(prec=28)
 #: Words of a qualitative pregnancy test (clarifications.md 19), French and English.
 _NEGATIVE = frozenset({"négatif", "negatif", "négative", "negative", "neg", "nég"})
 _POSITIVE = frozenset({"positif", "positive", "pos"})
+_LOINC, _SNOMED = "http://loinc.org", "http://snomed.info/sct"
+#: Where R4 and STU3 code an interpretation (valueset-observation-interpretation).
+_INTERPRETATIONS = (
+    "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+    "http://terminology.hl7.org/CodeSystem/v2-0078",
+    "http://hl7.org/fhir/v3/ObservationInterpretation",
+    "http://hl7.org/fhir/v2/0078",
+)
+#: The same as codes: answer list LL360-9 of LOINC, SNOMED CT qualifiers as HL7 guides list them.
+_PRESENT = {
+    **{(system, "POS"): Truth.T for system in _INTERPRETATIONS},
+    **{(system, "NEG"): Truth.F for system in _INTERPRETATIONS},
+    (_LOINC, "LA6576-8"): Truth.T,
+    (_SNOMED, "10828004"): Truth.T,
+    (_LOINC, "LA6577-6"): Truth.F,
+    (_SNOMED, "260385009"): Truth.F,
+}
 
 
 def _evidence(reading: Reading, value: NumberInterval | None = None, unit: str | None = None) -> tuple[Evidence, ...]:
@@ -238,8 +255,14 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
     """
     start = scene.window(node.window_days)
     usable = [item for item in scene.readings.of(node.analyte) if within(item.when, start, scene.on) is not Truth.F]
+    taken_back = {id(item): replaced(item, usable, scene) for item in usable}
+    usable = [item for item in usable if taken_back[id(item)] is not Truth.T]
     tests = [(item, _test(item, scene)) for item in usable if item.observation.status not in FLAG_ONLY]
-    tests = [(item, positive) for item, positive in tests if positive is not None]
+    tests = [
+        (item, Truth.U if taken_back[id(item)] is Truth.U else positive)
+        for item, positive in tests
+        if positive is not None
+    ]
     wanted = (Wanted("hcg"),)
     if not tests:
         # No test in the window: what there is instead is said as for every other result.
@@ -257,6 +280,7 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
         evidence = tuple(entry for item in found for entry in _evidence(item))
         if truth is Truth.U or not any(positive is wished for _, positive in sure):
             unread = next((item.problem for item in found if item.problem), None)
+            unread = Reason.CONFLICT if any(taken_back[id(item)] is Truth.U for item in found) else unread
             reason = Reason.IMPRECISE_DATE if truth is not Truth.U else unread or Reason.NO_REFERENCE_RANGE
             return Answer(Truth.U, reason, evidence, changes=changes, wanted=wanted)
         held = truth if node.positive else (Truth.F if truth is Truth.T else Truth.T)
@@ -266,7 +290,7 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
 
 def _test(reading: Reading, scene: Scene) -> Truth | None:
     """Positive, negative, open; None when there is no result."""
-    said = _said(reading.words)
+    said = _said(reading.words) | _coded(reading, scene)
     counted = _counted(reading, scene) if reading.value is not None else None
     if not said and counted is None:
         return Truth.U if reading.is_result else None
@@ -283,6 +307,13 @@ def _said(texts: tuple[str, ...]) -> set[Truth]:
     """What words of presence say: positive, negative, or both."""
     words = {word.strip(" .").casefold() for word in texts}
     return {truth for truth, known in ((Truth.T, _POSITIVE), (Truth.F, _NEGATIVE)) if words & known}
+
+
+def _coded(reading: Reading, scene: Scene) -> set[Truth]:
+    """What codes of presence say."""
+    carrier = reading.carrier
+    codes = scene.codes(carrier.value_codeable_concept, *carrier.interpretation)
+    return {_PRESENT[code] for code in codes if code in _PRESENT}
 
 
 def _counted(reading: Reading, scene: Scene) -> Truth:

@@ -21,11 +21,15 @@ from adapter.criteria.scene import USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import CourseToxicity, Graded, Scale, UnresolvedToxicity
 from adapter.criteria.truth import Truth
 from adapter.fhir import normalise_reference, when_of
-from adapter.fhir.resources import AdverseEvent, Extension
+from adapter.fhir.resources import AdverseEvent, Extension, SuspectEntity
 
 __all__ = ["answer_course_toxicity", "answer_unresolved_toxicity"]
 
+#: R4 valueset-adverse-event-outcome: over, and surely not over.
 _RESOLVED = frozenset({"resolved", "resolvedWithSequelae", "fatal"})
+_UNRESOLVED = frozenset({"ongoing", "recovering"})
+#: R4 valueset-adverse-event-causality-assess: what leaves the suspect a suspect.
+_CAUSAL = frozenset({"certain", "probably-likely", "possible"})
 _GRADE = re.compile(r"(?:grade\s*)?([1-5])", re.IGNORECASE)
 
 
@@ -79,7 +83,9 @@ def answer_course_toxicity(node: CourseToxicity, scene: Scene) -> Answer:
         if truth is Truth.T
     ]
     asking += _severe_events(scene, node.grade, *days.possible)
-    open_ = [(_why_open(graded, reading), reading.evidence) for graded, reading, truth in found if truth is Truth.U]
+    open_ = [
+        (_why_open(graded, reading, scene), reading.evidence) for graded, reading, truth in found if truth is Truth.U
+    ]
     changes = frozenset({end}) if end > scene.on else frozenset()
     complete = _is_complete(node, [(item.earliest, item.latest) for item in cycles], scene)
     wanted = (Wanted(node.wanted, attestation=True),) if complete else (Wanted("first-course-results"),)
@@ -97,7 +103,9 @@ def answer_course_toxicity(node: CourseToxicity, scene: Scene) -> Answer:
     return Answer(Truth.F, evidence=tuple(_worst(found)))
 
 
-def _why_open(graded: Graded, reading: Reading) -> Reason:
+def _why_open(graded: Graded, reading: Reading, scene: Scene) -> Reason:
+    if scene.corrections.of(reading.observation, reading.carrier) is not Truth.F:
+        return Reason.CONFLICT
     if reading.artefact:
         return Reason.ASKS
     if reading.problem is not None:
@@ -134,9 +142,12 @@ def _in_course(graded: Graded, grade: int, days: _Days, scene: Scene) -> Iterato
             continue
         if within(reading.when, *days.possible) is Truth.F:
             continue
+        replaced = scene.corrections.of(reading.observation, reading.carrier)
+        if replaced is Truth.T:
+            continue
         truth = _has_grade(reading, graded, grade, scene)
-        surely_inside = within(reading.when, *days.sure) is Truth.T
-        yield reading, Truth.U if truth is Truth.T and not surely_inside else truth
+        sure = within(reading.when, *days.sure) is Truth.T and replaced is Truth.F
+        yield reading, Truth.U if truth is Truth.T and not sure else truth
 
 
 def _is_complete(node: CourseToxicity, cycles: list[tuple[date, date]], scene: Scene) -> bool:
@@ -152,6 +163,7 @@ def _is_complete(node: CourseToxicity, cycles: list[tuple[date, date]], scene: S
             for reading in scene.readings.of(graded.analyte)
             if reading.is_result
             and reading.observation.status in USABLE
+            and scene.corrections.of(reading.observation, reading.carrier) is Truth.F
             and _has_grade(reading, graded, node.grade, scene) is Truth.F
         ]
         if not all(any(within(when, *interval) is Truth.T for when in clean) for interval in intervals):
@@ -174,13 +186,14 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
         if grade is None and scene.site.adverse_event_grade is None:
             shown.append(evidence)
             continue
-        if _outcome(event) in _RESOLVED or _is_excluded(event, node) or (grade is not None and grade < node.grade):
+        unresolved = _is_unresolved(event)
+        if unresolved is Truth.F or _is_excluded(event, node) or (grade is not None and grade < node.grade):
             continue
         if grade is None:
             # The site sends grades, and this one has none that can be read.
             asking.append(evidence)
             continue
-        sure = when_of(event).latest <= scene.on
+        sure = when_of(event).latest <= scene.on and unresolved is Truth.T
         (due if sure and _is_due_to_treatment(event, scene) else asking).append(evidence)
     if due:
         return Answer(Truth.T, evidence=tuple(due))
@@ -238,10 +251,13 @@ def _grade_of(extension: Extension) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _outcome(event: AdverseEvent) -> str | None:
+def _is_unresolved(event: AdverseEvent) -> Truth:
+    """Whether it goes on; unknown, in words, in codes of the hospital's own or not written at all it may be over long since."""
     concepts = event.outcome if isinstance(event.outcome, tuple) else (event.outcome,)
-    codings = [coding for concept in concepts if concept for coding in concept.coding]
-    return next((coding.code for coding in codings if coding.code), None)
+    codes = {coding.code for concept in concepts if concept for coding in concept.coding}
+    if codes & _RESOLVED and codes & _UNRESOLVED:
+        return Truth.U
+    return Truth.F if codes & _RESOLVED else Truth.T if codes & _UNRESOLVED else Truth.U
 
 
 def _is_excluded(event: AdverseEvent, node: UnresolvedToxicity) -> bool:
@@ -252,10 +268,27 @@ def _is_excluded(event: AdverseEvent, node: UnresolvedToxicity) -> bool:
 
 
 def _is_due_to_treatment(event: AdverseEvent, scene: Scene) -> bool:
-    """The record suspects an infusion of the treatment, or the product of one."""
+    """The record suspects an infusion of the treatment, or the product of one, and doubts it nowhere."""
     suspects = {
         normalise_reference(entity.instance.reference)
         for entity in event.suspect_entity
-        if entity.instance and entity.instance.reference
+        if entity.instance and entity.instance.reference and _assessed(entity) <= _CAUSAL
     }
     return bool(suspects & scene.courses.products)
+
+
+def _assessed(entity: SuspectEntity) -> set[str]:
+    """How likely a suspect is the cause, as it was assessed."""
+    told = entity.causality if isinstance(entity.causality, list) else [entity.causality]
+    concepts = [item.get("assessment") for item in told if isinstance(item, dict)]
+    codings = [
+        coding
+        for concept in concepts
+        if isinstance(concept, dict) and isinstance(concept.get("coding"), list)
+        for coding in concept["coding"]
+    ]
+    return {
+        code.casefold()
+        for coding in codings
+        if isinstance(coding, dict) and isinstance(code := coding.get("code"), str)
+    }

@@ -26,17 +26,22 @@ from adapter.criteria.scene import (
 )
 from adapter.criteria.tree import Comparison, Grade, Histology
 from adapter.criteria.truth import Truth
-from adapter.fhir import normalise_reference
+from adapter.fhir import is_no_result, normalise_reference, when_of
 from adapter.fhir.resources import (
     CodeableConcept,
     Condition,
     DiagnosticReport,
     Observation,
+    ObservationComponent,
     Resource,
 )
 from adapter.terminology import ICD10, ICD10_CM, ICDO3, ValueSet, plain_code
 
 __all__ = ["Tumours", "answer_grade", "answer_histology", "is_unconfirmed"]
+
+
+#: A grade that is stated in words or codes other than G1, G2, G3.
+_UNREAD = "?"
 
 
 def is_unconfirmed(condition: Condition) -> bool:
@@ -55,6 +60,8 @@ class _Finding:
     source: Resource
     evidence: Evidence
     condition: Condition | None = None
+    #: A correction of the same day says otherwise.
+    is_doubtful: bool = False
 
 
 class Tumours:
@@ -254,7 +261,7 @@ class Tumours:
             assert isinstance(finding.source, Observation)
             match self.belongs(finding.source, of, is_histology=True):
                 case Truth.T:
-                    sure.append(finding.evidence)
+                    (open_ if finding.is_doubtful else sure).append(finding.evidence)
                 case Truth.U:
                     open_.append(finding.evidence)
                 case Truth.F:
@@ -271,9 +278,13 @@ class Tumours:
             concepts: list[CodeableConcept | None] = [observation.value_codeable_concept]
             concepts += [component.value_codeable_concept for component in observation.component]
             codes = frozenset(self._scene.codes(*concepts))
+            corrected = self._scene.corrections.by(observation, observation)
+            replaced = corrected is not None and codes != frozenset(self._scene.codes(corrected.value_codeable_concept))
+            if replaced and when_of(observation).exact:
+                continue
             if codes:
                 text = next((code_text(self._scene, concept, ICDO3) for concept in concepts if concept), None)
-                found.append(_Finding(codes, observation, evidence_of(observation, text)))
+                found.append(_Finding(codes, observation, evidence_of(observation, text), is_doubtful=replaced))
         for condition in self.conditions:
             codes = frozenset(self._own_histology(condition))
             if codes:
@@ -293,15 +304,24 @@ class Tumours:
         return sure, open_
 
     def grades(self) -> Iterator[tuple[str, Observation, Evidence]]:
-        """Stated grades G1, G2, G3, whatever tumour they are of."""
+        """Stated grades G1, G2, G3, whatever tumour they are of; `_UNREAD` where a grade is stated in another way."""
         ki67 = self._concept.ki67.codes
         for observation, carrier in self._scene.readings.carriers(self._concept.grades | ki67):
             # clarifications.md: a text answer G1, G2, G3 beside the grade or the Ki-67 counts.
             if not self._scene.counts(observation):
                 continue
             grade = _grade(carrier.value_codeable_concept, carrier.value_string)
+            replaced = self._scene.corrections.of(observation, carrier)
+            if replaced is Truth.T:
+                continue
             if grade is not None:
-                yield grade, observation, evidence_of(observation, grade)
+                yield (
+                    _UNREAD if replaced is Truth.U and grade == "G3" else grade,
+                    observation,
+                    evidence_of(observation, grade),
+                )
+            elif self._concept.grades & set(self._scene.codes(carrier.code)) and _is_stated(carrier):
+                yield _UNREAD, observation, evidence_of(observation, None)
             for note in observation.note if carrier is observation else ():
                 grade = _grade(None, note.text)
                 if grade is not None and ki67 & set(self._scene.codes(observation.code)):
@@ -315,6 +335,18 @@ def _evidence_references(condition: Condition) -> Iterator[str | None]:
         for reference in (*details, nested):
             literal = reference.get("reference") if isinstance(reference, dict) else None
             yield literal if isinstance(literal, str) else None
+
+
+def _is_stated(carrier: Observation | ObservationComponent) -> bool:
+    """There is an answer, and it is not that the grade cannot be told (GX)."""
+    concept = carrier.value_codeable_concept
+    words = [carrier.value_string, concept.text if concept else None]
+    words += [word for coding in (concept.coding if concept else ()) for word in (coding.code, coding.display)]
+    told = [word for word in words if word]
+    if any(word.strip().upper() == "GX" or is_no_result(word) for word in told):
+        return False
+    others = (carrier.value_integer, carrier.value_quantity and carrier.value_quantity.value)
+    return bool(told) or any(value is not None for value in others)
 
 
 def _grade(concept: CodeableConcept | None, text: str | None) -> str | None:
@@ -339,22 +371,32 @@ def answer_histology(node: Histology, scene: Scene) -> Answer:
 def answer_grade(node: Grade, scene: Scene) -> Answer:
     """The study tumour is G1 or G2 (clarifications.md 5).
 
-    G3 stated or Ki-67 surely above the limit refutes; a stated G1 or G2 proves; so does Ki-67 surely at most the limit
+    G3 stated or Ki-67 surely above the limit refutes; a grade that cannot be read leaves it open; a stated G1 or G2 proves; so does Ki-67 surely at most the limit
     together with a well-differentiated morphology or a person's word for it. The highest value counts.
     """
     comparison = Comparison("le", node.ki67_at_most)
     usable = [
         item
         for item in scene.readings.of(node.ki67)
-        if item.is_result and item.observation.status in USABLE and item.when.earliest <= scene.on
+        if item.is_result
+        and item.observation.status in USABLE
+        and item.when.earliest <= scene.on
+        and scene.corrections.of(item.observation, item.carrier) is not Truth.T
     ]
     mine, unattributed = scene.tumours.of_study(usable)
     grades = [(grade, evidence, scene.tumours.belongs(source)) for grade, source, evidence in scene.tumours.grades()]
     stated = {grade: evidence for grade, evidence, belongs in grades if belongs is Truth.T}
     within = {id(item): compare(item.value, comparison) if item.value else Truth.U for item in mine}
+    for item in mine:
+        if within[id(item)] is Truth.F and scene.corrections.of(item.observation, item.carrier) is Truth.U:
+            # A correction of the same day may be of another sample, or have taken it back.
+            within[id(item)] = Truth.U
     above = tuple(item.evidence for item in mine if within[id(item)] is Truth.F)
     if "G3" in stated or above:
         return Answer(Truth.F, evidence=above + tuple(e for grade, e in stated.items() if grade == "G3"))
+    if _UNREAD in stated:
+        # It may be G3: a low Ki-67 or another statement does not outweigh it.
+        return Answer(Truth.U, Reason.NOT_READ, tuple(stated.values()), wanted=(Wanted("grade"),))
     if stated:
         return Answer(Truth.T, evidence=tuple(stated.values()))
     open_ki67 = [item for item in mine if within[id(item)] is Truth.U]
@@ -362,7 +404,9 @@ def answer_grade(node: Grade, scene: Scene) -> Answer:
     if mine and not open_ki67:
         return _well_differentiated(node, scene, tuple(item.evidence for item in mine))
     if open_ki67:
-        reason = next((item.problem for item in open_ki67 if item.problem), Reason.COMPARATOR)
+        replaced = any(scene.corrections.of(item.observation, item.carrier) is Truth.U for item in open_ki67)
+        otherwise = Reason.CONFLICT if replaced else Reason.COMPARATOR
+        reason = next((item.problem for item in open_ki67 if item.problem), otherwise)
         return Answer(Truth.U, reason, tuple(item.evidence for item in open_ki67), wanted=wanted)
     loose = tuple(item.evidence for item in unattributed) + tuple(e for _, e, belongs in grades if belongs is Truth.U)
     if loose:

@@ -1,4 +1,4 @@
-"""In: a package. Out: findings: what a reviewer or CDISC CORE would stumble over, before anything is written."""
+"""In: a package. Out: findings: what a reviewer or CDISC CORE would stumble over, before anything is written; and what CORE itself finds in what was."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Exports:
         store: open for longer than this.
         settings: clients, how long files are kept, and all that staging needs.
         trial: of whose subjects.
-        stage: makes a pseudonymised feed; None for `adapter.datasets.staging.stage`.
+        stage: makes a pseudonymised feed; None for `adapter.datasets.staging.feed.stage`.
     """
 
     def __init__(self, store: Store, settings: Settings, trial: Trial, *, stage: Stage | None = None) -> None:
@@ -273,7 +273,7 @@ def _is_left(owner: str) -> bool:
 
 
 def _staging() -> Stage:
-    from adapter.datasets.staging import stage  # noqa: PLC0415 - only where exports are made: it brings much with it
+    from adapter.datasets.staging.feed import stage  # noqa: PLC0415 - only where exports are made: it brings much with it
 
     made: Stage = stage
     return made

@@ -18,10 +18,10 @@ import msgspec
 
 from adapter.config import Settings
 from adapter.criteria import Trial
-from adapter.datasets.feed_types import FEED_TYPES
 from adapter.datasets.provider.files import DeletedWriter, ExportedFile, FileWriter, outcome_line
 from adapter.datasets.provider.searching import TypeFilter, parse_filter
 from adapter.datasets.provider.wanted import Wanted
+from adapter.datasets.staging.feed_types import FEED_TYPES
 from adapter.errors import DefectError
 from adapter.store import Store, private_folder
 
@@ -37,7 +37,7 @@ class StagedFiles(Protocol):
 
 
 class Stage(Protocol):
-    """Makes the pseudonymised feed of some sites: `adapter.datasets.staging.stage`."""
+    """Makes the pseudonymised feed of some sites: `adapter.datasets.staging.feed.stage`."""
 
     def __call__(
         self,

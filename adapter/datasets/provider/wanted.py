@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from adapter.datasets.feed_types import FEED_TYPES
 from adapter.datasets.provider.searching import BadFilter, parse_filter
+from adapter.datasets.staging.feed_types import FEED_TYPES
 
 __all__ = ["FORMATS", "NotSupported", "Wanted", "parse_wanted"]
 

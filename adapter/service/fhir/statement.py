@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapter.datasets.feed_types import FEED_TYPES
 from adapter.datasets.provider import FORMATS, SEARCH_PARAMETERS
+from adapter.datasets.staging.feed_types import FEED_TYPES
 from adapter.observe import release
 from adapter.service.cards.keys import ALGORITHMS
 

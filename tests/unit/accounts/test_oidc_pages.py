@@ -17,7 +17,7 @@ from adapter.client.oidc import OidcClient, OidcProvider
 from adapter.config import OidcSettings, ServiceSettings, Settings, SiteSettings, StoreSettings
 from adapter.errors import ConfigurationError
 from adapter.service import create_app
-from adapter.service.oidc_pages import open_provider
+from adapter.service.door.oidc_pages import open_provider
 from tests.support.oidc_double import CLIENT_ID, ISSUER, NOW, ProviderDouble
 
 PUBLIC = "https://reluth.hospital.example"

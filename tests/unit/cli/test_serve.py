@@ -105,3 +105,25 @@ def test_serve_without_a_store_says_what_makes_one(tmp_path: Path) -> None:
 
     assert ran.code == 2
     assert "no store at" in ran.err
+
+
+def test_serve_that_cannot_start_says_why_and_prints_no_trace(tmp_path: Path) -> None:
+    Store.open(tmp_path / "var").close()
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay" / "site.yaml").write_text("x: !!python/object/apply:os.system [id]\n")
+    secret = tmp_path / "secret"
+    secret.write_text("0123456789abcdef")
+    (tmp_path / "adapter.toml").write_text(
+        f"""
+[sites.icm]
+base_url = "http://127.0.0.1:9/fhir"
+overlay = "{tmp_path / "overlay"}"
+auth = {{ type = "none" }}
+notifications = {{ endpoint = "https://desk.chu.example/notify/icm", secret_file = "{secret}" }}
+"""
+    )
+    ran = reluth("--config", tmp_path / "adapter.toml", "--store", tmp_path / "var", "serve", "--port", "0")
+
+    assert ran.code == 3
+    assert "reluth: site.yaml#: not YAML" in ran.err
+    assert "Traceback" not in ran.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from typer.testing import CliRunner, Result
 from adapter.cli.options import Options
 from adapter.cli.subscribe import subscribe
 from adapter.client import Refused
-from adapter.errors import ConfigurationError
+from adapter.errors import ConfigurationError, RemoteError
 
 BASE_URL = "https://fhir.example.org/r4"
 SECRET = "secret-of-the-subscribe-tests"
@@ -79,9 +80,15 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
+    with serving(STATEMENT) as found:
+        yield found
+
+
+@contextmanager
+def serving(statement: dict[str, Any]) -> Iterator[Server]:
     found = Server()
     with respx.mock(base_url=BASE_URL, assert_all_called=False) as router:
-        router.get("/metadata").respond(200, json=STATEMENT)
+        router.get("/metadata").respond(200, json=statement)
         router.get("/Subscription").mock(side_effect=found.search)
         router.post("").mock(side_effect=found.transact)
         yield found
@@ -102,6 +109,27 @@ def test_types_of_the_notifications_are_those_that_are_told_of(tmp_path: Path, s
     run(tmp_path, settings=f'{SITE}{NOTIFIED}types = ["Observation"]\n')
 
     assert [one["criteria"] for one in server.held] == ["Observation?"]
+
+
+def test_topics_of_the_settings_are_subscribed_to_where_the_server_states_them(tmp_path: Path) -> None:
+    topic = "https://fhir.example.org/topics/any"
+    guide = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
+    stated = {"url": f"{guide}/capabilitystatement-subscriptiontopic-canonical", "valueCanonical": topic}
+    types = [{"type": "Subscription", "extension": [stated]}, {"type": "Observation"}]
+    named = f'types = ["Observation"]\ntopics = {{ Observation = "{topic}" }}\n'
+    with serving({**STATEMENT, "rest": [{"mode": "server", "resource": types}]}) as server:
+        ran = run(tmp_path, settings=SITE + NOTIFIED + named)
+
+    assert ran.exit_code == 0
+    assert [one["criteria"] for one in server.held] == [topic]
+
+
+def test_topics_that_a_server_does_not_know_are_its_refusal_and_nothing_is_made(tmp_path: Path, server: Server) -> None:
+    ran = run(tmp_path, settings=f"{SITE}{NOTIFIED}by_topic = true\n")
+
+    assert isinstance(ran.exception, RemoteError)
+    assert (ran.exception.exit_code, server.held) == (4, [])
+    assert "subscribe by criteria instead" in str(ran.exception)
 
 
 def test_removed_are_all_of_ours(tmp_path: Path, server: Server) -> None:

@@ -1,4 +1,4 @@
-"""In: the screened clinic, then records that the hospital deletes, merges or sets inactive. Out: what `why` and `worklist` say of them."""
+"""In: the screened clinic, then records that the hospital deletes, merges or sets inactive. Out: what commands say of them, and what they refuse."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from adapter.store import Store
 from tests.support.changed_records import delete_records
@@ -140,3 +141,99 @@ def test_worklist_says_that_a_record_was_deleted(room: Room) -> None:
     assert {name for name, record in rows.items() if record != "active"} == {"Patient/intestinal"}
     assert rows["Patient/intestinal"] == "deleted"
     assert "record deleted at the" in room.run("worklist").out
+
+
+#: The record itself, or it with all else of the person.
+LEFT = {"remnants": [("Patient", "intestinal")], "nothing": [("Patient", "intestinal"), ("Condition", "c-intestinal")]}
+SEEN = "clinic/intestinal: the hospital has deleted this record (seen 2025-06-03 08:15, Europe/Paris)"
+
+
+def _delete_in_june(room: Room, gone: list[tuple[str, str]]) -> None:
+    with time_machine.travel("2025-06-03T06:15:00Z", tick=False):
+        room.delete(*gone)
+
+
+@pytest.mark.parametrize("gone", LEFT.values(), ids=LEFT)
+@pytest.mark.parametrize("typed", ["clinic/intestinal", "intestinal"])
+def test_decision_on_a_deleted_record_that_was_on_the_list_is_taken_and_says_so(
+    room: Room, gone: list[tuple[str, str]], typed: str
+) -> None:
+    _delete_in_june(room, gone)
+
+    ran = room.run("decide", typed, "withdrawn", "--reason", "other", "--json")
+
+    assert (ran.code, ran.object["state"], ran.object["patient"]) == (0, "withdrawn", "Patient/intestinal")
+    assert SEEN in ran.err
+    assert room.run("why", typed, "--json").object["decision"]["state"] == "withdrawn"
+
+
+def test_decision_on_a_deleted_record_that_was_added_by_hand_is_taken(room: Room) -> None:
+    room.run("add", "clinic/breast")
+    room.delete(("Patient", "breast"), ("Condition", "c-breast"))
+
+    assert room.run("decide", "clinic/breast", "not-eligible", "--reason", "other").code == 0
+
+
+@pytest.mark.parametrize("gone", [[("Patient", "breast")], [("Patient", "breast"), ("Condition", "c-breast")]])
+def test_decision_on_a_deleted_record_that_was_never_on_the_list_is_refused(
+    room: Room, gone: list[tuple[str, str]]
+) -> None:
+    _delete_in_june(room, gone)
+
+    ran = room.run("decide", "clinic/breast", "declined", "--reason", "other")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "clinic/breast: the hospital has deleted this record (seen 2025-06-03 08:15, Europe/Paris)" in ran.err
+    assert "never on the list of ReLUTH" in ran.err
+    assert room.run("why", "clinic/breast", "--json").object["decision"] is None
+
+
+@pytest.mark.parametrize("gone", LEFT.values(), ids=LEFT)
+def test_deleted_record_is_not_put_on_the_list(room: Room, gone: list[tuple[str, str]]) -> None:
+    _delete_in_june(room, gone)
+
+    ran = room.run("add", "clinic/intestinal")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert SEEN in ran.err
+    with Store.open(room.folder / "store") as store:
+        assert store.added_candidates("clinic") == set()
+        assert [line for line in store.audit_trail() if line.action == "add"] == []
+
+
+def test_screening_of_a_deleted_record_says_that_nothing_is_left(room: Room) -> None:
+    _delete_in_june(room, LEFT["nothing"])
+
+    ran = room.run("screen", "--patient", "clinic/intestinal")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert SEEN in ran.err
+    assert "`reluth why clinic/intestinal` tells what was found before" in ran.err
+
+
+def test_screening_of_what_is_left_of_a_deleted_record_says_that_it_was_deleted(room: Room) -> None:
+    _delete_in_june(room, LEFT["remnants"])
+
+    ran = room.run("screen", "--patient", "clinic/intestinal", "--json")
+
+    assert (ran.code, ran.object["outcome_reason"]) == (0, "record-deleted")
+    assert SEEN in ran.err
+
+
+def test_record_that_came_again_is_screened_and_decided_on_as_any_other(room: Room) -> None:
+    room.delete(*LEFT["nothing"])
+    room.pull("again")
+
+    screened = room.run("screen", "--patient", "clinic/intestinal")
+    decided = room.run("decide", "clinic/intestinal", "contacted", "--reason", "to-contact")
+
+    assert (screened.code, decided.code) == (0, 0)
+    assert "deleted" not in screened.err + decided.err
+
+
+def test_origin_of_a_deleted_record_is_told(room: Room) -> None:
+    room.delete(*LEFT["nothing"])
+
+    ran = room.run("store", "origin", "clinic/intestinal", "--json")
+
+    assert (ran.code, ran.object["live"]) == (0, False)

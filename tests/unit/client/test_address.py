@@ -35,12 +35,32 @@ def test_scheme_says_whether_it_is_encrypted() -> None:
     assert not SiteAddress("http://fhir.example.org/r4").is_encrypted
 
 
-@pytest.mark.parametrize("proxy", ["", "proxy.example.org:3128", "socks5://proxy", "http://", "ftp://p", "http://p:x"])
+@pytest.mark.parametrize("proxy", ["", "proxy.example.org:3128", "http://", "ftp://p", "http://p:x"])
 def test_proxy_that_is_none_is_refused_without_being_shown(proxy: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         SiteAddress(BASE, proxy=proxy)
 
     assert (refused.value.setting, str(refused.value)) == ("proxy", "proxy: an http or https URL is wanted")
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h"])
+def test_socks_proxy_is_refused_with_what_is_missing(scheme: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        SiteAddress(BASE, proxy=f"{scheme}://user:word@proxy.example.org:1080")
+
+    assert refused.value.setting == "proxy"
+    assert "socksio and PySocks" in str(refused.value)
+    assert "word" not in str(refused.value)
+
+
+def test_socks_proxy_of_the_environment_is_refused_as_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:word@proxy.example.org:1080")
+    with pytest.raises(ConfigurationError, match="proxy: is missing, and that of the environment is SOCKS") as refused:
+        opened_client(SiteAddress(BASE))
+
+    assert "word" not in str(refused.value)
 
 
 def test_password_of_a_proxy_is_not_shown() -> None:

@@ -42,6 +42,37 @@ def test_statement_is_read_with_the_params_of_the_whole_server() -> None:
     )
 
 
+def test_topics_and_profiles_of_subscriptions_are_read_without_their_versions() -> None:
+    guide = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
+    stated = {
+        "type": "Subscription",
+        "supportedProfile": [f"{guide}/backport-subscription|1.1.0", 7],
+        "extension": [
+            {
+                "url": f"{guide}/capabilitystatement-subscriptiontopic-canonical",
+                "valueCanonical": "https://fhir.example.org/topics/any|2",
+            },
+            {"url": f"{guide}/capabilitystatement-subscriptiontopic-canonical", "valueUri": "https://elsewhere"},
+            {"url": "https://fhir.example.org/other", "valueCanonical": "https://elsewhere"},
+        ],
+    }
+    body = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"resource": [stated]}]}
+    found = parse_capability(msgspec.json.encode(body)).of("Subscription")
+
+    assert found.profiles == {f"{guide}/backport-subscription"}
+    assert found.topics == {"https://fhir.example.org/topics/any"}
+
+
+@pytest.mark.parametrize("odd", [{"extension": "x"}, {"extension": [{"valueCanonical": 1}]}, {"supportedProfile": {}}])
+def test_odd_extensions_and_profiles_cost_nothing_else(odd: dict[str, object]) -> None:
+    stated = {"type": "Subscription", "interaction": [{"code": "read"}], **odd}
+    body = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"resource": [stated]}]}
+    found = parse_capability(msgspec.json.encode(body)).of("Subscription")
+
+    assert found.interactions == {"read"}
+    assert not found.topics | found.profiles
+
+
 def test_missing_types_and_params_are_told() -> None:
     capability = parse_capability(msgspec.json.encode(STATEMENT))
 

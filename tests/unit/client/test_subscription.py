@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -41,6 +42,7 @@ TOPIC = {
 }
 
 Json = dict[str, Any]
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 class Server:
@@ -50,6 +52,8 @@ class Server:
         self.capability_ = Capability(version, types={type_: TypeCapability() for type_ in served})
         self.held: dict[str, Json] = {}
         self.topics: list[Json] = []
+        self.asked: list[tuple[str, Json]] = []
+        self.wants_filter = False
         self.writes: list[str] = []
         self.refusals: dict[str, Exception] = {}
         self.issues: tuple[Issue, ...] = ()
@@ -59,11 +63,14 @@ class Server:
     def capability(self) -> Capability:
         return self.capability_
 
-    def search(self, resource_type: str, *, since: str | None = None, count: int = 500) -> Iterator[SearchPage]:
+    def search(
+        self, resource_type: str, *, since: str | None = None, count: int = 500, params: Mapping[str, str] = NO_PARAMS
+    ) -> Iterator[SearchPage]:
+        self.asked.append((resource_type, dict(params)))
         refusal = self.searches.pop(0) if self.searches else None
         if refusal is not None:
             raise refusal
-        bodies = self.topics if resource_type == "SubscriptionTopic" else list(self.held.values())
+        bodies = self.topics if resource_type in ("SubscriptionTopic", "Basic") else list(self.held.values())
         raws = [msgspec.json.encode(body) for body in bodies]
         entries = tuple(SearchEntry(raw, "match") for raw in raws)
         yield SearchPage(
@@ -82,6 +89,8 @@ class Server:
                 raise error
         if self.outcome is not None:
             return [self.outcome]
+        if self.wants_filter and body and "_criteria" not in body:
+            return [EntryOutcome(422)]
         self.writes.append(f"{entry.method} {about} {entry.if_match or ''}".strip())
         if entry.method == "DELETE":
             del self.held[entry.url.partition("/")[2]]
@@ -111,8 +120,8 @@ def server() -> Server:
     return Server()
 
 
-def subscriptions(server: Server, hook: Hook = HOOK) -> Subscriptions:
-    return Subscriptions(server, hook, sleep=lambda seconds: None)
+def subscriptions(server: Server, hook: Hook = HOOK, *, topics: Mapping[str, str] | None = None) -> Subscriptions:
+    return Subscriptions(server, hook, topics=topics, sleep=lambda seconds: None)
 
 
 def outcomes(told: list[Subscribed]) -> list[tuple[str, str]]:
@@ -316,6 +325,212 @@ def test_topic_that_tells_of_a_part_only_is_not_taken(narrowed: Json) -> None:
 
     assert told.outcome == "failed"
     assert "no topic of the server" in str(told.error)
+
+
+# R4 with topics: Subscriptions R5 Backport
+
+BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
+URL = "https://fhir.example.org/topics/any"
+
+
+def element(name: str, **value: Any) -> Json:
+    return {"url": f"http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic.{name}", **value}
+
+
+def basic(*parts: Json, status: str | None = "active", type_: str = "Observation") -> Json:
+    """A topic in the place of SubscriptionTopic, which R4 has not."""
+    trigger = [{"url": "resource", "valueUri": f"http://hl7.org/fhir/StructureDefinition/{type_}"}, *parts]
+    stated = [] if status is None else [element("status", valueCode=status)]
+    extension = [element("url", valueUri=URL), *stated, element("resourceTrigger", extension=trigger)]
+    return {"resourceType": "Basic", "id": "t", "extension": extension}
+
+
+def r4_server(
+    version: str = "4.0.1", *, topics: frozenset[str] = frozenset(), profiles: frozenset[str] = frozenset()
+) -> Server:
+    server = Server(version)
+    server.capability_ = Capability(
+        version,
+        types={
+            "Condition": TypeCapability(),
+            "Observation": TypeCapability(),
+            "Basic": TypeCapability(search_params=frozenset({"code"})),
+            "Subscription": TypeCapability(topics=topics, profiles=profiles),
+        },
+    )
+    return server
+
+
+def interactions(*codes: str) -> list[Json]:
+    return [{"url": "supportedInteraction", "valueCode": code} for code in codes]
+
+
+def test_r4_server_is_subscribed_by_topic_in_the_form_of_the_backport() -> None:
+    server = r4_server()
+    server.topics = [basic(*interactions("create", "update"))]
+    first = subscriptions(server, topics={}).ensure(["Observation"])
+    again = subscriptions(server, topics={}).ensure(["Observation"])
+    body = server.held["s1"]
+
+    assert (outcomes(first), outcomes(again)) == ([("Observation", "created")], [("Observation", "kept")])
+    assert body["meta"]["profile"] == [f"{BACKPORT}/backport-subscription"]
+    assert body["criteria"] == URL
+    assert body["channel"] == {
+        "type": "rest-hook",
+        "endpoint": f"{ENDPOINT}/Observation",
+        "header": [f"Authorization: Bearer {SECRET}"],
+        "payload": "application/fhir+json",
+        "_payload": {"extension": [{"url": f"{BACKPORT}/backport-payload-content", "valueCode": "id-only"}]},
+    }
+    assert not body.keys() & {"_criteria", "topic"}
+    assert ("Basic", {"code": "http://hl7.org/fhir/fhir-types|SubscriptionTopic"}) in server.asked
+
+
+def test_r4_server_with_topics_is_subscribed_by_criteria_unless_topics_are_asked_for() -> None:
+    server = r4_server(topics=frozenset({URL}))
+    subscriptions(server).ensure(["Observation"])
+
+    assert server.held["s1"]["criteria"] == "Observation?"
+    assert "Basic" not in {type_ for type_, _ in server.asked}
+
+
+def test_r4b_server_is_asked_for_its_own_topics_and_subscribed_by_the_backport() -> None:
+    server = r4_server("4.3.0")
+    server.capability_ = Capability("4.3.0", types={**server.capability_.types, "SubscriptionTopic": TypeCapability()})
+    server.topics = [TOPIC]
+    told = subscriptions(server, topics={}).ensure(TYPES)
+
+    assert outcomes(told) == [("Condition", "created"), ("Observation", "created")]
+    assert server.held["s1"]["criteria"] == TOPIC["url"]
+    assert "_payload" in server.held["s1"]["channel"]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        basic(*interactions("create")),
+        basic({"url": "queryCriteria", "extension": [{"url": "current", "valueString": "status=final"}]}),
+        basic({"url": "fhirPathCriteria", "valueString": "%current.status = 'final'"}),
+        basic(type_="Condition"),
+    ],
+    ids=["creations", "query", "path", "another-type"],
+)
+def test_topic_of_r4_that_does_not_tell_of_every_change_is_not_taken(topic: Json) -> None:
+    server = r4_server()
+    server.topics = [topic]
+    [told] = subscriptions(server, topics={}).ensure(["Observation"])
+
+    assert told.outcome == "failed"
+    assert "no topic of the server tells of every change of Observation" in str(told.error)
+    assert server.writes == []
+
+
+def test_topic_of_r4_without_a_status_or_interactions_tells_of_all() -> None:
+    server = r4_server()
+    server.topics = [basic(status=None)]
+
+    assert outcomes(subscriptions(server, topics={}).ensure(["Observation"])) == [("Observation", "created")]
+
+
+def test_server_that_states_nothing_of_topics_is_not_subscribed_by_topic() -> None:
+    server = r4_server()
+    for topics in ({}, {"Observation": URL}):
+        with pytest.raises(UnusableAnswer, match="subscribe by criteria instead"):
+            subscriptions(server, topics=topics).ensure(["Observation"])
+
+    assert server.writes == []
+
+
+@pytest.mark.parametrize(
+    ("topics", "profiles"),
+    [(frozenset({URL}), frozenset()), (frozenset(), frozenset({f"{BACKPORT}/backport-subscription"}))],
+)
+def test_topic_that_the_settings_name_is_taken_where_the_server_states_topics_or_the_backport(
+    topics: frozenset[str], profiles: frozenset[str]
+) -> None:
+    server = r4_server(topics=topics, profiles=profiles)
+    told = subscriptions(server, topics={"Observation": URL}).ensure(TYPES)
+
+    assert outcomes(told) == [("Condition", "failed"), ("Observation", "created")]
+    assert server.held["s1"]["criteria"] == URL
+
+
+def test_topic_that_the_settings_name_goes_before_one_that_is_found() -> None:
+    server = Server("5.0.0")
+    named = "https://fhir.example.org/topics/mine"
+    server.topics = [TOPIC, TOPIC | {"url": named, "resourceTrigger": []}]
+    subscriptions(server, topics={"Observation": named}).ensure(["Observation"])
+
+    assert server.held["s1"]["topic"] == named
+
+
+def test_topic_that_the_server_has_not_is_not_subscribed_to() -> None:
+    server = r4_server(topics=frozenset({URL}))
+
+    with pytest.raises(UnusableAnswer, match="the topic named for Observation is none of the server's"):
+        subscriptions(server, topics={"Observation": "https://fhir.example.org/topics/other"}).ensure(TYPES)
+    assert server.writes == []
+
+
+def test_server_that_wants_a_filter_gets_one_that_lets_all_through() -> None:
+    server = r4_server(topics=frozenset({URL}))
+    server.wants_filter = True
+    first = subscriptions(server, topics={"Observation": URL}).ensure(["Observation"])
+    again = subscriptions(server, topics={"Observation": URL}).ensure(["Observation"])
+
+    assert (outcomes(first), outcomes(again)) == ([("Observation", "created")], [("Observation", "kept")])
+    filters = [{"url": f"{BACKPORT}/backport-filter-criteria", "valueString": "Observation?"}]
+    assert server.held["s1"]["_criteria"] == {"extension": filters}
+
+
+@pytest.mark.parametrize("status", [401, 403, 412])
+def test_refusal_that_no_filter_mends_is_told_at_once(status: int) -> None:
+    server = r4_server(topics=frozenset({URL}))
+    server.refusals[URL] = Refused("POST https://fhir.example.org/r4", status)
+    [told] = subscriptions(server, topics={"Observation": URL}).ensure(["Observation"])
+
+    assert (told.outcome, server.writes) == ("failed", [])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: body.update(
+            _criteria={
+                "extension": [
+                    {"url": f"{BACKPORT}/backport-filter-criteria", "valueString": "Observation?status=final"}
+                ]
+            }
+        ),
+        lambda body: body["channel"].pop("_payload"),
+        lambda body: spoil_channel(
+            body,
+            _payload={"extension": [{"url": f"{BACKPORT}/backport-payload-content", "valueCode": "full-resource"}]},
+        ),
+        lambda body: body.update(criteria="Observation?"),
+    ],
+    ids=["filter", "no-content", "full-content", "criteria"],
+)
+def test_subscription_to_a_topic_that_is_not_as_it_should_be_is_renewed(spoil: Callable[[Json], None]) -> None:
+    server = r4_server(topics=frozenset({URL}))
+    subscriptions(server, topics={"Observation": URL}).ensure(["Observation"])
+    sound = copy.deepcopy(server.held["s1"])
+    spoil(server.held["s1"])
+    told = subscriptions(server, topics={"Observation": URL}).ensure(["Observation"])
+
+    assert outcomes(told) == [("Observation", "renewed")]
+    assert server.held["s1"] | {"meta": sound["meta"]} == sound
+
+
+def test_subscription_of_r5_that_somebody_narrowed_is_renewed() -> None:
+    server = Server("5.0.0")
+    server.topics = [TOPIC]
+    subscriptions(server).ensure(["Observation"])
+    server.held["s1"]["filterBy"] = [{"filterParameter": "code", "value": "718-7"}]
+    told = subscriptions(server).ensure(["Observation"])
+
+    assert outcomes(told) == [("Observation", "renewed")]
+    assert "filterBy" not in server.held["s1"]
 
 
 # The hook

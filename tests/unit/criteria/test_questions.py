@@ -27,7 +27,7 @@ def attested(link: str, answer: bool, authored: str, **more: object) -> dict[str
         "resourceType": "QuestionnaireResponse",
         "id": f"qr-{authored[:10]}-{answer}",
         "status": "completed",
-        "questionnaire": f"urn:reluth:attestation:{TRIAL}|0.2.0",
+        "questionnaire": f"urn:reluth:attestation:{TRIAL}|0.3.0",
         "subject": {"reference": PATIENT},
         "authored": authored,
         "author": {"type": "Practitioner", "identifier": {"system": "urn:reluth:account", "value": "anna"}},

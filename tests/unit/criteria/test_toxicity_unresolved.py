@@ -101,8 +101,10 @@ def test_an_unresolved_event_of_grade_2_that_is_due_to_the_treatment_proves(
     [
         ("ongoing", (T, None)),
         ("recovering", (T, None)),
-        ("unknown", (T, None)),
-        (None, (T, None)),
+        # Nobody says that it goes on: that is for a person to say.
+        ("unknown", ASKS),
+        ("guéri", ASKS),
+        (None, ASKS),
         ("resolved", NEEDS),
         ("resolvedWithSequelae", NEEDS),
         ("fatal", NEEDS),
@@ -110,6 +112,38 @@ def test_an_unresolved_event_of_grade_2_that_is_due_to_the_treatment_proves(
 )
 def test_a_resolved_event_does_not_count(outcome: str | None, expected: tuple[Truth, Reason | None]) -> None:
     assert unresolved(due(outcome=outcome)) == expected
+
+
+@pytest.mark.parametrize(
+    ("assessments", "expected"),
+    [
+        ((), (T, None)),
+        (("Certain",), (T, None)),
+        (("Probably-Likely",), (T, None)),
+        (("Possible",), (T, None)),
+        (("Unlikely",), ASKS),
+        (("unrelated",), ASKS),
+        (("Unassessable-Unclassifiable",), ASKS),
+        (("Conditional-Classified",), ASKS),
+        (("Possible", "Unlikely"), ASKS),
+    ],
+)
+def test_an_event_whose_cause_was_doubted_asks(
+    assessments: tuple[str, ...], expected: tuple[Truth, Reason | None]
+) -> None:
+    system = "http://terminology.hl7.org/CodeSystem/adverse-event-causality-assess"
+    causality = [{"assessment": {"coding": [{"system": system, "code": code}]}} for code in assessments]
+    entry = {
+        "resourceType": "AdverseEvent",
+        "id": "ae",
+        "actuality": "actual",
+        "date": "2025-05-01",
+        "outcome": {"coding": [{"code": "ongoing"}]},
+        "extension": [{"url": GRADE_URL, "valueInteger": 3}],
+        "suspectEntity": [{"instance": {"reference": "Medication/lot"}, "causality": causality}],
+    }
+
+    assert unresolved(entry) == expected
 
 
 @pytest.mark.parametrize(
@@ -194,6 +228,7 @@ def test_a_grade_is_read_in_the_forms_that_sites_send(value: dict[str, Any], gra
         "actuality": "actual",
         "date": "2025-05-01",
         "extension": [{"url": GRADE_URL, **value}],
+        "outcome": {"coding": [{"code": "ongoing"}]},
         "suspectEntity": [{"instance": {"reference": "Medication/lot"}}],
     }
     answer = answered(entry)

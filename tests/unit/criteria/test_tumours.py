@@ -179,14 +179,23 @@ def test_a_grade_in_a_component_counts() -> None:
     assert answer_to(GRADE, [NET, entry]).truth is T
 
 
-@pytest.mark.parametrize("words", ["G1 ou G2", "grade 2", ""])
-def test_a_grade_in_other_words_is_not_read(words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("G1 ou G2", Reason.NOT_READ),
+        ("grade 2", Reason.NOT_READ),
+        ("", Reason.NO_DATA),
+        ("GX", Reason.NO_DATA),
+        ("en cours", Reason.NO_DATA),
+    ],
+)
+def test_a_grade_in_other_words_is_not_read(words: str, reason: Reason) -> None:
     entry = {
         **observation("x", valueString=words),
         "code": {"coding": [{"system": "urn:reluth:terms", "code": "grade"}]},
     }
 
-    assert answer_to(GRADE, [NET, entry]).reason is Reason.NO_DATA
+    assert answer_to(GRADE, [NET, entry]).reason is reason
 
 
 def test_two_grades_in_one_answer_are_none() -> None:
@@ -196,7 +205,7 @@ def test_two_grades_in_one_answer_are_none() -> None:
         "code": {"coding": [{"system": "urn:reluth:terms", "code": "grade"}]},
     }
 
-    assert answer_to(GRADE, [NET, entry]).reason is Reason.NO_DATA
+    assert answer_to(GRADE, [NET, entry]).reason is Reason.NOT_READ
 
 
 OF_BREAST = {"histology": {"in": ["net_morphology"], "of": "other_primary"}}

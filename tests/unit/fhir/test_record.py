@@ -286,3 +286,25 @@ def test_a_faulty_resource_that_was_put_aside_stands_in_the_record_without_time_
     assert [(item.id, item.status) for item in found.subjects] == [("s", "candidate")]
     assert [item.id for item in found.of_type("AllergyIntolerance")] == ["a"]
     assert (found.of_type("Encounter"), found.unreadable) == ((), ())
+
+
+def test_a_resource_is_read_wherever_its_type_stands() -> None:
+    first = b' {\n "resourceType" : "Observation", "id": "1", "status": "final"}'
+    last = b'{"id": "2", "status": "final", "resourceType": "Observation"}'
+    unread = b'{"resourceType": "Basic", "id": "3"}'
+    faulty = b'{"resourceType": "Observation", "id": 4}'
+
+    found = PatientRecord.read("Patient/1", [first, last, unread, faulty])
+
+    assert [item.id for item in found.observations] == ["1", "2"]
+    assert found.of_type("Basic") == ()
+    assert len(found.unreadable) == 1
+
+
+def test_a_type_that_is_written_twice_is_the_last_one() -> None:
+    twice = b'{"resourceType": "Observation", "id": "1", "resourceType": "Procedure"}'
+
+    found = PatientRecord.read("Patient/1", [twice])
+
+    assert [item.id for item in found.procedures] == ["1"]
+    assert found.observations == ()

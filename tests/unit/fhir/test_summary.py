@@ -95,8 +95,9 @@ def test_summarise_takes_a_key_in_two_objects_or_in_a_text(rest: bytes) -> None:
     assert summarise(HEAD + rest).reference == "Observation/1"
 
 
-def test_a_key_that_is_no_element_name_is_not_repeated() -> None:
-    problem = problem_of(HEAD + b',"Jean Dupont":1,"Jean Dupont":2}')
+@pytest.mark.parametrize("key", [b"Jean Dupont", b"Dupont", b"DUPONT", b"1850478006048", b"dupontJEAN"])
+def test_a_key_that_is_no_element_name_is_not_repeated(key: bytes) -> None:
+    problem = problem_of(HEAD + b',"%s":1,"%s":2}' % (key, key))
 
     assert str(problem) == "Observation/1: the key (unnamed) stands twice in one object"
 

@@ -55,6 +55,9 @@ EARLY, LATE = "2025-05-01T08:00:00Z", "2025-05-01T10:30:00+02:00"
         (flag(at=EARLY), flag(at=LATE, status="active"), True),
         (flag(at=LATE), flag(at=EARLY, status="active"), False),
         (flag(version="1", at=EARLY), flag(version="1", at="2025-05-01T10:00:00+02:00"), False),
+        # As the store tells it: a number before a time.
+        (flag(version="2", at=EARLY), flag(version="1", at=LATE, status="active"), False),
+        (flag(version="1", at=LATE), flag(version="2", at=EARLY, status="active"), True),
         (flag(version="a"), flag(version="b"), False),
         (flag(version="a"), flag(version="b", status="active"), True),
     ],

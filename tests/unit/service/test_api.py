@@ -13,7 +13,7 @@ from adapter.config import Settings
 from adapter.criteria import Stage
 from adapter.documents import load_trial
 from adapter.service.desk import Desk
-from adapter.service.patient_file import read_patient
+from adapter.service.patient.file import read_patient
 from adapter.store import Store
 from adapter.sync import FolderSource, pull
 from tests.support.screened import SITE, TRIAL, row_of, save, verdict, verdicts

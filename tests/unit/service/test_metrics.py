@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from adapter.config import Settings
+from adapter.errors import TransientError
 from adapter.service.metrics import METRICS, metrics_router, metrics_text
 from adapter.store import Origin, Store
 from tests.support.feeds import NOW, begun_run, ended_run, feed_settings, pulled
@@ -69,6 +70,21 @@ def test_last_complete_run_stands_while_later_ones_fail(store: Store) -> None:
     end = ("reluth_run_last_end_timestamp_seconds", "icm", "pull")
     assert before[whole] == before[end]
     assert after[whole] == before[whole] < after[end]
+
+
+def test_exit_code_is_told_while_the_last_run_failed_and_said_so(store: Store) -> None:
+    ended_run(store)
+    before = scraped(store)
+    store.note_failed_run("icm", "pull", begun=NOW, error=TransientError("GET fhir.example.org/metadata: no answer"))
+    failed = scraped(store)
+    ended_run(store)
+    after = scraped(store)
+
+    name = "reluth_run_last_failure_exit_code"
+    assert of(failed, name) == {("icm", "pull"): 75}
+    assert failed["reluth_run_last_outcome", "icm", "pull", "failed"] == 1
+    assert of(failed, "reluth_pull_last_missing_types") == {}
+    assert of(before, name) == of(after, name) == {}
 
 
 def test_run_under_way_leaves_the_times_of_the_one_before(store: Store) -> None:

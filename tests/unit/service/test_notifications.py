@@ -269,6 +269,16 @@ def test_handshake_is_answered_and_marks_nothing(client: TestClient, marks: Mark
     assert (answer.status_code, marks) == (200, [])
 
 
+def test_bundle_is_answered_by_a_bundle_that_says_nothing(client: TestClient) -> None:
+    told = of_status("event-notification", "Condition/1")
+    answer = client.post("/notify/icm/Observation", json=told, headers=with_secret())
+    resource = client.post("/notify/icm", json={"resourceType": "Patient", "id": "1"}, headers=with_secret())
+
+    assert answer.json() == {"resourceType": "Bundle", "type": "transaction-response"}
+    assert answer.headers["content-type"] == "application/fhir+json"
+    assert resource.content == b""
+
+
 def test_routes_have_operation_ids_of_their_own() -> None:
     app = FastAPI()
     app.include_router(notification_router(SETTINGS, lambda site, types: None))

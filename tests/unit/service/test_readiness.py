@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import time_machine
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from adapter.config import Settings
+from adapter.errors import TransientError
 from adapter.service.readiness import readiness_router
 from adapter.store import Store
-from tests.support.feeds import NOW, feed_settings, pulled
+from tests.support.feeds import NOW, begun_run, ended_run, feed_settings, pulled
 
 
 @pytest.fixture
@@ -36,14 +38,42 @@ def ask(store: Store, settings: Settings) -> Answer:
 
 
 def test_service_without_sites_is_ready(store: Store) -> None:
-    assert ask(store, Settings()) == (200, {"status": "ok", "detail": None, "stale": []})
+    assert ask(store, Settings()) == (200, {"status": "ok", "detail": None, "stale": [], "failed": []})
 
 
 def test_service_is_ready_while_every_feed_is_in_step(store: Store) -> None:
     pulled(store, "Patient", hours_ago=1)
     pulled(store, "Observation", hours_ago=20)
 
-    assert ask(store, feed_settings()) == (200, {"status": "ok", "detail": None, "stale": []})
+    assert ask(store, feed_settings()) == (200, {"status": "ok", "detail": None, "stale": [], "failed": []})
+
+
+def test_failed_pull_is_named_before_the_feed_is_stale(store: Store) -> None:
+    pulled(store, "Patient", hours_ago=1)
+    pulled(store, "Observation", hours_ago=1)
+    with time_machine.travel(NOW, tick=False):
+        store.note_failed_run(
+            "icm", "pull", begun=NOW, error=TransientError("GET fhir.example.org/metadata: no answer")
+        )
+    with begun_run(store):
+        status, body = ask(store, feed_settings())
+
+    assert (status, body["status"], body["stale"]) == (200, "ok", [])
+    assert body["failed"] == [{"site": "icm", "ended_at": "2025-06-02T12:00:00Z", "exit_code": 75}]
+
+
+def test_pull_that_was_killed_failed_without_an_exit_code(store: Store) -> None:
+    ended_run(store, complete=None)
+
+    (failed,) = ask(store, feed_settings()).body["failed"]
+    assert (failed["site"], failed["exit_code"]) == ("icm", None)
+
+
+def test_failure_is_over_with_the_next_pull(store: Store) -> None:
+    store.note_failed_run("icm", "pull", begun=NOW, error=TransientError("no answer"))
+    ended_run(store, complete=False)
+
+    assert ask(store, feed_settings()).body["failed"] == []
 
 
 def test_stale_feed_is_named_by_site_and_type(store: Store) -> None:

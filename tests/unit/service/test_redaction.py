@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from adapter.accounts import GRANTS, Permission, Role
-from adapter.service.permissions import ROUTES
+from adapter.service.door.permissions import ROUTES
 from tests.support.people import browser_of
 from tests.support.route_calls import call
 from tests.support.route_table import roles_with

@@ -9,7 +9,7 @@ import pytest
 from adapter.accounts import GRANTS, Permission, Role
 from adapter.config import Settings
 from adapter.service import create_app
-from adapter.service.permissions import ROUTES, Open, is_open
+from adapter.service.door.permissions import ROUTES, Open, is_open
 from tests.support.people import browser_of
 from tests.support.route_calls import call, is_of_one_site
 from tests.support.route_table import documented, rendered, roles_with, routes_of

@@ -41,7 +41,10 @@ def test_quarantine_lists_what_had_no_bytes_by_its_place(store: Store) -> None:
 
 def test_quarantine_forgets_what_was_read_since(store: Store) -> None:
     _put(store, (BAD, 1), (b"other", 2))
-    store.release_quarantined(store.quarantined("icm")[0])
+    item = store.quarantined("icm")[0]
+    with store.begin_run("icm", "pull") as run:
+        run.commit([], mended=[item.key])
+    store.forget_quarantined(item)
 
     assert [item.line for item in store.quarantined("icm")] == [2]
     assert len(list((store.folder / "quarantine" / "icm").iterdir())) == 1

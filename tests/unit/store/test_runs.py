@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from adapter.errors import BusyError, StorageError
+from adapter.errors import BusyError, ReluthError, RemoteError, StorageError
 from adapter.store import Run, Store
 from adapter.store import runs as runs_module
 from adapter.store.models import SiteLockRow
@@ -32,6 +34,57 @@ def test_site_is_free_after_an_error(store: Store) -> None:
     store.begin_run("icm", "pull").close()
 
     assert [run.state for run in store.runs("pull")] == ["failed", "failed"]
+
+
+def test_run_that_failed_keeps_by_what(store: Store) -> None:
+    with pytest.raises(RemoteError), store.begin_run("icm", "pull") as run:
+        raise RemoteError("GET fhir.example.org/é: answered 403")
+
+    (failed,) = store.runs("pull")
+    assert (failed.state, failed.complete) == ("failed", None)
+    assert json.loads(failed.summary or "") == {
+        "site": "icm",
+        "run": run.name,
+        "exit_code": 4,
+        "problem": "GET fhir.example.org/é: answered 403",
+    }
+
+
+def test_run_that_was_committed_stays_so_whatever_happens_after(store: Store) -> None:
+    run = store.begin_run("icm", "pull")
+    run.commit([])
+    run.record("{}")
+    run.close(RemoteError("too late"))
+
+    (kept,) = store.runs("pull")
+    assert (kept.state, kept.complete, kept.summary) == ("committed", True, "{}")
+
+
+def test_run_that_failed_before_it_began_is_noted_and_leaves_the_site_to_who_holds_it(store: Store) -> None:
+    with store.begin_run("icm", "pull") as run:
+        name = store.note_failed_run("icm", "pull", begun=datetime.now(UTC), error=BusyError("held"))
+        run.commit([])
+
+    failed, whole = store.runs("pull")
+    assert (failed.name, failed.state, whole.state) == (name, "failed", "committed")
+    assert json.loads(failed.summary or "") == {"site": "icm", "begun": False, "exit_code": 75, "problem": "held"}
+
+
+def test_last_whole_run_is_found_behind_any_number_of_others(store: Store) -> None:
+    assert store.last_whole_run("pull", site="icm") is None
+    with store.begin_run("icm", "pull") as whole:
+        whole.commit([])
+    with store.begin_run("icm", "pull") as part:
+        part.commit([], complete=False)
+    for _ in range(3):
+        store.note_failed_run("icm", "pull", begun=datetime.now(UTC), error=RemoteError("no"))
+    for site, kind in (("igr", "pull"), ("icm", "push")):
+        with store.begin_run(site, kind) as other:
+            other.commit([])
+
+    found = store.last_whole_run("pull", site="icm")
+    assert found is not None
+    assert found.name == whole.name
 
 
 def test_lock_of_a_dead_process_is_taken_over(store: Store) -> None:
@@ -71,7 +124,7 @@ def test_lock_of_a_process_whose_start_the_system_does_not_tell_is_respected(
 def test_site_that_could_not_be_let_go_for_want_of_room_is_not_held_by_its_own_process(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(run: Run) -> None:
+    def full(run: Run, _: ReluthError | None) -> None:
         runs_module._held.discard(run._token)
         raise StorageError("the store's state", "database or disk is full")
 

@@ -25,8 +25,12 @@ def asked(of: Json) -> str:
 def test_every_audit_event_is_valid_fhir() -> None:
     found = list(sample_events())
 
-    assert len(found) == 7
-    assert [problems(one, FhirVersion.R4) for one in found] == [[]] * 7
+    assert len(found) == 8
+    assert [problems(one, FhirVersion.R4) for one in found] == [[]] * 8
+
+
+def test_no_event_claims_a_profile_that_a_run_does_not_fulfil() -> None:
+    assert [one for one in sample_events() if "meta" in one] == []
 
 
 def test_search_is_audited_as_a_query_of_our_client_at_the_server() -> None:
@@ -111,6 +115,27 @@ def test_outcome_tells_how_the_run_ended(state: str, complete: bool | None, outc
 def test_run_under_way_and_one_that_asked_nobody_have_no_event() -> None:
     assert audit_event(run_info(state="open", complete=None), audited()) is None
     assert audit_event(run_info("screen"), audited()) is None
+    settings = {"begun": False, "exit_code": 2, "problem": "sites.icm.ca_file: is not there"}
+    assert audit_event(run_info(state="failed", complete=None, summary=settings), audited()) is None
+
+
+@pytest.mark.parametrize("code", [4, 75])
+def test_failure_before_the_run_began_is_audited_as_a_question_for_capabilities(code: int) -> None:
+    failure = {"begun": False, "exit_code": code, "problem": f"GET {SERVER}/Patient/dupont-1: answered 403"}
+    found = event(run_info(state="failed", complete=None, summary=failure), mode="bulk")
+
+    assert (found["subtype"][0]["code"], found["outcome"]) == ("capabilities", "8")
+    assert found["outcomeDesc"] == f"ended before it was whole (exit code {code}); nothing of it is kept"
+    assert found["agent"][1]["network"]["address"] == SERVER
+    assert "entity" not in found
+    assert "dupont" not in json.dumps(found)
+
+
+def test_run_that_failed_once_begun_keeps_the_way_it_was_asked() -> None:
+    failure = {"run": "x", "exit_code": 4, "problem": "answered 403"}
+    found = event(run_info(state="failed", complete=None, summary=failure), mode="bulk")
+
+    assert (found["subtype"][0]["code"], found["outcome"]) == ("operation", "8")
 
 
 def test_event_names_no_patient_even_where_the_summary_does() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from adapter.errors import UsageError
-from adapter.sync import FolderSource
+from adapter.sync import FolderSource, Problem
 from tests.unit.store.making import patient, write_folder
 
 
@@ -48,6 +49,53 @@ def test_folder_names_what_it_does_not_read(tmp_path: Path, name: str) -> None:
 
     assert source.types() == ["Medication"]
     assert [notice.partition(":")[0] for notice in source.notices()] == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "part-0001.ndjson",
+        "patient.ndjson",
+        "Patient.json",
+        "Patient_Observation.ndjson",
+        "Patient.ndjson.part",
+        "x.ndjson.gz",
+    ],
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        patient("1") + b"\n",
+        b'{"id":"1","resourceType":"Patient"}\n',
+        b'\xef\xbb\xbf{\n  "resourceType" : "Patient",\n  "id": "1"\n}',
+        gzip.compress(patient("1") + b"\n"),
+    ],
+)
+def test_file_of_resources_under_another_name_is_missing(tmp_path: Path, name: str, content: bytes) -> None:
+    source = FolderSource(write_folder(tmp_path / "in", {name: content}))
+
+    (missing,) = source.missing()
+    assert missing.type == "Patient"
+    assert missing.reason.startswith(f"{name}: not read, its name is not")
+    assert source.notices() == []
+
+
+@pytest.mark.parametrize("content", [b'{"resourceType":"Surname"}', b'{"id":"1","resourceType":"Surname"}'])
+def test_file_of_what_is_no_resource_of_fhir_is_named_alone(tmp_path: Path, content: bytes) -> None:
+    source = FolderSource(write_folder(tmp_path / "in", {"x.json": content}))
+
+    assert source.missing() == []
+    assert [notice.partition(":")[0] for notice in source.notices()] == ["x.json"]
+
+
+def test_link_to_a_file_that_is_gone_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", {})
+    (folder / "Patient.ndjson").symlink_to(tmp_path / "gone.ndjson")
+
+    (problem,) = FolderSource(folder).fetch("Patient")
+
+    assert isinstance(problem, Problem)
+    assert (problem.incomplete, problem.reason) == (True, "the file cannot be read (No such file or directory)")
 
 
 def test_folder_reads_parts_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -48,10 +48,22 @@ BAD = {
     ),
     "unknown-type": (b'{"resourceType":"Patent","id":"x"}', "unknown resource type"),
     "no-id": (b'{"resourceType":"Patient"}', "no valid id"),
+    "bundle": (
+        b'{"resourceType":"Bundle","id":"x","type":"collection","entry":[{"resource":' + observation("o", "a") + b"}]}",
+        "a Bundle: what it holds is not read",
+    ),
     "not-an-object": (b'["Patient"]', "not a JSON object"),
     "not-utf-8": (b'{"resourceType":"Patient","id":"x","name":[{"family":"\xe9"}]}', "not UTF-8"),
     "absurd-number": (b'{"resourceType":"Basic","id":"x","a" :' + b"9" * 5_000 + b"}", ""),
 }
+
+
+def test_file_of_resources_that_is_not_read_makes_a_pull_incomplete(store: Store, tmp_path: Path) -> None:
+    summary = _pull(store, tmp_path / "in", {"Patient.ndjson": A + b"\n", "part-2.ndjson": B + b"\n"})
+
+    assert (summary.complete, summary.exit_code) == (False, 5)
+    (missing,) = summary.as_object()["missing"]
+    assert (missing["type"], missing["reason"].partition(":")[0]) == ("Patient", "part-2.ndjson")
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -8,6 +8,8 @@ import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
 import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
 import ca.uhn.fhir.jpa.api.dao.IFhirSystemDao;
 import ca.uhn.fhir.jpa.batch2.JpaBatch2Config;
+import ca.uhn.fhir.jpa.cache.IResourceChangeListenerCacheRefresher;
+import ca.uhn.fhir.jpa.cache.ResourceChangeListenerCacheRefresherImpl;
 import ca.uhn.fhir.jpa.config.r4.JpaR4Config;
 import ca.uhn.fhir.jpa.config.r4b.JpaR4BConfig;
 import ca.uhn.fhir.jpa.config.r5.JpaR5Config;
@@ -30,6 +32,7 @@ import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.jpa.subscription.match.config.SubscriptionProcessorConfig;
 import ca.uhn.fhir.jpa.subscription.match.deliver.email.IEmailSender;
 import ca.uhn.fhir.jpa.subscription.submit.config.SubscriptionSubmitterConfig;
+import ca.uhn.fhir.jpa.topic.SubscriptionTopicConfig;
 import ca.uhn.fhir.jpa.util.ResourceCountCache;
 import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.api.IResourceSupportedSvc;
@@ -47,6 +50,7 @@ import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 import org.slf4j.LoggerFactory;
+import org.springframework.aop.framework.AopProxyUtils;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -64,6 +68,7 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 public class HospitalServer {
 
     private static final long MAINTENANCE_EVERY_MS = 300;
+    private static final int PASSES_TO_A_LOOK = 10;
 
     public static void main(String[] args) throws Exception {
         ((Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME)).setLevel(Level.WARN);
@@ -78,7 +83,10 @@ public class HospitalServer {
         handler.addServlet(new ServletHolder(context.getBean(RestfulServer.class)), "/fhir/*");
         server.setHandler(handler);
         server.start();
-        maintain(context.getBean(IJobMaintenanceService.class));
+        maintain(
+                context.getBean(IJobMaintenanceService.class),
+                (ResourceChangeListenerCacheRefresherImpl) AopProxyUtils.getSingletonTarget(
+                        context.getBean(IResourceChangeListenerCacheRefresher.class)));
         System.out.println("PORT " + connector.getLocalPort());
         System.out.flush();
         while (System.in.read() >= 0) {
@@ -97,13 +105,16 @@ public class HospitalServer {
         };
     }
 
-    /** HAPI moves a bulk export one step a minute; tests cannot wait for that. */
-    private static void maintain(IJobMaintenanceService jobs) {
+    /** HAPI moves a bulk export one step a minute, and looks for topics of R4 once a minute; tests cannot wait for that. */
+    private static void maintain(IJobMaintenanceService jobs, ResourceChangeListenerCacheRefresherImpl caches) {
         Thread thread = new Thread(() -> {
-            while (true) {
+            for (int pass = 0; true; pass++) {
                 try {
                     Thread.sleep(MAINTENANCE_EVERY_MS);
                     jobs.runMaintenancePass();
+                    if (pass % PASSES_TO_A_LOOK == 0) {
+                        caches.forceRefreshAllCachesForUnitTest();
+                    }
                 } catch (InterruptedException e) {
                     return;
                 } catch (RuntimeException e) {
@@ -121,6 +132,7 @@ public class HospitalServer {
         SubscriptionSubmitterConfig.class,
         SubscriptionProcessorConfig.class,
         SubscriptionChannelConfig.class,
+        SubscriptionTopicConfig.class,
         JpaBatch2Config.class,
         Batch2JobsConfig.class
     })

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapter.datasets.core_findings import core_report, load_waivers, parse_core_report
+from adapter.datasets.checks.core_findings import core_report, load_waivers, parse_core_report
 from adapter.datasets.formats import write_sdtm
 from adapter.errors import DocumentError, RemoteError, TransientError, UsageError
 from tests.support.sdtm_packages import package

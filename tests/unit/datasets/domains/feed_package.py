@@ -13,7 +13,7 @@ from adapter.datasets.engines.duckdb import run
 from adapter.datasets.model import Package
 from adapter.datasets.sdtm.loading import load_domains
 from adapter.datasets.sdtm.package import build_package, views_needed
-from adapter.datasets.staged import StagedSubject
+from adapter.datasets.staging.staged import StagedSubject
 from adapter.documents import load_study, load_trial
 from mappings.entities import EventKind, SubjectEvent
 

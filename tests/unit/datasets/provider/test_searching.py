@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapter.datasets.feed_types import FEED_TYPES
 from adapter.datasets.provider import SEARCH_PARAMETERS
 from adapter.datasets.provider.searching import BadFilter, parse_filter
+from adapter.datasets.staging.feed_types import FEED_TYPES
 
 LOINC = "http://loinc.org"
 RESULT: dict[str, Any] = {

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapter.datasets.feed_types import FEED_TYPES
 from adapter.datasets.provider import NotSupported, parse_wanted
+from adapter.datasets.staging.feed_types import FEED_TYPES
 
 
 def test_nothing_asked_for_is_all_types() -> None:

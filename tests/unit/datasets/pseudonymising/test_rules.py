@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapter.datasets.feed_types import READ_TYPES
 from adapter.datasets.pseudonymising import load_profile
 from adapter.datasets.pseudonymising.codes import parse_code_tables
 from adapter.datasets.pseudonymising.rules import Rule, TypeRules, parse_type_rules
+from adapter.datasets.staging.feed_types import READ_TYPES
 from adapter.errors import DocumentError
 from adapter.fhir import FhirVersion, required_binding
 from adapter.terminology import Node

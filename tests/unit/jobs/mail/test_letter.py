@@ -20,8 +20,8 @@ import yaml
 from adapter.documents import load_trial
 from adapter.jobs.mail import Letterhead, News, compose
 from adapter.screening import Bin, words
-from adapter.service.listing_reading import parse_asked
-from adapter.service.permissions import ROUTES
+from adapter.service.door.permissions import ROUTES
+from adapter.service.worklist.reading import parse_asked
 from adapter.store.digests import DigestKey
 from tests.support.mail_server import whole_text
 

@@ -1,0 +1,207 @@
+"""In: what a person wants to attest of a patient. Out: it kept, with the new verdict, or why it was not; what was typed is never lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapter.accounts import Permission
+from adapter.criteria import Outcome, Question, Stage, questions_of
+from adapter.errors import BusyError
+from adapter.jobs.attesting import attest
+from adapter.screening.attesting import Signature, SignedForm, Statement
+from adapter.screening.hospital_records import RecordState
+from adapter.service.desk import Desk
+from adapter.service.language import Language
+from adapter.service.patient.file import Opened, open_patient
+from adapter.store.own import is_own
+
+__all__ = [
+    "AttestationKept",
+    "AttestationMade",
+    "AttestationRequest",
+    "AttestedAnswer",
+    "AttestingKind",
+    "attest_here",
+    "questions_for",
+    "withdrawable",
+]
+
+_PARIS: Final = ZoneInfo("Europe/Paris")
+#: More than any trial asks.
+_MOST: Final = 500
+
+Link = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class AttestedAnswer(BaseModel):
+    """One sentence that is true, or is not; ``since``: the day of the fact."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    link: Link
+    answer: bool
+    since: date | None = None
+
+
+class AttestationRequest(BaseModel):
+    """What a person attests, and what they do not answer any more; ``signed``: they say that it is so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answers: list[AttestedAnswer] = Field(default=[], max_length=_MOST)
+    withdraw: list[Link] = Field(default=[], max_length=_MOST)
+    signed: Literal[True]
+
+
+class AttestationKept(BaseModel):
+    """What was kept: the new QuestionnaireResponse, those of which something was taken back, and what the new verdict comes to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str | None
+    withdrawn: list[str]
+    by: str
+    outcome: Outcome
+    to_answer: list[str] = Field(description="Sentences that still wait for a person.")
+
+
+class AttestingKind(StrEnum):
+    """What became of a wish."""
+
+    DONE = "done"
+    FORBIDDEN = "forbidden"
+    NOTHING = "nothing"
+    UNKNOWN_SENTENCE = "unknown-sentence"
+    TWICE = "twice"
+    DAY_TO_COME = "day-to-come"
+    NOT_OURS = "not-ours"
+    NO_RECORD = "no-record"
+    BUSY = "busy"
+
+
+_TOLD: Final = {
+    AttestingKind.DONE: (200, ""),
+    AttestingKind.FORBIDDEN: (403, "Your role at this site does not attest."),
+    AttestingKind.NOTHING: (422, "Nothing is attested and nothing withdrawn."),
+    AttestingKind.UNKNOWN_SENTENCE: (422, "The trial has no such sentence at this stage."),
+    AttestingKind.TWICE: (422, "One sentence is answered twice."),
+    AttestingKind.DAY_TO_COME: (422, "The day of a fact lies in the future."),
+    AttestingKind.NOT_OURS: (409, "What is to be withdrawn was not attested here."),
+    AttestingKind.NO_RECORD: (409, "The hospital's record is deleted, or cannot be read with the site's documents."),
+    AttestingKind.BUSY: (503, "Another run works on this site; nothing was kept. Send it again in a moment."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationMade:
+    """What became of a wish."""
+
+    kind: AttestingKind
+    kept: AttestationKept | None = None
+
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        return _TOLD[self.kind][0]
+
+    @property
+    def detail(self) -> str:
+        """A sentence for programs; nothing of the patient is in it."""
+        return _TOLD[self.kind][1]
+
+
+def questions_for(desk: Desk, opened: Opened, stage: Stage, today: date) -> tuple[Question, ...]:
+    """What may be attested of a patient; nothing where the record is gone or cannot be read."""
+    if opened.record is None or opened.reading is None or opened.file.record is RecordState.DELETED:
+        return ()
+    return questions_of(desk.trial, opened.record, site=opened.reading, stage=stage, on=today)
+
+
+def withdrawable(question: Question) -> bool:
+    """Whether what holds was attested here: what stands in the hospital's record is for the hospital to take back."""
+    return any(is_own(one.evidence.reference.partition("/")[2]) for one in question.standing)
+
+
+def attest_here(
+    desk: Desk,
+    opened: Opened,
+    wish: AttestationRequest,
+    *,
+    stage: Stage,
+    today: date,
+    language: Language = "fr",
+) -> AttestationMade:
+    """Attest, if nothing stands against it, and screen the patient again.
+
+    Args:
+        desk: of whoever attests.
+        opened: the patient as they are now.
+        wish: what is attested and withdrawn.
+        stage: of the trial.
+        today: the service's day; an attestation is of this day.
+        language: in which the sentences were read; they are kept with the answers.
+    """
+    asked = {one.link: one for one in questions_for(desk, opened, stage, today)}
+    kind = _hindrance(desk, opened, wish, asked=asked, today=today)
+    if kind is not None or opened.reading is None:
+        return AttestationMade(kind or AttestingKind.NO_RECORD)
+    form = SignedForm(
+        by=Signature(desk.viewer.actor, desk.viewer.name, _moment(today)),
+        statements=tuple(
+            Statement(one.link, asked[one.link].words[language], one.answer, one.since) for one in wish.answers
+        ),
+        withdrawn=tuple(wish.withdraw),
+    )
+    try:
+        made = attest(desk.store, opened.reading, opened.patient, trial=desk.trial, form=form, today=today)
+    except BusyError:
+        return AttestationMade(AttestingKind.BUSY)
+    _audit(desk, opened, wish)
+    now = open_patient(desk, opened.file.key, stage)
+    left = questions_for(desk, now, stage, today) if now is not None else ()
+    return AttestationMade(
+        AttestingKind.DONE,
+        AttestationKept(
+            reference=made.reference if opened.file.identified else None,
+            withdrawn=list(made.withdrawn) if opened.file.identified else [],
+            by=desk.viewer.actor,
+            outcome=(now or opened).verdict.outcome,
+            to_answer=[one.link for one in left if one.asked],
+        ),
+    )
+
+
+def _hindrance(
+    desk: Desk, opened: Opened, wish: AttestationRequest, *, asked: dict[str, Question], today: date
+) -> AttestingKind | None:
+    links = [*(one.link for one in wish.answers), *wish.withdraw]
+    if not desk.may(Permission.ATTEST, opened.site):
+        return AttestingKind.FORBIDDEN
+    if not asked:
+        return AttestingKind.NO_RECORD
+    if not links:
+        return AttestingKind.NOTHING
+    if any(link not in asked for link in links):
+        return AttestingKind.UNKNOWN_SENTENCE
+    if len(set(links)) < len(links):
+        return AttestingKind.TWICE
+    if any(one.since is not None and one.since > today for one in wish.answers):
+        return AttestingKind.DAY_TO_COME
+    return None if all(withdrawable(asked[link]) for link in wish.withdraw) else AttestingKind.NOT_OURS
+
+
+def _moment(today: date) -> datetime:
+    """Now, on the service's day, so that what is attested counts on that day."""
+    return datetime.combine(today, datetime.now(_PARIS).time(), tzinfo=_PARIS)
+
+
+def _audit(desk: Desk, opened: Opened, wish: AttestationRequest) -> None:
+    said = [f"{one.link}={'yes' if one.answer else 'no'}" for one in wish.answers]
+    detail = " ".join([desk.trial.id, *said, *(f"{link}=withdrawn" for link in wish.withdraw)])
+    desk.audit("attest", subject=f"{opened.site}/{opened.patient}", detail=detail)

@@ -1,0 +1,74 @@
+"""Evidence on paper: words instead of codes and linkIds, days instead of ISO dates; what is not known stays as it was sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter.criteria import attestable_links
+from adapter.documents import load_trial
+from adapter.service.language import Language
+from adapter.service.patient.evidence_words import day_in_words, value_in_words
+
+TRIAL = load_trial("nct04954820")
+
+
+@pytest.mark.parametrize(
+    ("value", "french", "english"),
+    [
+        ("271299001", "aggravation", "worsened"),
+        ("268910001", "amélioration", "improved"),
+        ("716186003", "aucune allergie connue", "no known allergy"),
+        ("male", "homme", "male"),
+        ("I08 = true", "oui, attesté", "yes, attested"),
+        (
+            "E13.breast-feeding = false",
+            "non, attesté : La patiente allaite",
+            "no, attested: The patient is breast feeding",
+        ),
+        ("I08 = true, 2025-01-10", "oui, attesté, 10 janvier 2025", "yes, attested, 10 January 2025"),
+        ("completed, 7.35 GBq", "terminé, 7,35 GBq", "completed, 7.35 GBq"),
+        ("1967-05-06", "6 mai 1967", "6 May 1967"),
+        ("C17.2", "C17.2", "C17.2"),
+        ("8240/3", "8240/3", "8240/3"),
+        ("2 %", "2 %", "2 %"),
+        ("traces, not counted", "traces, not counted", "traces, not counted"),
+    ],
+)
+def test_value_is_told_in_words(value: str, french: str, english: str) -> None:
+    assert value_in_words(value, TRIAL, "fr") == french
+    assert value_in_words(value, TRIAL, "en") == english
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_no_attestation_leaves_a_link_on_paper(language: Language) -> None:
+    for criterion in TRIAL.criteria:
+        for link in attestable_links(criterion):
+            said = value_in_words(f"{link} = true", TRIAL, language)
+
+            assert link not in said
+            assert "=" not in said
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_code_of_the_status_of_the_disease_has_words(language: Language) -> None:
+    status = TRIAL.concepts.status
+    assert status is not None
+    codes = [code for codings in (status.worsened, status.controlled, status.neither) for _, code in codings]
+
+    assert len(codes) > 5
+    assert all(value_in_words(code, TRIAL, language) != code for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("..2023-07-02", "jusqu'au 2 juillet 2023"),
+        ("2023-07-02..", "depuis le 2 juillet 2023"),
+        ("2017-01-01..2017-01-31", "entre le 1er janvier 2017 et le 31 janvier 2017"),
+        ("2025-05-20T08:30:00+02:00", "20 mai 2025"),
+        ("2025-05", "mai 2025"),
+        ("..", ".."),
+    ],
+)
+def test_day_is_told_without_a_time_and_spans_by_their_ends(value: str, told: str) -> None:
+    assert day_in_words(value, "fr") == told
