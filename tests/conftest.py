@@ -32,3 +32,9 @@ def _scope_of(file: str) -> str:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Our scopes, whatever ``--dist`` says."""
     return _Scopes(config, log)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are named after their argument: compressed ones hold the second in which a process made them, and processes
+    that collect tests of different names run none of them."""
+    return argname if isinstance(val, bytes) else None
