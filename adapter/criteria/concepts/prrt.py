@@ -17,6 +17,7 @@ from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, is_usable, normalise_reference, parse_when, plain, when_of
 from adapter.fhir.resources import CodeableConcept, MedicationAdministration, Procedure
+from adapter.terminology import plain_code
 
 if TYPE_CHECKING:
     from adapter.criteria.prepared import CourseConcept
@@ -165,17 +166,20 @@ def second_course_open(scene: Scene) -> Answer:
 
 
 def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
-    """T by code; U when only a text names it, or no code of a drug is there to say otherwise; F for another drug."""
+    """T by code; U when only a text names it, or a class of drugs that holds it, and no code of another drug is there; F else."""
     codes = list(scene.codes(*concepts))
     lutathera = scene.schedule.medication
     if any(lutathera.has(*code) for code in codes):
         return Truth.T
-    if any(system == lutathera.system for system, _ in codes):
+    drugs = [plain_code(system, code) for system, code in codes if system == lutathera.system]
+    # ATC codes begin with those of their classes: V10XX is no other drug, it is what Lutathera had before a code of its own.
+    if any(not any(code.startswith(drug) for code in lutathera.codes) for drug in drugs):
         return Truth.F
     texts = [
         word for concept in concepts if concept for word in (concept.text, *(c.display for c in concept.coding)) if word
     ]
-    return Truth.U if any(scene.schedule.text.search(text) for text in texts) else Truth.F
+    named = any(scene.schedule.text.search(text) for text in texts)
+    return Truth.U if named or (drugs and not texts) else Truth.F
 
 
 def _infusions(scene: Scene) -> list[tuple[MedicationAdministration, Cycle]]:

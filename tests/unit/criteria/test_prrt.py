@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -195,6 +195,9 @@ def test_a_declaration_that_ends_before_the_day_presumes_nothing(end: date) -> N
     [
         ("Lutathera 7,4 GBq", True),
         ("177Lu-DOTATATE", True),
+        ("Lutathéra", True),
+        ("Lu-DOTATATE 7,4 GBq", True),
+        ("68Ga-DOTATATE", False),
         ("177 Lu-oxodotreotide", True),
         ("lutécium oxodotréotide", True),
         ("octréotide LP 30 mg", False),
@@ -231,6 +234,30 @@ def test_a_coded_other_drug_is_not_lutathera_whatever_its_name() -> None:
     }
 
     assert courses([entry]).count == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "counted"),
+    [
+        ("V10XX", "Lutathera", True),
+        ("V10", "177Lu-DOTATATE", True),
+        ("V10XX", None, True),
+        ("V10XX", "Xofigo", False),
+        ("V10XX03", "Lutathera", False),
+        ("V09", "Lutathera", False),
+    ],
+)
+def test_a_class_of_drugs_that_holds_lutathera_is_no_other_drug(code: str, text: str | None, counted: bool) -> None:
+    concept = {"coding": [{"system": "http://www.whocc.no/atc", "code": code}], "text": text}
+    fifth = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "effectiveDateTime": str(START + timedelta(days=4 * 56)),
+        "medicationCodeableConcept": concept,
+    }
+    found = answer_to(RULE, [*infusions(56, 56, 56), fifth])
+
+    assert found.truth is (U if counted else T)
 
 
 def test_a_shared_medication_tells_drug_and_batch() -> None:
