@@ -30,6 +30,7 @@ from adapter.fhir.resources import (
     Patient,
     Period,
     Procedure,
+    ProductResource,
     QuestionnaireResponse,
     ResearchStudy,
     ResearchSubject,
@@ -182,7 +183,7 @@ class PatientRecord:
     ) -> PatientRecord:
         """Decode a person's resources.
 
-        Of resources within others only the Medications of infusions are read. What a result, a diagnosis or an infusion
+        Of resources within others only the Medications of infusions and prescriptions are read. What a result, a diagnosis or an infusion
         there is about stands in the record without its value, so that an older one is not taken for the latest.
 
         Args:
@@ -201,7 +202,7 @@ class PatientRecord:
             try:
                 resource = _decoded(raw)
                 if resource is not None:
-                    if isinstance(resource, MedicationAdministration):
+                    if isinstance(resource, ProductResource):
                         resource.contained_medications()
                     by_type.setdefault(resource.resource_type, []).append(resource)
             except (msgspec.MsgspecError, ArithmeticError):
@@ -261,16 +262,14 @@ class PatientRecord:
         """All resources of a type."""
         return self.resources.get(resource_type, ())
 
-    def medication(self, administration: MedicationAdministration) -> Medication | None:
-        """The Medication that an administration refers to, contained or shared."""
-        node = administration.medication_reference or (
-            administration.medication and administration.medication.reference
-        )
+    def medication(self, resource: ProductResource) -> Medication | None:
+        """The Medication that an administration or a request refers to, contained or shared."""
+        node = resource.medication_reference or (resource.medication and resource.medication.reference)
         literal = node.reference if node else None
         if literal is None:
             return None
         if literal.startswith("#"):
-            return administration.contained_medications().get(literal[1:])
+            return resource.contained_medications().get(literal[1:])
         found = self.shared.get(normalise_reference(literal) or "")
         return found if isinstance(found, Medication) else None
 

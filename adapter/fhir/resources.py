@@ -35,6 +35,7 @@ __all__ = [
     "Patient",
     "Period",
     "Procedure",
+    "ProductResource",
     "Quantity",
     "QuestionnaireResponse",
     "Range",
@@ -251,23 +252,13 @@ class Dosage(_Struct, frozen=True):
     dose: Quantity | None = None
 
 
-class MedicationAdministration(Resource, frozen=True):
-    status: str | None = None
+class ProductResource(Resource, frozen=True):
+    """What says of what product it is: in a concept, or by a Medication that is contained or shared."""
+
     contained: tuple[Any, ...] = ()
-    category: CodeableConcept | tuple[CodeableConcept, ...] | None = None
     medication_codeable_concept: CodeableConcept | None = None
     medication_reference: Reference | None = None
     medication: CodeableReference | None = None  # R5
-    subject: Reference | None = None
-    context: Reference | None = None
-    encounter: Reference | None = None  # R5
-    effective_date_time: str | None = None
-    effective_period: Period | None = None
-    occurence_date_time: str | None = None  # R5 spells it with one r
-    occurence_period: Period | None = None
-    reason_code: tuple[CodeableConcept, ...] = ()
-    part_of: tuple[Reference, ...] = ()
-    dosage: Dosage | None = None
 
     def contained_medications(self) -> dict[str, Medication]:
         """The contained Medications by id.
@@ -282,10 +273,23 @@ class MedicationAdministration(Resource, frozen=True):
         }
 
 
-class MedicationRequest(Resource, frozen=True):
+class MedicationAdministration(ProductResource, frozen=True):
     status: str | None = None
-    medication_codeable_concept: CodeableConcept | None = None
-    medication: CodeableReference | None = None  # R5
+    category: CodeableConcept | tuple[CodeableConcept, ...] | None = None
+    subject: Reference | None = None
+    context: Reference | None = None
+    encounter: Reference | None = None  # R5
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    occurence_date_time: str | None = None  # R5 spells it with one r
+    occurence_period: Period | None = None
+    reason_code: tuple[CodeableConcept, ...] = ()
+    part_of: tuple[Reference, ...] = ()
+    dosage: Dosage | None = None
+
+
+class MedicationRequest(ProductResource, frozen=True):
+    status: str | None = None
     subject: Reference | None = None
     authored_on: str | None = None
 
@@ -347,6 +351,12 @@ class ImagingStudy(Resource, frozen=True):
     modality: tuple[Any, ...] = ()
     series: tuple[ImagingSeries, ...] = ()
     procedure_code: tuple[CodeableConcept, ...] = ()
+    procedure: tuple[CodeableReference, ...] = ()  # R5
+
+    @property
+    def performed(self) -> tuple[CodeableConcept, ...]:
+        """What was done, as R4 or R5 writes it."""
+        return (*self.procedure_code, *(item.concept for item in self.procedure if item.concept is not None))
 
 
 class DiagnosticReport(Resource, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 from adapter.errors import QuarantinedError
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.names import RESOURCE_TYPES
-from adapter.fhir.resources import MedicationAdministration, decode
+from adapter.fhir.resources import ProductResource, decode
 
 __all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "person_of", "summarise"]
 
@@ -137,7 +137,7 @@ def check_types(resource_type: str, raw: bytes) -> None:
         ArithmeticError: a number of no use.
     """
     resource = decode(resource_type, raw)
-    if isinstance(resource, MedicationAdministration):
+    if isinstance(resource, ProductResource):
         resource.contained_medications()
 
 

@@ -203,7 +203,7 @@ def _imaging(record: PatientRecord) -> Iterator[tuple[Resource, tuple[CodeableCo
         yield resource, _given(resource.code), resource.status == "completed"
     for resource in record.of_type("ImagingStudy"):
         if isinstance(resource, ImagingStudy):
-            yield resource, resource.procedure_code, resource.status not in _DROPPED
+            yield resource, resource.performed, resource.status not in _DROPPED
     for resource in record.of_type("DiagnosticReport"):
         if isinstance(resource, DiagnosticReport):
             yield resource, _given(resource.code), resource.status in USABLE

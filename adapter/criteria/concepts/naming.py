@@ -13,10 +13,9 @@ from adapter.fhir.resources import (
     DocumentReference,
     Flag,
     ImagingStudy,
-    MedicationAdministration,
-    MedicationRequest,
     Observation,
     Procedure,
+    ProductResource,
     Resource,
 )
 
@@ -34,10 +33,10 @@ def concepts_of(resource: Resource, scene: Scene) -> Iterator[CodeableConcept | 
             yield from (resource.code, resource.value_codeable_concept)
             for component in resource.component:
                 yield component.value_codeable_concept
-        case MedicationAdministration() | MedicationRequest():
+        case ProductResource():
             yield from _product(resource, scene)
         case ImagingStudy():
-            yield from resource.procedure_code
+            yield from resource.performed
         case DiagnosticReport():
             yield from (resource.code, *resource.conclusion_code)
         case DocumentReference():
@@ -46,18 +45,17 @@ def concepts_of(resource: Resource, scene: Scene) -> Iterator[CodeableConcept | 
             yield resource.code
 
 
-def _product(resource: MedicationAdministration | MedicationRequest, scene: Scene) -> Iterator[CodeableConcept | None]:
+def _product(resource: ProductResource, scene: Scene) -> Iterator[CodeableConcept | None]:
     yield resource.medication_codeable_concept
     if resource.medication is not None:
         yield resource.medication.concept
-    if isinstance(resource, MedicationAdministration):
-        yield product_named(resource)
-        medication = scene.record.medication(resource)
-        if medication is not None:
-            yield medication.code
+    yield product_named(resource)
+    medication = scene.record.medication(resource)
+    if medication is not None:
+        yield medication.code
 
 
-def product_named(resource: MedicationAdministration) -> CodeableConcept | None:
+def product_named(resource: ProductResource) -> CodeableConcept | None:
     """The words beside a reference to a Medication: where the feed lacks that, they alone say what was given."""
     nodes = (resource.medication_reference, resource.medication.reference if resource.medication else None)
     return next((CodeableConcept(text=node.display) for node in nodes if node and node.display), None)

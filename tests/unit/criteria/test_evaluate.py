@@ -316,6 +316,7 @@ def test_a_history_of_another_study_or_without_the_event_tells_no_day() -> None:
 
 
 ATC = {"system": "http://www.whocc.no/atc", "code": "V10XX04"}
+PRODUCT = {"resourceType": "Medication", "id": "m", "code": {"coding": [ATC]}}
 SSTR = {"coding": [{"system": "urn:reluth:terms", "code": "sstr-pet-68ga"}]}
 HISTOLOGY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/icd-o-3", "code": "8246/3"}]}
 
@@ -357,9 +358,32 @@ HISTOLOGY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/icd-o-
             },
             ("lutathera",),
         ),
+        ({"resourceType": "MedicationRequest", "medicationReference": {"reference": "Medication/m"}}, ("lutathera",)),
+        (
+            {"resourceType": "MedicationRequest", "medication": {"reference": {"reference": "Medication/m"}}},
+            ("lutathera",),
+        ),
+        (
+            {
+                "resourceType": "MedicationRequest",
+                "medicationReference": {"reference": "Medication/x", "display": "LUTATHERA 370 MBq/mL"},
+            },
+            ("lutathera",),
+        ),
+        (
+            {
+                "resourceType": "MedicationRequest",
+                "contained": [{"resourceType": "Medication", "id": "c", "code": {"coding": [ATC]}}],
+                "medicationReference": {"reference": "#c"},
+            },
+            ("lutathera",),
+        ),
+        ({"resourceType": "MedicationRequest", "medicationReference": {"reference": "Medication/other"}}, ()),
         ({"resourceType": "Procedure", "code": {"text": "perfusion de Lutathera"}}, ("lutathera",)),
+        ({"resourceType": "Procedure", "code": {"text": "Cure de Lutathéra"}}, ("lutathera",)),
         ({"resourceType": "Procedure", "code": SSTR}, ("sstr-imaging",)),
         ({"resourceType": "ImagingStudy", "procedureCode": [SSTR]}, ("sstr-imaging",)),
+        ({"resourceType": "ImagingStudy", "procedure": [{"concept": SSTR}]}, ("sstr-imaging",)),
         ({"resourceType": "DiagnosticReport", "code": SSTR}, ("sstr-imaging",)),
         ({"resourceType": "DiagnosticReport", "conclusionCode": [HISTOLOGY]}, ("neuroendocrine-histology",)),
         (
@@ -374,7 +398,7 @@ HISTOLOGY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/icd-o-
     ],
 )
 def test_each_positive_signal_makes_a_candidate(entry: dict[str, Any], signals: tuple[str, ...]) -> None:
-    found = evaluate(reluth(), record([entry], shared=[STUDY]), site=PLAIN, stage=Stage.REGISTRATION, on=ON)
+    found = evaluate(reluth(), record([entry], shared=[STUDY, PRODUCT]), site=PLAIN, stage=Stage.REGISTRATION, on=ON)
 
     assert found.candidate_because == signals
 
