@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 
 from adapter.criteria import Signal, Trial
 from adapter.store import Store
-from adapter.terminology import ICD10, ICDO3, Site, ValueSet, plain_code
+from adapter.terminology import ATC, ICD10, ICDO3, Site, ValueSet, plain_code
 
 __all__ = ["possible_candidates", "signal_codes", "signal_prefixes"]
 
 _SUBJECT = "ResearchSubject"
+#: Code systems in which the case of a code says nothing.
+_FOLDED = (ATC, ICD10)
 #: What may stand before a morphology code; `plain_code` reads past it.
 _MORPHOLOGY_MARKS = ("", "M", "M-", "m", "m-")
 
@@ -56,13 +58,14 @@ def signal_codes(signal: Signal, site: Site) -> frozenset[str]:
 def signal_prefixes(signal: Signal, site: Site) -> frozenset[str]:
     """The prefixes of a signal, in every code system that the site uses for CIM-10.
 
-    The store compares prefixes without dots and case, so an exact ICD-10 code is looked for as a prefix as well: one
-    found too many costs an evaluation, one too few a patient.
+    The store compares prefixes without dots and case, so an exact code of ICD-10 or ATC is looked for as a prefix as well:
+    one found too many costs an evaluation, one too few a patient.
     """
-    listed = {*signal.prefixes, *(coding for coding in signal.codes if coding.startswith(f"{ICD10}|"))}
+    folded = tuple(f"{system}|" for system in _FOLDED)
+    listed = {*signal.prefixes, *(coding for coding in signal.codes if coding.startswith(folded))}
     for found in signal.value_sets:
         listed |= {f"{found.system}|{prefix}" for prefix in (*found.prefixes, *_categories(found))}
-        listed |= {f"{found.system}|{code}" for code in found.codes if found.system == ICD10}
+        listed |= {f"{found.system}|{code}" for code in found.codes if found.system in _FOLDED}
     return frozenset(other for prefix in listed for other in _in_all_systems(prefix, site))
 
 

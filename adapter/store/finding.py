@@ -36,13 +36,19 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
         """
         create or replace temp table matching as
         with vocabulary as (select distinct unnest(codes) as code from read_parquet($files, hive_partitioning = false)),
-        normal as (
-            select code, split_part(code, '|', 1) || '|'
-                || lower(replace(substr(code, length(split_part(code, '|', 1)) + 2), '.', '')) as folded
+        -- Verdicts read past blanks around a code and the plus sign of the PMSI's extensions.
+        parted as (
+            select code, split_part(code, '|', 1) || '|' as system,
+                regexp_replace(substr(code, length(split_part(code, '|', 1)) + 2), '^[\\s\\x{a0}]+|[\\s\\x{a0}]+$', '', 'g') as bare
             from vocabulary
+        ),
+        normal as (
+            select code, system || bare as exact,
+                system || lower(replace(replace(bare, '.', ''), '+', '')) as folded
+            from parted
         )
         select code from normal
-        where code in (select value from wanted_code)
+        where code in (select value from wanted_code) or exact in (select value from wanted_code)
             or exists (select 1 from wanted_prefix p where starts_with(folded, p.value))
         """,
         {"files": files},

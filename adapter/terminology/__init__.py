@@ -14,9 +14,10 @@ from adapter.terminology.site import (
     parse_site,
     parse_site_units,
 )
-from adapter.terminology.valuesets import ICD10, ICD10_CM, ICDO3, TERMS, ValueSet, parse_value_sets, plain_code
+from adapter.terminology.valuesets import ATC, ICD10, ICD10_CM, ICDO3, TERMS, ValueSet, parse_value_sets, plain_code
 
 __all__ = [
+    "ATC",
     "DOMAINS",
     "ICD10",
     "ICD10_CM",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from adapter.terminology.reading import Node
 
-__all__ = ["ICD10", "ICD10_CM", "ICDO3", "TERMS", "ValueSet", "parse_value_sets", "plain_code"]
+__all__ = ["ATC", "ICD10", "ICD10_CM", "ICDO3", "TERMS", "ValueSet", "parse_value_sets", "plain_code"]
 
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
 #: The US one: not valid in CIM-10, and of the same categories for malignant tumours.
@@ -15,10 +15,11 @@ ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 #: Ours, for what no standard code was verified (clarifications.md).
 TERMS = "urn:reluth:terms"
 ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
+ATC = "http://www.whocc.no/atc"
 
 
 def plain_code(system: str, code: str) -> str:
-    """The code as it is compared: ICD-10 without dots and case, ICD-O-3 morphology with its slash.
+    """The code as it is compared: ICD-10 without dots and case, ATC without case, ICD-O-3 morphology with its slash.
 
     >>> plain_code(ICD10, "c17.2"), plain_code(ICDO3, "M82403")
     ('C172', '8240/3')
@@ -26,6 +27,8 @@ def plain_code(system: str, code: str) -> str:
     if system == ICD10:
         # CIM-10 extensions are written C17.20 or C17.2+0: the prefix decides.
         return code.strip().upper().replace(".", "").replace("+", "")
+    if system == ATC:
+        return code.strip().upper()
     if system == ICDO3:
         bare = code.strip().upper().removeprefix("M").removeprefix("-")
         return f"{bare[:4]}/{bare[4:]}" if len(bare) == 5 and bare.isdigit() else bare

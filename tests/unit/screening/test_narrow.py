@@ -6,7 +6,7 @@ import pytest
 
 from adapter.criteria import Signal
 from adapter.screening.narrow import signal_codes, signal_prefixes
-from adapter.terminology import ICD10, ICDO3, Site, ValueSet
+from adapter.terminology import ATC, ICD10, ICDO3, Site, ValueSet
 
 OWN = "urn:oid:1.2.250.1.999.8"
 PLAIN = Site.plain("icm")
@@ -40,6 +40,13 @@ def test_narrowing_looks_for_an_exact_icd10_code_with_and_without_dot() -> None:
 
     assert f"{ICD10}|C254" in signal_prefixes(_signal(exact), PLAIN)
     assert f"{ICD10}|C25.4" in signal_prefixes(_signal(codes=(f"{ICD10}|C25.4",)), PLAIN)
+
+
+def test_narrowing_looks_for_an_atc_code_in_either_case() -> None:
+    lutathera = ValueSet("lutathera", ATC, codes=frozenset({"V10XX04"}))
+
+    assert lutathera.has(ATC, "v10xx04")
+    assert f"{ATC}|V10XX04" in signal_prefixes(_signal(lutathera), PLAIN)
 
 
 def test_narrowing_looks_into_the_sites_own_cim10() -> None:

@@ -273,6 +273,14 @@ def test_with_codes_finds_prefixes_without_dots_and_case(store: Store) -> None:
     assert store.lake.with_codes("icm") == {}
 
 
+@pytest.mark.parametrize("code", [" C17.2 ", "\u00a0C17.2", "C17.+2"])
+def test_with_codes_reads_past_what_verdicts_read_past(store: Store, code: str) -> None:
+    fill(store, [_condition("a", "1", code), _condition("b", "2", " 8240/3 ")])
+
+    assert store.lake.with_codes("icm", prefixes=[f"{ICD}|C17.2"]).keys() == {"Patient/1"}
+    assert store.lake.with_codes("icm", codes=[f"{ICD}|8240/3"]).keys() == {"Patient/2"}
+
+
 def test_with_codes_finds_texts_without_case(store: Store) -> None:
     local = {"coding": [{"system": "urn:local", "code": "L1"}], "text": "Cure de LUTATHERA n°2"}
     fill(

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.documents import load_trial
 from adapter.errors import DocumentError
-from adapter.terminology import ICD10, ICDO3, Node, ValueSet, parse_value_sets, plain_code
+from adapter.terminology import ATC, ICD10, ICDO3, Node, ValueSet, parse_value_sets, plain_code
 
 SNOMED = "http://snomed.info/sct"
 
@@ -25,6 +25,7 @@ SNOMED = "http://snomed.info/sct"
         (ICDO3, "M82403", "8240/3"),
         (ICDO3, "82403", "8240/3"),
         (ICDO3, "824031", "824031"),
+        (ATC, " v10xx04 ", "V10XX04"),
         (SNOMED, " 255046005 ", "255046005"),
         (SNOMED, "c17.2", "c17.2"),
     ],
