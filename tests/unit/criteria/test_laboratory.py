@@ -183,7 +183,16 @@ def test_a_local_code_counts_through_the_sites_concept_map() -> None:
 
 @pytest.mark.parametrize(
     ("words", "value", "truth"),
-    [("amas plaquettaires", 60, U), ("Agrégats", 60, U), ("amas", 60, F), ("amas plaquettaires", 160, T)],
+    [
+        ("amas plaquettaires", 60, U),
+        ("Agrégats", 60, U),
+        ("Présence d'amas de plaquettes", 60, U),
+        ("Plaquettes agrégées, à contrôler sur citrate", 60, U),
+        ("Agglutinats plaquettaires", 60, U),
+        ("Pseudothrombopénie à l'EDTA", 60, U),
+        ("amas", 60, F),
+        ("amas plaquettaires", 160, T),
+    ],
 )
 def test_clumps_make_a_low_count_doubtful_and_leave_a_normal_one(words: str, value: int, truth: Truth) -> None:
     found = answer_to(PLATELETS, [{"lab": {"of": "platelets", "value": value, "unit": "G/L", "note": words}}])
