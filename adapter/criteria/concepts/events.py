@@ -267,7 +267,12 @@ def _active_or_diagnosed(condition: Condition, start: date | None, scene: Scene)
 
 def _tumour_changes(condition: Condition, window: Validity) -> frozenset[date]:
     over = abated(condition)
-    changes = _closing(when_of(condition), window) if has_onset(condition) else frozenset()
+    if has_onset(condition):
+        changes = _closing(when_of(condition), window)
+    else:
+        # Recorded in a month or year that is not over: it counts once that surely has passed.
+        recorded = parse_when(condition.recorded_date)
+        changes = frozenset({recorded.latest}) if recorded is not None else frozenset()
     return changes | (_closing(over, window) if over is not None else frozenset())
 
 

@@ -243,6 +243,8 @@ def test_absence_is_presumed_where_all_five_years_are_declared(start: date, end:
         ([over(onset="2020-06-15")], PLAIN, date(2025, 6, 16)),
         ([over(onset="2015-01-01", abatement="2020-07-01")], PLAIN, date(2025, 7, 2)),
         ([over("C44.3", onset="2015-01-01", abatement="2020-07-01")], DECLARED, date(2025, 7, 2)),
+        # recorded some day of this year, and over in the window
+        ([over(recorded="2025", abatement="2022-06-02")], PLAIN, date(2025, 12, 31)),
         ([tumour(onset="2015-01-01")], PLAIN, None),
         ([tumour(onset="2020-06-15")], PLAIN, None),
         ([], complete("condition", end=date(2025, 9, 1)), date(2025, 9, 2)),
