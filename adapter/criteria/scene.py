@@ -247,17 +247,23 @@ class Scene:
         }
         return until, frozenset(day for day in changes if day > self.on)
 
-    def has_unread_condition(self, start: date | None, *value_sets: ValueSet) -> bool:
-        """A Condition that cannot be read, and so may be of the value sets, is on record and not over before a day.
+    def unread_condition(self, window: Validity, *value_sets: ValueSet) -> tuple[bool, frozenset[date]]:
+        """Whether a Condition that cannot be read, and so may be of the value sets, is on record and not over before a window.
 
         Absence is not presumed beside it. It stands in words, or in a code of another system; of ICD-10-CM, which shares
         the categories of ICD-10, only a code that would be of the value sets.
+
+        Returns:
+            that, and the days on which the window has left one of them behind.
         """
-        return any(
-            (start is None or over.latest >= start)
-            and (not shared or any(item.has(ICD10, code) for code in shared for item in value_sets))
+        start = window.first_day(self.on)
+        ends = [
+            over
             for over, shared in self._unread
-        )
+            if not shared or any(item.has(ICD10, code) for code in shared for item in value_sets)
+        ]
+        changes = {day for over in ends if over.is_bounded for day in window.lapses(over.latest) if day > self.on}
+        return any(start is None or over.latest >= start for over in ends), frozenset(changes)
 
     @of_record
     def _unread(self) -> tuple[tuple[When, tuple[str, ...]], ...]:

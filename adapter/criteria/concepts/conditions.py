@@ -43,8 +43,10 @@ def answer_condition(node: Condition, scene: Scene) -> Answer:
         attestable = node.attestable
         return Answer(Truth.U, open_[0][0], evidence_open, attestable=attestable, changes=dated, wanted=wanted)
     if node.complete is not None:
-        until, changes = scene.declared(node.complete, Validity(days=node.complete_days))
-        unread = scene.has_unread_condition(scene.window(node.complete_days), node.value_set)
+        window = Validity(days=node.complete_days)
+        until, changes = scene.declared(node.complete, window)
+        unread, read_later = scene.unread_condition(window, node.value_set)
+        changes |= read_later
         if until is not None and not unread:
             return Answer(Truth.F, evidence=past, presumed=True, changes=changes)
         reason = Reason.NO_DATA if until is None else Reason.NOT_READ

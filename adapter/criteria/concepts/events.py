@@ -27,7 +27,7 @@ __all__ = ["answer_dated_event", "answer_marrow", "answer_other_tumour"]
 
 _ACTIVE = frozenset({"active", "recurrence", "relapse"})
 _NOT_DONE = frozenset({"not-done", "entered-in-error", "preparation"})
-_GIVEN = frozenset({"completed", "stopped", "in-progress", "on-hold", None})
+_GIVEN = frozenset({"completed", "stopped", "in-progress", "on-hold", "unknown", None})
 _OVER = frozenset({"inactive", "remission", "resolved"})
 
 
@@ -71,7 +71,7 @@ def answer_dated_event(node: DatedEvent, scene: Scene) -> Answer:
         given = administration.status in _GIVEN
         if given and scene.in_any(node.deciding, *concepts_of(administration, scene)):
             found = _merged(found, _deciding(administration, when_of(administration), start, node, scene))
-    return _decided(found, node, start, scene)
+    return _decided(found, node, scene)
 
 
 def _deciding(
@@ -133,7 +133,7 @@ def _merged(one: _Sorted, other: _Sorted) -> _Sorted:
     )
 
 
-def _decided(found: _Sorted, node: DatedEvent | OtherTumour, start: date | None, scene: Scene) -> Answer:
+def _decided(found: _Sorted, node: DatedEvent | OtherTumour, scene: Scene) -> Answer:
     """The answer of sorted records: a proof, an open one, one that a person answers, or a declared absence."""
     if found.proving:
         return Answer(Truth.T, evidence=found.proving, changes=found.changes)
@@ -151,12 +151,29 @@ def _decided(found: _Sorted, node: DatedEvent | OtherTumour, start: date | None,
     if asking:
         return Answer(Truth.U, Reason.ASKS, asking, changes=found.changes, attestable=True, wanted=wanted)
     until, days = scene.declared(node.complete, node.within)
-    unread = node.complete == "condition" and scene.has_unread_condition(start, *_looked_for(node))
-    changes = found.changes | days | pending(scene.attestations, node.controlled or "", on=scene.on)
+    unread, read_later = _unread(node, scene)
+    changes = found.changes | days | read_later | pending(scene.attestations, node.controlled or "", on=scene.on)
     if until is not None and not unread:
         return Answer(Truth.F, evidence=found.past, presumed=True, changes=changes)
     reason = Reason.NO_DATA if until is None else Reason.NOT_READ
     return Answer(Truth.U, reason, context=found.past, changes=changes, attestable=True, wanted=wanted)
+
+
+def _unread(node: DatedEvent | OtherTumour, scene: Scene) -> tuple[bool, frozenset[date]]:
+    """Whether a record of the declared domain cannot be read, and so may be what is looked for, and the days on which it no longer matters."""
+    if node.complete == "condition":
+        return scene.unread_condition(node.within, *_looked_for(node))
+    if node.complete != "medication-administration":
+        return False, frozenset()
+    start, systems = node.within.first_day(scene.on), {item.system for item in _looked_for(node)}
+    whens = [
+        when_of(item)
+        for item in scene.record.administrations
+        if item.status in _GIVEN
+        and not any(system in systems for system, _ in scene.codes(*filter(None, concepts_of(item, scene))))
+    ]
+    inside = [within(when, start, scene.on) is not Truth.F for when in whens]
+    return any(inside), frozenset().union(*(_closing(when, node.within) for when in whens))
 
 
 def _looked_for(node: DatedEvent | OtherTumour) -> tuple[ValueSet, ...]:
@@ -209,7 +226,7 @@ def answer_other_tumour(node: OtherTumour, scene: Scene) -> Answer:
             found = _merged(found, _Sorted(open=((Reason.IMPRECISE_DATE, evidence),), changes=changes))
         else:
             found = _merged(found, _Sorted(proving=(evidence,), changes=changes))
-    answer = _decided(found, node, start, scene)
+    answer = _decided(found, node, scene)
     return answer.but(context=answer.context + tuple(shown)) if shown else answer
 
 

@@ -10,6 +10,7 @@ import pytest
 from adapter.criteria import Reason, Truth, Wanted
 from adapter.criteria.concepts.person import deceased
 from tests.unit.criteria.making import MAN, WOMAN, answer_to, complete, criterion, observation, scene, tiny
+from tests.unit.criteria.single import flips
 
 T, F, U = Truth.T, Truth.F, Truth.U
 
@@ -234,3 +235,11 @@ def test_the_code_is_shown_and_never_its_text() -> None:
 
 def test_an_observation_of_the_question_is_not_an_answer_to_another() -> None:
     assert answer_to(PLAIN, [observation("718-7")]).reason is Reason.NO_DATA
+
+
+def test_the_day_is_named_on_which_what_cannot_be_read_leaves_the_window() -> None:
+    question = criterion({"condition": {**PLAIN["condition"], "complete_days": 168}})
+    over = {"condition": {"text": "antécédent", "clinical": "resolved", "abatement": "2025-01-01"}}
+
+    assert flips(question, over, site=complete("condition")) == date(2025, 6, 19)
+    assert flips(question, {"condition": {"text": "antécédent"}}, site=complete("condition")) is None

@@ -40,6 +40,10 @@ def event(code: str = "I63.9", **more: Any) -> dict[str, Any]:
     return {"condition": {"icd10": code, **more}}
 
 
+def in_words(**more: Any) -> dict[str, Any]:
+    return {"condition": {"text": "antécédent", **more}}
+
+
 def stent(when: str | None = "2025-01-10", **more: Any) -> dict[str, Any]:
     return {"procedure": {"term": "revascularisation", "date": when, **more}}
 
@@ -220,6 +224,7 @@ def test_a_treatment_given_in_the_window_is_an_event(when: str, expected: tuple[
         ("stopped", PROVEN),
         ("in-progress", PROVEN),
         ("on-hold", STATUS),
+        ("unknown", STATUS),
         ("not-done", NOTHING),
         ("entered-in-error", NOTHING),
     ],
@@ -238,6 +243,27 @@ def test_an_event_for_good_is_of_any_time_and_its_absence_is_never_presumed() ->
     assert told(EVER_TREATED, site=declared) == NOTHING
     assert told(TREATED, site=declared) == (F, None)
     assert found(EVER_TREATED, []).wanted == (Wanted("E02", attestation=True),)
+
+
+@pytest.mark.parametrize("status", ["completed", "stopped", "in-progress", "on-hold", "unknown"])
+@pytest.mark.parametrize(
+    "product", [{"text": "AFINITOR 10 mg"}, {"coding": [{"system": "urn:ucd", "code": "9400123"}]}, {}]
+)
+def test_an_administration_that_cannot_be_read_is_not_presumed_away(status: str, product: dict[str, Any]) -> None:
+    given = {"resourceType": "MedicationAdministration", "status": status, "medicationCodeableConcept": product}
+    declared = complete("medication-administration")
+
+    assert told(TREATED, given | {"effectiveDateTime": "2025-05-20"}, site=declared) == (U, Reason.NOT_READ)
+    assert told(TREATED, given, site=declared) == (U, Reason.NOT_READ)
+    assert told(TREATED, given | {"effectiveDateTime": "2025-05-04"}, site=declared) == (F, None)
+    assert flips(TREATED, given | {"effectiveDateTime": "2025-05-20"}, site=declared) == date(2025, 6, 17)
+
+
+@pytest.mark.parametrize("status", ["not-done", "entered-in-error"])
+def test_an_administration_that_was_not_given_need_not_be_read(status: str) -> None:
+    given = {"resourceType": "MedicationAdministration", "status": status, "effectiveDateTime": "2025-05-20"}
+
+    assert told(TREATED, given, site=complete("medication-administration")) == (F, None)
 
 
 def test_the_day_is_named_on_which_a_treatment_leaves_a_window_of_days() -> None:
@@ -409,6 +435,10 @@ def test_another_domain_declares_nothing() -> None:
         ([], complete("condition", end=date(2025, 8, 1)), date(2025, 8, 2)),
         ([], PLAIN, None),
         ([event("I48.2"), control(True)], PLAIN, date(2025, 6, 18)),
+        # what cannot be read matters for as long as it may be of the window
+        ([in_words(abatement="2024-09-01", clinical="resolved")], DECLARED, date(2025, 9, 2)),
+        ([in_words(abatement="2024-09", clinical="resolved")], DECLARED, date(2025, 10, 1)),
+        ([in_words()], DECLARED, None),
     ],
 )
 def test_the_day_is_named_on_which_time_alone_changes_it(entries: list[Any], site: Site, expected: date | None) -> None:
