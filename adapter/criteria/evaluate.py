@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from heapq import heapify, heappop, heappush
 from typing import assert_never
 
 from adapter.criteria.answer import Answer
-from adapter.criteria.answering import answer_criterion, answer_part
+from adapter.criteria.answering import answer, answer_criterion, answer_part
 from adapter.criteria.attestation import latest_attestation
 from adapter.criteria.concepts.participation import is_of_study
 from adapter.criteria.concepts.person import deceased
+from adapter.criteria.questions import leaves_of
 from adapter.criteria.scene import Scene
 from adapter.criteria.signals import signals_of
 from adapter.criteria.trial import Criterion, Permanence, Trial
@@ -106,7 +108,7 @@ def evaluate(
         outcome_reason="deceased" if dead else None,
         permanent=dead or found.permanent,
         flips_on=outcome_flips,
-        to_order=() if dead or found.permanent else _to_order(criteria, found.answers, flips, on),
+        to_order=() if dead or found.permanent else _to_order(criteria, found.answers, flips, scene),
         criteria=tuple(_verdict(item, found.answers[item.id], flips[item.id], scene) for item in criteria),
     )
 
@@ -181,23 +183,38 @@ def _sweep(criteria: list[Criterion], found: _Found, scene: Scene) -> tuple[dict
 
 
 def _to_order(
-    criteria: list[Criterion], answers: dict[str, Answer], flips: dict[str, date | None], on: date
+    criteria: list[Criterion], answers: dict[str, Answer], flips: dict[str, date | None], scene: Scene
 ) -> tuple[ToOrder, ...]:
     """What closes the open criteria, each thing once; what only a person can attest is not ordered.
 
-    It is wanted before the first result that passes today grows too old, so that all hold on one day; with none such,
-    within the usual window of the trial.
+    It is wanted before the first result that passes today grows too old, so that all hold on one day: that of a whole
+    criterion, or of a part of one that waits for another result. With none such, within the usual window of the trial.
     """
-    passing = [
-        day for item in criteria if (day := flips[item.id]) is not None and item.passes(answers[item.id].truth) is True
-    ]
-    by = min(passing) - timedelta(days=1) if passing else on + timedelta(days=ORDER_DAYS)
     wanted: dict[str, list[str]] = {}
     for criterion in criteria:
         for item in answers[criterion.id].wanted:
             if not item.attestation:
                 wanted.setdefault(item.what, []).append(criterion.id)
+    waiting = {name for names in wanted.values() for name in names}
+    ageing = [
+        day for item in criteria if (day := flips[item.id]) is not None and item.passes(answers[item.id].truth) is True
+    ]
+    ageing += [day for item in criteria if item.id in waiting for day in _ageing(item, scene)]
+    by = min(ageing) - timedelta(days=1) if ageing else scene.on + timedelta(days=ORDER_DAYS)
     return tuple(ToOrder(what, by, tuple(dict.fromkeys(ids))) for what, ids in wanted.items())
+
+
+def _ageing(criterion: Criterion, scene: Scene) -> Iterator[date]:
+    """The first days on which what an open criterion knows today is not known any more."""
+    for top in (criterion.node, *(part.node for part in criterion.parts)):
+        for leaf in leaves_of(top):
+            found = answer(leaf, scene)
+            if found.truth is Truth.U:
+                continue
+            days = sorted(day for day in found.changes if day > scene.on)
+            first = next((day for day in days if answer(leaf, scene.at(day)).truth is Truth.U), None)
+            if first is not None:
+                yield first
 
 
 def _verdict(criterion: Criterion, found: Answer, flips_on: date | None, scene: Scene) -> CriterionVerdict:

@@ -17,7 +17,22 @@ from adapter.criteria.verdict import Stage
 from adapter.fhir import PatientRecord
 from adapter.terminology import Site
 
-__all__ = ["Question", "attestable_links", "holds_until", "nodes_of", "questions_of"]
+__all__ = ["Question", "attestable_links", "holds_until", "leaves_of", "nodes_of", "questions_of"]
+
+#: What puts answers together, and asks nothing of its own.
+_LOGIC = (
+    tree.All,
+    tree.Any,
+    tree.Cases,
+    tree.CrossCheck,
+    tree.Fallback,
+    tree.Not,
+    tree.OnlyRefutes,
+    tree.Open,
+    tree.PartOf,
+    tree.TruthOf,
+    tree.WithAttestation,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,18 @@ def nodes_of(node: object) -> Iterator[tree.Node]:
     elif is_dataclass(node) and not isinstance(node, type) and isinstance(node, (tree.Node, tree.Case)):
         for field in fields(node):
             yield from nodes_of(getattr(node, field.name))
+
+
+def leaves_of(node: object) -> Iterator[tree.Node]:
+    """The nodes that ask a record or a person, below those that put answers together."""
+    if isinstance(node, tree.Node) and not isinstance(node, _LOGIC):
+        yield node
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from leaves_of(item)
+    elif isinstance(node, (tree.Node, tree.Case)):
+        for field in fields(node):
+            yield from leaves_of(getattr(node, field.name))
 
 
 def _named(top: tree.Node) -> Iterator[tuple[str, bool]]:

@@ -152,6 +152,19 @@ def test_what_is_missing_is_ordered_before_the_first_result_that_passes_grows_ol
     )
 
 
+def test_what_is_missing_is_ordered_before_what_an_open_criterion_already_has_grows_old() -> None:
+    both, either = (criterion({word: [HB, ALBUMIN]}) for word in ("all", "any"))
+
+    # Too old on 3 June, it would have to be ordered again beside a result of 4 June.
+    day = {"lab": {"of": "hb", "value": 9, "unit": "g/dL", "date": "2025-05-05"}}
+
+    assert verdicts(tiny(both), [day]).to_order == (ToOrder("albumin", date(2025, 6, 2), ("X",)),)
+    assert verdicts(tiny(either), [day]).to_order == ()
+    assert verdicts(tiny(criterion({"any": [{"not": HB}, ALBUMIN]})), [day]).to_order == (
+        ToOrder("albumin", date(2025, 6, 2), ("X",)),
+    )
+
+
 @pytest.mark.parametrize("fields", [{"deceasedBoolean": True}, {"deceasedDateTime": "2025-01-01"}])
 def test_a_dead_patient_is_no_candidate(fields: dict[str, Any]) -> None:
     entries = [hb(9), {"condition": {"icd10": "C17.2"}}]
