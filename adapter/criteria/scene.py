@@ -285,7 +285,8 @@ class Scene:
         """A coding in standard systems."""
         if coding.system is None or coding.code is None:
             return ()
-        return self.site.standard(coding.system, coding.code)
+        # Feeds pad codes: one that is passed over would leave an older result the latest.
+        return self.site.standard(coding.system.strip(), coding.code.strip())
 
     def codes(self, *concepts: CodeableConcept | None) -> tuple[tuple[str, str], ...]:
         """All codings of some concepts in standard systems."""

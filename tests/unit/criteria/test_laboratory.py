@@ -201,6 +201,16 @@ def test_clumps_make_a_low_count_doubtful_and_leave_a_normal_one(words: str, val
     assert (found.reason is Reason.ASKS) == (truth is U)
 
 
+def test_a_padded_code_is_not_passed_over_for_an_older_result() -> None:
+    older, newer = (
+        {"lab": {"of": "hb", "value": value, "unit": "g/dL", "date": day}}
+        for value, day in ((9, "2025-05-10"), (7, "2025-05-20"))
+    )
+    newer["lab"]["of"] = "http://loinc.org| 718-7 "
+
+    assert answer_to(HB, [older, newer]).truth is F
+
+
 def test_a_component_counts_like_a_result_of_its_own() -> None:
     found = answer_to(
         HB,
