@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-__all__ = ["Added", "Tombstone", "mark_superseded", "stage_added"]
+__all__ = ["Added", "Tombstone", "mark_superseded", "overtaken", "stage_added"]
 
 #: Orders the rows of one id, the current one first; needs the columns of `_TIERS`.
 _CURRENT_FIRST = "case when numbered then version_number end desc, case when dated then updated end desc, seq desc"
@@ -78,6 +78,52 @@ def mark_superseded(
         """,  # noqa: S608 - only texts of this file are put in; values are parameters
         {"files": list(index_files)},
     )
+
+
+def overtaken(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    staged: Sequence[str],
+    existing: Sequence[str],
+    tombstones: Iterable[Tombstone],
+    parts: int = 1,
+) -> set[str]:
+    """Ids of one type of which versions came, and a version that is held and did not come would still be current.
+
+    Args:
+        parts: the ids are dealt with in so many parts, one after the other; memory is that of one part.
+    """
+    if not staged or not existing:
+        return set()
+    _load_tombstones(connection, tombstones)
+    found: set[str] = set()
+    for part in range(parts):
+        rows = connection.execute(
+            f"""
+            with arrived as (
+                select id, sha256, max(seq) as seq, any_value(version_number) as version_number, any_value(updated) as updated
+                from read_parquet($staged, hive_partitioning = false) where hash(id) % $parts = $part group by id, sha256
+            ), other as (
+                select e.id, e.seq, e.version_number, e.updated
+                from read_parquet($existing, hive_partitioning = false) e
+                semi join arrived a on a.id = e.id anti join arrived same on same.id = e.id and same.sha256 = e.sha256
+                left join buried b on b.id = e.id
+                where b.seq is null or e.seq > b.seq
+            ), alive as (
+                select id, seq, version_number, updated, true as came from arrived semi join other using (id)
+                union all select id, seq, version_number, updated, false from other
+            ), tier as (
+                select id, {_TIERS} from alive group by id
+            ), ranked as (
+                select id, came, row_number() over (partition by id order by {_CURRENT_FIRST}) as place
+                from alive join tier using (id)
+            )
+            select id from ranked where place = 1 and not came
+            """,  # noqa: S608 - only texts of this file are put in; values are parameters
+            {"staged": list(staged), "existing": list(existing), "parts": parts, "part": part},
+        ).fetchall()
+        found.update(id_ for (id_,) in rows)
+    return found
 
 
 def stage_added(

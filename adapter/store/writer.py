@@ -19,7 +19,7 @@ from adapter.store.engine import SetEngine
 from adapter.store.runs import Run, SegmentInfo
 from adapter.store.segments import Batch, Origin, keep_rows, write_pair
 from adapter.store.state import private_folder
-from adapter.store.versions import Tombstone, stage_added
+from adapter.store.versions import Tombstone, overtaken, stage_added
 
 __all__ = ["LakeWriter", "TypeCounts"]
 
@@ -96,11 +96,33 @@ class LakeWriter:
             ).fetchall()
         return {id_ for (id_,) in found}
 
+    def types(self) -> list[str]:
+        """Types of which something was taken so far, sorted."""
+        return sorted(self._read)
+
+    def overtaken(self, type_: str) -> set[str]:
+        """Ids of a type of which versions were taken, and one that is stored and did not come would still be current."""
+        existing = self._shelf.index_files(self._run.site, type_)
+        if not existing:
+            return set()
+        if type_ in self._batches:
+            self._flush(type_)
+        staged = self._staged.get(type_, [])
+        with self._shelf.engine.connection() as connection:
+            return overtaken(
+                connection,
+                staged=[self._index(segment) for segment in staged],
+                existing=existing,
+                tombstones=self._shelf.tombstones(self._run.site, type_),
+                parts=_parts(staged),
+            )
+
     def commit(
         self,
         *,
         bookmarks: Mapping[str, str] | None = None,
         deleted: Iterable[Tombstone] = (),
+        overruled: Mapping[str, Collection[str]] | None = None,
         mended: Collection[str] = (),
         complete: bool = True,
     ) -> dict[str, TypeCounts]:
@@ -109,6 +131,7 @@ class LakeWriter:
         Args:
             bookmarks: server time by type, for the types that were read whole.
             deleted: what the hospital deleted.
+            overruled: by type, ids of which nothing holds that was stored before, but what this run took.
             mended: keys of what lay aside and is read now, or deleted.
             complete: nothing was missing.
 
@@ -119,26 +142,34 @@ class LakeWriter:
             self._flush(type_)
         # What the batches needed is free; without this it is kept beside what DuckDB needs.
         pa.default_memory_pool().release_unused()
+        buried = {
+            type_: [Tombstone(type_, id_, self._run.first_seq) for id_ in sorted(ids)]
+            for type_, ids in (overruled or {}).items()
+        }
         kept: list[SegmentInfo] = []
         dropped: list[SegmentInfo] = []
         counts: dict[str, TypeCounts] = {}
         with self._shelf.engine.connection() as connection:
             for type_, staged in sorted(self._staged.items()):
+                again = buried.get(type_, [])
+                stones = {one.id: one for one in [*self._shelf.tombstones(self._run.site, type_), *again]}
                 added = stage_added(
                     connection,
                     staged=[self._index(segment) for segment in staged],
                     existing=self._shelf.index_files(self._run.site, type_),
-                    tombstones=self._shelf.tombstones(self._run.site, type_),
-                    parts=1 + sum(segment.rows for segment in staged) // _PART_ROWS,
+                    tombstones=stones.values(),
+                    parts=_parts(staged),
                 )
-                counts[type_] = TypeCounts(self._read[type_], added.new, added.changed)
+                # What is buried is not held any more; its ids were seen before.
+                counts[type_] = TypeCounts(self._read[type_], added.new - len(again), added.changed + len(again))
                 for segment in staged:
                     final = self._thin_out(connection, segment)
                     if final is not segment:
                         dropped.append(segment)
                     if final is not None:
                         kept.append(final)
-        self._run.commit(kept, bookmarks=bookmarks, deleted=deleted, mended=mended, complete=complete)
+        gone = [*deleted, *(one for again in buried.values() for one in again)]
+        self._run.commit(kept, bookmarks=bookmarks, deleted=gone, mended=mended, complete=complete)
         self._delete(dropped)
         self._staged.clear()
         return counts
@@ -192,3 +223,7 @@ class LakeWriter:
         for segment in segments:
             self._raw(segment).unlink(missing_ok=True)
             self._index_path(segment).unlink(missing_ok=True)
+
+
+def _parts(staged: Collection[SegmentInfo]) -> int:
+    return 1 + sum(segment.rows for segment in staged) // _PART_ROWS

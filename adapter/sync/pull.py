@@ -14,7 +14,7 @@ from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
 from adapter.store.own import is_own
 from adapter.sync.mending import Mending
-from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source
+from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source, instant_of
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 
 __all__ = ["pull"]
@@ -23,6 +23,10 @@ _ADVANCE_EVERY = 500
 _UNREAD: Final = (
     "what came holds lines that cannot be read; {} stored resources that did not come any more may be among them, and are "
     "not taken for deleted"
+)
+_OLDER: Final = (
+    "{}: {} resources have an older version on the server than was stored before; what the server has now holds. If it was "
+    "restored from a backup, read all of it: pull --full"
 )
 _BUNDLE: Final = "Bundle"
 _HOLDS_OTHERS: Final = "a Bundle: what it holds is not read; its resources have to come one a line"
@@ -71,6 +75,8 @@ def pull(
             work.read(type_)
         for type_ in [*wanted, *work.said_gone_besides(wanted)]:
             work.find_gone(type_, full=full)
+        for type_ in work.types_taken():
+            work.find_overtaken(type_)
         summary = work.close(absent)
         source.close()
         return summary
@@ -97,6 +103,8 @@ class _Pull:
         self._accept_deletions = accept_deletions
         self._said_gone: dict[str, set[str]] = {}
         self._deleted: list[Tombstone] = []
+        self._overruled: dict[str, set[str]] = {}
+        self._notices: list[str] = []
         self._codes: set[int] = set()
         #: Put aside by earlier runs: what is read well now is no longer missing.
         self._mending = Mending(store.quarantined(run.site), store.quarantined_raw)
@@ -167,11 +175,50 @@ class _Pull:
             )
             self._whole.remove(type_)
             gone -= missed - told
+        self._bury(type_, gone, seq)
+        if gone & live:
+            self._types.setdefault(type_, TypeSummary()).deleted += len(gone & live)
+
+    def _bury(self, type_: str, gone: set[str], seq: int) -> None:
         self._deleted += [Tombstone(type_, id_, seq) for id_ in sorted(gone)]
         for id_ in gone:
             self._mending.gone(f"{type_}/{id_}")
-        if gone & live:
-            self._types.setdefault(type_, TypeSummary()).deleted += len(gone & live)
+
+    def types_taken(self) -> list[str]:
+        """Types of which something came that can be read."""
+        return self._writer.types()
+
+    def find_overtaken(self, type_: str) -> None:
+        """Find of what came the resources whose stored versions seem newer, and are not what the server has now.
+
+        Versions order what comes out of its order. A server that was restored from a backup, or gives the id of a deleted
+        resource again, counts on from a lower number (R4 resource.html#Meta promises no order): what it has now holds.
+        """
+        ids = self._writer.overtaken(type_)
+        if not ids:
+            return
+        if self._source.can_confirm(type_):
+            try:
+                gone, found = self._source.confirm(type_, sorted(ids))
+            except RemoteError as error:
+                self._fail(type_, error)
+                return
+            for item in found:
+                self._take(type_, item)
+            self._bury(type_, gone, self._run.last_seq)
+            self._types.setdefault(type_, TypeSummary()).deleted += len(gone)
+            # What came was of another moment, where the server has now what is stored.
+            ids = self._writer.overtaken(type_) & ids - gone
+        elif not self._is_latest(type_):
+            return
+        if ids:
+            self._overruled[type_] = ids
+            self._notices.append(_OLDER.format(type_, len(ids)))
+
+    def _is_latest(self, type_: str) -> bool:
+        """What came is of a later moment than what was read of a type before; nobody knows it of a folder."""
+        time, mark = self._source.transaction_time, self._store.bookmark(self._run.site, type_)
+        return time is not None and (mark is None or instant_of(mark) <= instant_of(time))
 
     def _missed(self, type_: str, kept: set[str], came: set[str]) -> set[str]:
         """Of what is kept of a type, what did not come any more and may be gone."""
@@ -198,6 +245,7 @@ class _Pull:
         counts = self._writer.commit(
             bookmarks={} if time is None else dict.fromkeys(self._whole, time),
             deleted=self._deleted,
+            overruled=self._overruled,
             mended=[item.key for item in mended],
             complete=complete,
         )
@@ -216,7 +264,7 @@ class _Pull:
             types=self._types,
             quarantine=self._aside,
             missing=self._missing,
-            notices=self._source.notices(),
+            notices=[*self._source.notices(), *self._notices],
             remote_exit_codes=self._codes,
             mode=self._source.mode,
             requests=self._source.requests(),
