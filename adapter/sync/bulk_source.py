@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from adapter.client import (
+    Clock,
     Downloader,
     ExportFile,
     ExportRequest,
@@ -45,6 +46,7 @@ from adapter.sync.sources import (
     confirmed,
     instant_of,
     missing_of,
+    not_ahead,
     patient_first,
     served_of,
 )
@@ -141,7 +143,7 @@ class BulkSource:
 
     def since(self, bookmark: str) -> str | None:
         """The bookmark less the overlap; everything where the bookmark is no time."""
-        return begin_before(bookmark, _OVERLAP)
+        return begin_before(bookmark, _OVERLAP, now=Clock().now())
 
     @property
     def mode(self) -> Mode:
@@ -250,7 +252,7 @@ class BulkSource:
             )
             for number, (file, token) in enumerate(files)
         ]
-        spool.keep(*parts, notes={f"listed {name}": manifests[0].transaction_time})
+        spool.keep(*parts, notes={f"listed {name}": not_ahead(manifests[0].transaction_time, Clock().now())})
 
     def _download(self, spool: Spool, progress: Progress) -> None:
         parts = spool.parts()

@@ -73,8 +73,10 @@ def pull(
         source.prepare(plan, shown)
         for type_ in wanted:
             work.read(type_)
+        # Where a bookmark cannot be begun from, nobody says what was deleted since.
+        anew = {type_ for type_ in wanted if plan[type_] is None and bookmarks[type_] is not None}
         for type_ in [*wanted, *work.said_gone_besides(wanted)]:
-            work.find_gone(type_, full=full)
+            work.find_gone(type_, full=full or type_ in anew)
         for type_ in work.types_taken():
             work.find_overtaken(type_)
         summary = work.close(absent)

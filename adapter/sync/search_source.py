@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from adapter.client import Refused
+from adapter.client import Clock, Refused
 from adapter.client.found import head_of
 from adapter.config import SearchSettings
 from adapter.errors import RemoteError, TransientError
@@ -50,6 +50,7 @@ from adapter.sync.sources import (
     confirmed,
     missing_of,
     moment_of,
+    not_ahead,
     patient_first,
     served_of,
 )
@@ -114,7 +115,7 @@ class SearchSource:
 
     def since(self, bookmark: str) -> str | None:
         """The bookmark less the overlap; everything where the bookmark is no time."""
-        return begin_before(bookmark, timedelta(minutes=self._settings.overlap_minutes))
+        return begin_before(bookmark, timedelta(minutes=self._settings.overlap_minutes), now=Clock().now())
 
     @property
     def mode(self) -> Mode:
@@ -304,6 +305,7 @@ class SearchSource:
         with self._times:
             spool = self._opened
             known = spool.note("time")
+            time = time and not_ahead(time, Clock().now())
             if time is None or (moment := moment_of(time)) is None:
                 if known is None:
                     spool.keep(notes={"untimed": "yes"})

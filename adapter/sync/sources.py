@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
 from adapter.store import Origin
@@ -24,6 +24,7 @@ __all__ = [
     "instant_of",
     "missing_of",
     "moment_of",
+    "not_ahead",
     "patient_first",
     "served_of",
 ]
@@ -104,19 +105,41 @@ def moment_of(time: str) -> datetime | None:
     """
     try:
         moment = datetime.fromisoformat(time)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # .NET writes the first day of year 1 where a time was not set; there is no moment before it.
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def begin_before(bookmark: str, overlap: timedelta) -> str | None:
+def begin_before(bookmark: str, overlap: timedelta, *, now: datetime) -> str | None:
     """From when to read again: the bookmark less the overlap; None, for everything, where the bookmark is no time.
 
-    >>> begin_before("2025-06-01T10:00:00.5+02:00", timedelta(minutes=5))
+    So it is where the bookmark is still to come: what was changed since nobody knows when lies before it.
+
+    >>> begin_before("2025-06-01T10:00:00.5+02:00", timedelta(minutes=5), now=datetime(2025, 6, 2, tzinfo=UTC))
     '2025-06-01T07:55:00Z'
+    >>> begin_before("2025-06-01T10:00:00.5+02:00", timedelta(minutes=5), now=datetime(2025, 5, 2, tzinfo=UTC))
     """
     moment = moment_of(bookmark)
-    return None if moment is None else (moment - overlap).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if moment is None or moment.year == MINYEAR or moment - overlap > now:
+        return None
+    return (moment - overlap).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def not_ahead(time: str, now: datetime) -> str:
+    """A server's time; ours where the server's is ahead of it.
+
+    A clock that is ahead is set right one day, and what changes from then on would lie before the bookmark.
+
+    >>> not_ahead("2025-06-01T12:00:00+02:00", datetime(2025, 6, 1, 9, 30, tzinfo=UTC))
+    '2025-06-01T09:30:00Z'
+    >>> not_ahead("2025-06-01T12:00:00+02:00", datetime(2025, 6, 1, 10, 0, tzinfo=UTC))
+    '2025-06-01T12:00:00+02:00'
+    """
+    moment = moment_of(time)
+    if moment is None or moment <= now:
+        return time
+    return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def patient_first(types: Iterable[str]) -> list[str]:
