@@ -13,6 +13,7 @@ import msgspec
 from adapter.client.errors import Issue, issues_of
 from adapter.client.found import head_of, version_of
 from adapter.client.search import Link, next_link_of
+from adapter.client.slices import decoded
 
 __all__ = ["HistoryEntry", "HistoryPage", "parse_history"]
 
@@ -83,7 +84,7 @@ def parse_history(body: bytes, *, resource_type: str) -> HistoryPage:
         ValueError: JSON, but no history Bundle; or an entry does not tell which resource it is about.
     """
     try:
-        bundle = msgspec.json.decode(body.removeprefix(_BOM), type=_Bundle)
+        bundle, slices = decoded(body.removeprefix(_BOM), _Bundle)
     except msgspec.ValidationError:
         raise ValueError("not a Bundle") from None
     if bundle.resourceType != "Bundle" or bundle.type != "history":
@@ -91,17 +92,16 @@ def parse_history(body: bytes, *, resource_type: str) -> HistoryPage:
     entries: list[HistoryEntry] = []
     issues: list[Issue] = []
     for entry in bundle.entry or []:
-        told = issues_of(bytes(entry.resource))
+        raw = slices.of(entry.resource)
+        told = issues_of(raw)
         if told and resource_type != "OperationOutcome":
             issues += told
         else:
-            entries.append(_version(entry, resource_type))
+            entries.append(_version(entry, raw, resource_type))
     return HistoryPage(tuple(entries), tuple(issues), next_link_of(bundle.link or []))
 
 
-def _version(entry: _Entry, resource_type: str) -> HistoryEntry:
-    # A copy: a slice that is kept would hold on to the whole page.
-    raw = bytes(entry.resource)
+def _version(entry: _Entry, raw: bytes, resource_type: str) -> HistoryEntry:
     request, response = entry.request or _Request(), entry.response or _Response()
     # R4 http.html#history: an entry of PUT and POST has the resource; without one there is nothing left to be had.
     deleted = request.method == "DELETE" or not raw

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from adapter.client.errors import Issue, issues_of
+from adapter.client.slices import decoded
 
 __all__ = [
     "Link",
@@ -125,7 +126,7 @@ def parse_searchset(body: bytes, *, resource_type: str) -> Searchset:
     """
     body = body.removeprefix(_BOM)
     try:
-        bundle = msgspec.json.decode(body, type=_Bundle)
+        bundle, slices = decoded(body, _Bundle)
     except msgspec.ValidationError:
         raise ValueError("not a Bundle") from None
     if bundle.resourceType != "Bundle" or bundle.type != "searchset":
@@ -133,8 +134,7 @@ def parse_searchset(body: bytes, *, resource_type: str) -> Searchset:
     entries: list[SearchEntry] = []
     issues: list[Issue] = []
     for entry in bundle.entry or []:
-        # A copy: a slice that is kept would hold on to the whole page.
-        raw = bytes(entry.resource)
+        raw = slices.of(entry.resource)
         if not raw:
             continue
         mode = entry.search.mode if entry.search else None

@@ -45,6 +45,17 @@ def test_version_is_an_exact_slice_and_a_deletion_has_none() -> None:
     )
 
 
+def test_version_that_half_a_surrogate_spoils_hides_no_deletion() -> None:
+    spoiled = {"fullUrl": f"{BASE_URL}/Patient/1", "resource": msgspec.Raw(RAW[:-1] + b',"y":"\\ud83d"}')}
+
+    page = parse_history(history(spoiled, deletion("Patient/2")), resource_type="Patient")
+
+    assert [(entry.id, entry.deleted, entry.raw[-13:]) for entry in page.entries] == [
+        ("1", False, b'"y":"\\ud83d"}'),
+        ("2", True, b""),
+    ]
+
+
 @pytest.mark.parametrize(
     ("entry", "version"),
     [

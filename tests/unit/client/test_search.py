@@ -46,6 +46,34 @@ def test_any_resource_is_an_exact_slice_of_the_body(value: object, blank: str) -
     assert [item.raw for item in parse_searchset(body, resource_type="Basic").entries] == [raw]
 
 
+def test_half_a_surrogate_spoils_no_other_resource_and_no_byte() -> None:
+    halves = [
+        b'{"resourceType":"Observation","id":"6","note":[{"text":"cut \\ud83d"}]}',
+        b'{"resourceType":"Observation","id":"7","note":[{"text":"\\uDE00\\uD83D, \\\\ud83d and \\ud83d\\ude00"}]}',
+    ]
+
+    found = parse_searchset(
+        bundle(*map(entry, [AWKWARD[2], *halves, *AWKWARD, halves[0]])), resource_type="Observation"
+    )
+
+    assert [item.raw for item in found.entries] == [AWKWARD[2], *halves, *AWKWARD, halves[0]]
+
+
+@pytest.mark.parametrize("end", [b"", b"}", b"\\ud83d"])
+def test_body_that_is_cut_is_no_json_beside_half_a_surrogate(end: bytes) -> None:
+    body = bundle(entry(b'{"resourceType":"Observation","id":"6","note":"\\ud83d"}'))[:-2] + end
+
+    with pytest.raises(msgspec.DecodeError):
+        parse_searchset(body, resource_type="Observation")
+
+
+def test_body_that_is_nested_beyond_all_measure_is_no_bundle() -> None:
+    body = bundle(entry(b'{"resourceType":"Observation","id":"6","x":' + b"[" * 9000 + b"]" * 9000 + b"}"))
+
+    with pytest.raises(ValueError, match="nested too deep"):
+        parse_searchset(body, resource_type="Observation")
+
+
 def test_modes_are_told_apart() -> None:
     body = bundle(entry(AWKWARD[0]), entry(AWKWARD[1], b"include"), b'{"resource":%b}' % AWKWARD[2])
 
