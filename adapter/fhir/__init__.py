@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapter.fhir.bindings import Binding, bound_elements, required_binding
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
+from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
 from adapter.fhir.record import (
@@ -40,6 +41,7 @@ __all__ = [
     "abated",
     "add_months",
     "age_on",
+    "as_far_as_told",
     "bound_elements",
     "has_onset",
     "is_no_result",

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.resources import (
     AdverseEvent,
     AllergyIntolerance,
@@ -34,10 +35,7 @@ DROPPED = frozenset({"entered-in-error", "cancelled", "not-done"})
 
 def stand_in_of(raw: bytes) -> Resource | None:
     """What can be told of a faulty resource: that there is one, and its code; never its time, status or value."""
-    try:
-        body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    body = as_far_as_told(raw)
     identity = body.get("id") if isinstance(body, dict) else None
     return _stand_in(body, identity) if isinstance(identity, str) else None
 

@@ -15,6 +15,7 @@ import msgspec
 
 from adapter.errors import QuarantinedError
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
+from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.names import RESOURCE_TYPES
 from adapter.fhir.resources import ProductResource, decode
 
@@ -107,7 +108,7 @@ def summarise(raw: bytes) -> Summary:
     try:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise ResourceProblem(_json_problem(raw, problem)) from None
+        raise ResourceProblem(_json_problem(raw, problem), _named(as_far_as_told(raw))) from None
     if not isinstance(body, dict):
         raise ResourceProblem("not a JSON object")
     resource_type, identity = body.get("resourceType"), body.get("id")
@@ -127,6 +128,15 @@ def summarise(raw: bytes) -> Summary:
     except (msgspec.MsgspecError, ArithmeticError) as problem:
         raise ResourceProblem(f"element of the wrong type: {problem}", reference) from None
     return _summary(resource_type, identity, body)
+
+
+def _named(body: Any) -> str | None:
+    if not isinstance(body, dict):
+        return None
+    resource_type, identity = body.get("resourceType"), body.get("id")
+    if not isinstance(resource_type, str) or resource_type not in RESOURCE_TYPES:
+        return None
+    return f"{resource_type}/{identity}" if isinstance(identity, str) and ID_FORM.fullmatch(identity) else None
 
 
 def check_types(resource_type: str, raw: bytes) -> None:
@@ -276,10 +286,7 @@ def person_of_body(body: dict[str, Any]) -> str | None:
 
 def person_of(raw: bytes) -> str | None:
     """``Patient/id`` that a resource is about, as far as even a faulty one tells; None when it does not."""
-    try:
-        body = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    body = as_far_as_told(raw)
     return person_of_body(body) if isinstance(body, dict) else None
 
 

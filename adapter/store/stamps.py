@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from adapter.fhir import as_far_as_told
+
 __all__ = ["Stamp", "instant", "order", "stamp_of", "version_number"]
 
 _MAX_VERSION_DIGITS = 18
@@ -46,7 +48,10 @@ def stamp_of(raw: bytes) -> Stamp:
     try:
         meta = _decode(raw).meta or _Meta()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Stamp()
+        # What is no JSON may tell it all the same; of one of the wrong shape nothing is told.
+        body = as_far_as_told(raw)
+        told = body.get("meta") if isinstance(body, dict) else None
+        meta = _Meta(told.get("versionId"), told.get("lastUpdated")) if isinstance(told, dict) else _Meta()
     version, updated = meta.versionId, meta.lastUpdated
     return Stamp(version if isinstance(version, str) else None, updated if isinstance(updated, str) else None)
 

@@ -288,6 +288,20 @@ def test_a_faulty_resource_that_was_put_aside_stands_in_the_record_without_time_
     assert (found.of_type("Encounter"), found.unreadable) == ((), ())
 
 
+@pytest.mark.parametrize(
+    "fault", [b'"Z\xe9"', b'"cut \\ud83d"', b"1e999", b"9" * 5000, b"NaN", b'"a\x00b"'], ids=range(6)
+)
+def test_a_fault_that_spoils_all_of_a_resource_leaves_its_code(fault: bytes) -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}
+    spoiled = raw("Observation", "o", code=code)[:-1] + b',"note":' + fault + b"}"
+
+    found = PatientRecord.read("Patient/1", [], held_back=[spoiled])
+
+    assert [(item.id, when_of(item), item.code.coding[0].code) for item in found.observations] == [
+        ("o", ALWAYS, "718-7")
+    ]
+
+
 def test_a_resource_is_read_wherever_its_type_stands() -> None:
     first = b' {\n "resourceType" : "Observation", "id": "1", "status": "final"}'
     last = b'{"id": "2", "status": "final", "resourceType": "Observation"}'

@@ -63,6 +63,19 @@ def test_older_version_that_comes_once_more_mends_nothing(store: Store, tmp_path
     assert aside(store) == ["Observation/o"]
 
 
+def test_bytes_that_are_no_utf_8_are_mended_by_a_version_that_is_no_older(store: Store, tmp_path: Path) -> None:
+    spoiled = observation("o", "p", version=2)[:-1] + b',"note":[{"text":"Z\xe9"}]}'
+    _pull(store, tmp_path, spoiled)
+
+    _pull(store, tmp_path, observation("o", "p", version=1))
+
+    assert aside(store) == ["Observation/o"]
+
+    _pull(store, tmp_path, observation("o", "p", version=3))
+
+    assert aside(store) == []
+
+
 def test_newer_version_mends_an_older_one_that_lies_beside_it_in_the_file(store: Store, tmp_path: Path) -> None:
     lines = [observation("o", "p", version=3), bad(version=2)]
     _pull(store, tmp_path, *lines)
