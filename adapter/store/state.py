@@ -18,7 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -48,8 +48,8 @@ class State:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self._folder = folder
-        self.url = url or f"sqlite:///{folder / 'state.sqlite'}"
-        self.engine = _engine(self.url)
+        # Not as text: a question mark in the path would end it, and the state lie beside the folder.
+        self.engine = _engine(url or URL.create("sqlite", database=str(folder / "state.sqlite")))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         try:
             self._migrate()
@@ -123,7 +123,7 @@ class State:
             command.upgrade(config, "head")
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | URL) -> Engine:
     try:
         parsed = make_url(url)
         engine = create_engine(parsed)

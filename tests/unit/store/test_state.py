@@ -95,6 +95,18 @@ def test_state_of_a_later_release_is_refused(tmp_path: Path) -> None:
         Store.open(tmp_path / "var")
 
 
+@pytest.mark.parametrize("name", ["Hôpital n° 1", "what?now", "50%20", "a#b", "[1]*", "site=x", "a\nb"])
+def test_state_lies_in_the_folder_whatever_its_path(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name / "var"
+    with Store.open(folder) as store:
+        store.set_bookmark("icm", "Patient", "2025-06-01T10:00:00Z")
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (folder / "state.sqlite").stat().st_size > 0
+    with Store.open(folder) as again:
+        assert again.bookmark("icm", "Patient") == "2025-06-01T10:00:00Z"
+
+
 @pytest.mark.parametrize(
     "url", ["nonsense", "mysql://user:secret@host/x", "sqlite:////nowhere/at/all/state.sqlite", "nosuchbase://x"]
 )
