@@ -197,7 +197,7 @@ def _outcome(told: _Told, entry: TransactionEntry) -> EntryOutcome:
     if status is None:
         raise ValueError("answered an entry without its status")
     location = _located(told.location)
-    if location is not None and location["type"] != entry.resource_type:
+    if location is not None and not _answers(location, entry):
         # R4 http.html#trules: in the order of the request. In another, nobody knows which is whose.
         raise ValueError("answered entries in another order")
     etag = told.etag if isinstance(told.etag, str) else None
@@ -212,6 +212,13 @@ def _outcome(told: _Told, entry: TransactionEntry) -> EntryOutcome:
         last_modified=told.lastModified if isinstance(told.lastModified, str) else None,
         issues=issues_of(bytes(told.outcome)),
     )
+
+
+def _answers(location: re.Match[str], entry: TransactionEntry) -> bool:
+    """It can be where this entry was carried out: an update is told of the resource that it was sent to."""
+    if "/" in entry.url and "?" not in entry.url:
+        return f"{location['type']}/{location['id']}" == entry.url
+    return location["type"] == entry.resource_type
 
 
 def _located(location: object) -> re.Match[str] | None:

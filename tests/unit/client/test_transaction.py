@@ -188,6 +188,22 @@ def test_answer_that_does_not_answer_the_entries_is_refused(body: bytes, problem
         parse_transaction_response(body, sent=[CREATE])
 
 
+@pytest.mark.parametrize("sent", [UPDATE, DELETE], ids=["PUT", "DELETE"])
+def test_answer_of_another_resource_of_the_type_is_refused(sent: TransactionEntry) -> None:
+    body = answer({"status": "200", "location": "Basic/7/_history/3"})
+
+    with pytest.raises(ValueError, match="another order"):
+        parse_transaction_response(body, sent=[sent])
+
+
+def test_update_of_what_a_search_finds_is_answered_with_whatever_it_found() -> None:
+    sent = TransactionEntry("PUT", "Basic?identifier=urn:x|a/1", b'{"resourceType":"Basic"}')
+
+    (outcome,) = parse_transaction_response(answer({"status": "200", "location": "Basic/7"}), sent=[sent])
+
+    assert outcome.location == "Basic/7"
+
+
 def test_answer_with_a_byte_order_mark_is_read() -> None:
     body = b"\xef\xbb\xbf" + answer({"status": "200"})
 

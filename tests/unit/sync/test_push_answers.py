@@ -9,7 +9,7 @@ import pytest
 
 from adapter.store import OutboxState, Store
 from tests.support.push_server import Fault, Json, PushServer, answer, cut, half, lost, outcome, told
-from tests.support.push_site import SITE, Desk, infusion, lab
+from tests.support.push_site import SITE, Desk, infusion, lab, patient
 
 DONE = (OutboxState.DONE, False)
 PENDING = (OutboxState.PENDING, False)
@@ -330,6 +330,27 @@ def test_answer_lost_of_an_update_makes_no_second_version(desk: Desk, server: Pu
 
     assert (summary.exit_code, [one.version for one in server.all("Observation")]) == (0, [2, 1])
     assert set(desk.states().values()) == {DONE}
+
+
+def test_answers_in_another_order_mix_up_no_two_persons(desk: Desk, server: PushServer) -> None:
+    server.put(patient("P2"))
+    desk.load(lab(1, "1.0"), lab(2, "2.0", patient="P2"))
+    desk.push()
+    before = {one.id: one.body["subject"] for one in server.all("Observation") if one.body}
+    desk.load(lab(1, "1.1"), lab(2, "2.1", patient="P2"))
+
+    def swapped(there: PushServer, entries: list[Json]) -> httpx.Response:
+        first, its_record, second, other_record = there.apply(entries)
+        return told([second, its_record, first, other_record])
+
+    server.faults.append(swapped)
+    desk.push()
+    desk.load(lab(1, "1.2"))
+    summary = desk.push()
+
+    assert (summary.exit_code, set(desk.states().values())) == (0, {DONE})
+    assert values(server) == ["L1", "L2"]
+    assert {one.id: one.body["subject"] for one in server.all("Observation") if one.body} == before
 
 
 def test_server_that_always_fails_leaves_all_uncertain_and_says_try_later(desk: Desk, server: PushServer) -> None:
