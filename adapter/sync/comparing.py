@@ -151,7 +151,7 @@ class Comparer:
         doubtful: dict[str, list[tuple[Name, Counterpart]]] = {}
         for item in items:
             for name, one in item.known.items():
-                if _is_doubtful(item.entry, fresh=fresh):
+                if _is_doubtful(item.entry, one, fresh=fresh):
                     doubtful.setdefault(one.type, []).append((name, one))
                 elif name in site.looked.now:
                     standing[name] = site.looked.now[name]
@@ -169,7 +169,7 @@ class Comparer:
             (name, body)
             for item, bodies in items
             for name, body in bodies.items()
-            if name not in item.known or _is_doubtful(item.entry, fresh=fresh)
+            if name not in item.known or _is_doubtful(item.entry, item.known[name], fresh=fresh)
         )
 
 
@@ -182,6 +182,6 @@ def _under(name: Name, found: Mapping[Name, list[There]], looked: Looked) -> lis
     return [*([known] if known and strays else []), *strays]
 
 
-def _is_doubtful(entry: OutboxEntry, *, fresh: bool) -> bool:
-    """What was kept of the server is not enough to decide by."""
-    return fresh or entry.uncertain or entry.state is OutboxState.CONFLICT
+def _is_doubtful(entry: OutboxEntry, known: Counterpart, *, fresh: bool) -> bool:
+    """What was kept of the server is not enough to decide by; without a version, it may have moved unseen."""
+    return fresh or entry.uncertain or entry.state is OutboxState.CONFLICT or not known.server_version

@@ -209,6 +209,7 @@ class Pusher:
         anew: list[OutboxEntry] = []
         for compared in self._comparer.views(kind, entries, site, fresh=fresh):
             if isinstance(compared, Aside):
+                self._leave_unseen(compared.entry, site)
                 self._set_aside(compared, summary)
                 continue
             item, view = compared
@@ -322,6 +323,16 @@ class Pusher:
         told = summary.held if aside.state is OutboxState.HELD else summary.refused
         told.append(SetAside(entry.kind, entry.key, aside.reason, detail))
 
+    def _leave_unseen(self, entry: OutboxEntry, site: Standing) -> None:
+        """What the look saw of one that cannot be told was not dealt with, and no later look sees it: read it when it is decided."""
+        unseen = [
+            msgspec.structs.replace(one, server_version="")
+            for one in site.counterparts.get((entry.kind, entry.key), [])
+            if (one.type, one.system, one.value) in site.looked.now
+        ]
+        if unseen and self._preview is None:
+            self._store.outbox.keep_counterparts(unseen)
+
     def _show(self, plans: Sequence[Plan], summary: PushSummary) -> None:
         assert self._preview is not None
         for bundle in bundles_of(plans):
@@ -339,7 +350,7 @@ class Pusher:
                 self._preview.changes.append((reference, [(one.path, one.left, one.right) for one in found]))
 
     def _move_bookmarks(self, looked: Looked) -> None:
-        """What was looked at was dealt with, or stands in a conflict: the next look begins there."""
+        """What was looked at was dealt with, stands in a conflict, or is read anew: the next look begins there."""
         if self._preview is None:
             for type_, time_ in looked.bookmarks.items():
                 self._store.set_bookmark(self._site, bookmark_name(type_), time_)

@@ -65,6 +65,45 @@ def test_entity_of_an_uncertain_person_is_held_and_sent_once_the_hospital_mended
     assert set(desk.states().values()) == {DONE}
 
 
+@pytest.mark.parametrize("versioned", [True, False])
+def test_change_at_the_hospital_that_was_seen_while_its_person_was_uncertain_is_not_forgotten(
+    desk: Desk, server: PushServer, versioned: bool
+) -> None:
+    server.versioned = versioned
+    standing = server.put(patient("P1"))
+    desk.load(lab(1))
+    desk.push()
+    result = server.one("Observation").reference
+    server.change(result, lambda body: body["valueQuantity"].update(value=9))
+    server.change(
+        standing, lambda body: body.update(link=[{"type": "replaced-by", "other": {"reference": "Patient/9"}}])
+    )
+    server.pass_time(3600)
+    assert [one.reason for one in desk.push().held] == ["patient-merged"]
+
+    server.change(standing, lambda body: body.pop("link"))
+    summary = desk.push()
+
+    assert (summary.taken_back, desk.current(lab(1)).value, desk.states()) == (1, 9, {"L1": DONE})
+    assert server.get(result)["valueQuantity"]["value"] == 9
+
+
+def test_deletion_that_was_seen_while_its_person_was_uncertain_is_not_forgotten(desk: Desk, server: PushServer) -> None:
+    standing = server.put(patient("P1"))
+    desk.load(lab(1))
+    desk.push()
+    server.delete(server.one("Observation").reference)
+    server.change(
+        standing, lambda body: body.update(link=[{"type": "replaced-by", "other": {"reference": "Patient/9"}}])
+    )
+    desk.push(full=True)
+
+    server.change(standing, lambda body: body.pop("link"))
+    summary = desk.push()
+
+    assert [one.reason for one in summary.conflicts] == ["deleted"]
+
+
 def test_reference_is_literal_to_the_surviving_person_and_keeps_the_number(desk: Desk, server: PushServer) -> None:
     mend = _merged(server)
     mend()
