@@ -67,7 +67,7 @@ def _load(
     site, trial = asked
     target = target_of(room.settings, room.store, site=site, trial=trial)
     if file is None or content is None:
-        return load_shipped_study(room.store, target=target, by=actor())
+        return load_shipped_study(room.store, target=target, by=actor(), correct=correct)
     name = file if file == _STDIN else Path(file).name
     return run_load(room.store, Content(kind, content, name), target=target, by=actor(), correct=correct)
 

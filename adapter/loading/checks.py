@@ -10,7 +10,8 @@ from typing import Final
 from adapter.fhir import is_usable
 from adapter.loading.columns import LOINC, Loadable
 from adapter.loading.target import Rules
-from mappings.entities import Entity, EntityError, EventKind, Identifier, Infusion, LabResult, Study, Subject
+from adapter.store import StoredEntity
+from mappings.entities import EntityError, EventKind, Identifier, Infusion, LabResult, Study, Subject
 
 __all__ = ["MOST_EVENTS", "check_against_stored", "check_entity", "check_unit", "is_loinc"]
 
@@ -41,14 +42,14 @@ def check_entity(entity: Loadable, rules: Rules) -> None:
                 raise EntityError("amino_acids.volume", "has too many digits")
 
 
-def check_against_stored(entity: Loadable, stored: Entity) -> None:
-    """Refuse to take from what is stored under the same key: another person's, or the history of a subject.
+def check_against_stored(entity: Loadable, standing: StoredEntity) -> None:
+    """Refuse to take from what is stored under the same key: another person's, the history of a subject, the hospital's change.
 
-    Every stored event has to come again, unchanged and in its order; others may stand before, between and after them.
+    Every stored event has to come again, unchanged and in its order; others may stand before, between and after them. What the
+    hospital changed has to be as it is there.
     """
-    if isinstance(entity, Study) or not isinstance(stored, Subject | LabResult | Infusion):
-        return
-    if entity.patient != stored.patient:
+    stored = standing.entity
+    if getattr(entity, "patient", None) != getattr(stored, "patient", None):
         raise EntityError("patient", "is stored for another person under the same key")
     if isinstance(entity, Subject) and isinstance(stored, Subject):
         coming = iter(entity.events)
@@ -58,6 +59,8 @@ def check_against_stored(entity: Loadable, stored: Entity) -> None:
                 "events",
                 f"of the {len(stored.events)} events that are stored not all come again: load the whole history",
             )
+    elif standing.is_hospitals and entity != stored:
+        raise EntityError("id", "was changed at the hospital since it was loaded, and this would undo it")
 
 
 def check_unit(unit: str, spellings: Mapping[str, str]) -> None:

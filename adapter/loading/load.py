@@ -9,8 +9,8 @@ from adapter.loading.columns import Loadable, column_of
 from adapter.loading.reading import Content, Form, Read, Reading, read_entities
 from adapter.loading.report import LoadReport
 from adapter.loading.target import Rules, Target
-from adapter.store import PutCounts, Store
-from mappings.entities import EntityError, entity_key
+from adapter.store import PutCounts, Store, StoredEntity
+from mappings.entities import Entity, EntityError, entity_key
 
 __all__ = ["load", "load_shipped_study"]
 
@@ -35,48 +35,44 @@ def load(store: Store, content: Content, *, target: Target, by: str, correct: bo
         UsageError: the kind or the trial is not known.
         BusyError: somebody else loads the same entities at this moment; nothing was loaded.
     """
-    rules = Rules(target, store)
-    reading = read_entities(content, rules)
-    kept = _once(content, reading)
-    if not correct:
-        kept = _kept_whole(store, content, reading, kept, site=target.site)
-    counts = PutCounts()
-    if kept:
-        counts = store.entities.put_all(
-            target.site, [read.entity for read in kept], source=content.file, by=by[:_LONGEST_NAME]
-        )
-    report = LoadReport(
-        kind=content.kind,
-        site=target.site,
-        read=reading.rows,
-        new=counts.new,
-        changed=counts.changed,
-        unchanged=counts.unchanged,
-        refused=tuple(sorted(reading.refused, key=lambda refused: refused.row)),
-    )
-    _audit(store, report, by=by, correct=correct)
-    return report
+    return _load(store, content, read_entities(content, Rules(target, store)), site=target.site, by=by, correct=correct)
 
 
-def load_shipped_study(store: Store, *, target: Target, by: str) -> LoadReport:
+def load_shipped_study(store: Store, *, target: Target, by: str, correct: bool = False) -> LoadReport:
     """Bring the study document that the product ships for a trial into the store, so that it can be pushed.
 
     Raises:
         UsageError: there is no such trial, or no study document for it.
         DocumentError: the document is wrong.
     """
-    study = load_study(target.trial)
-    counts = store.entities.put_all(target.site, [study], source=f"trials/{target.trial}", by=by[:_LONGEST_NAME])
+    content = Content("study", b"", f"trials/{target.trial}", Form.JSON)
+    reading = Reading(content.file)
+    reading.rows = 1
+    reading.keep(load_study(target.trial), 1)
+    return _load(store, content, reading, site=target.site, by=by, correct=correct)
+
+
+def _load(store: Store, content: Content, reading: Reading, *, site: str, by: str, correct: bool) -> LoadReport:
+    """Keep what was read, as far as it takes nothing away from what is stored, or a person means it to."""
+    kept = _once(content, reading)
+    known = 0
+    if not correct:
+        kept, known = _kept_whole(store, content, reading, kept, site=site)
+    counts = PutCounts()
+    if kept:
+        counts = store.entities.put_all(
+            site, [read.entity for read in kept], source=content.file, by=by[:_LONGEST_NAME]
+        )
     report = LoadReport(
-        kind="study",
-        site=target.site,
-        read=1,
+        kind=content.kind,
+        site=site,
+        read=reading.rows,
         new=counts.new,
         changed=counts.changed,
-        unchanged=counts.unchanged,
-        refused=(),
+        unchanged=counts.unchanged + known,
+        refused=tuple(sorted(reading.refused, key=lambda refused: refused.row)),
     )
-    _audit(store, report, by=by, correct=False)
+    _audit(store, report, by=by, correct=correct)
     return report
 
 
@@ -97,21 +93,34 @@ def _once(content: Content, reading: Reading) -> list[Read]:
     return kept
 
 
-def _kept_whole(store: Store, content: Content, reading: Reading, kept: list[Read], *, site: str) -> list[Read]:
-    """Those that take nothing away from what is stored."""
+def _kept_whole(
+    store: Store, content: Content, reading: Reading, kept: list[Read], *, site: str
+) -> tuple[list[Read], int]:
+    """Those that take nothing away from what is stored; and how many say again what was loaded, and the hospital has changed since."""
     stored = store.entities.some(site, content.kind, [entity_key(read.entity) for read in kept])
     good: list[Read] = []
+    known = 0
     for read in kept:
         standing = stored.get(entity_key(read.entity))
         try:
             if standing is not None:
-                check_against_stored(read.entity, standing.entity)
+                if standing.is_hospitals and read.entity == _loaded_last(store, standing):
+                    # The same file again: it knows nothing of the hospital's change, and so takes nothing of it back.
+                    known += 1
+                    continue
+                check_against_stored(read.entity, standing)
         except EntityError as error:
             reason = f"{error.problem}; --correct replaces what is stored"
             _refuse(content, reading, read, EntityError(error.field, reason))
         else:
             good.append(read)
-    return good
+    return good, known
+
+
+def _loaded_last(store: Store, standing: StoredEntity) -> Entity | None:
+    """What was loaded of an entity before the hospital changed it."""
+    versions = store.entities.versions(standing.site, standing.kind, standing.key)
+    return next((one.entity for one in reversed(versions) if not one.is_hospitals), None)
 
 
 def _refuse(content: Content, reading: Reading, read: Read, error: EntityError) -> None:

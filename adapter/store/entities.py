@@ -36,6 +36,11 @@ class StoredEntity(msgspec.Struct, frozen=True):
     by: str
     at: datetime
 
+    @property
+    def is_hospitals(self) -> bool:
+        """It was changed at the hospital, and taken back."""
+        return self.source == _hospital(self.site)
+
 
 @dataclass(frozen=True, slots=True)
 class PutCounts:
@@ -72,13 +77,12 @@ class Entities:
                 f"site {site}: the same entities are being loaded by somebody else; load them again"
             ) from None
 
-    def put_over(self, over: StoredEntity, entity: Entity, *, source: str, by: str) -> bool:
+    def put_over(self, over: StoredEntity, entity: Entity, *, by: str) -> bool:
         """Keep what a hospital made of an entity, where ours is still the version that was compared with it.
 
         Args:
             over: ours, as it was compared.
             entity: the hospital's, of the same kind and key.
-            source: where it came from.
             by: who brought it.
 
         Returns:
@@ -92,7 +96,7 @@ class Entities:
                 standing = _known(session, over.site, kind, [key]).get(key)
                 if standing is None or standing.version != over.version:
                     return False
-                self._put(session, over.site, [entity], how={"source": source, "put_by": by})
+                self._put(session, over.site, [entity], how={"source": _hospital(over.site), "put_by": by})
         except IntegrityError:
             return False
         return True
@@ -180,6 +184,11 @@ class Entities:
             if entry is not None and (entry.site, entry.kind, entry.key) in kept:
                 session.refresh(entry)
                 entry.state, entry.reason = "conflict", conflict.cause
+
+
+def _hospital(site: str) -> str:
+    """Source of what a site's server made of an entity."""
+    return f"hospital {site}"
 
 
 def _current(site: str, kind: str) -> Any:

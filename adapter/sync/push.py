@@ -285,7 +285,7 @@ class Pusher:
 
     def _take_back(self, item: Item, entity: Entity, there: Mapping[Name, There], site: Standing) -> None:
         """The hospital's change becomes a version of ours; what it lacks of ours is told it in the next round."""
-        if not self._store.entities.put_over(item.stored, entity, source=f"hospital {self._site}", by="hospital"):
+        if not self._store.entities.put_over(item.stored, entity, by="hospital"):
             # Ours was loaded anew since it was compared: in the next round both have changed.
             return
         counterparts = [

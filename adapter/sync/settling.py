@@ -59,7 +59,7 @@ def settle_conflict(store: Store, number: int, *, keep: str, by: str) -> Conflic
     paired = _paired(store, conflict, theirs, _rendered(store, stored))
     if keep == "hospital":
         entity = _theirs(conflict, stored, paired)
-        if not store.entities.put_over(stored, entity, source=f"hospital {conflict.site}", by=by):
+        if not store.entities.put_over(stored, entity, by=by):
             raise UsageError(f"conflict {number}: ours was loaded anew since: push again, then settle what is left")
     counterparts = [_counterpart(conflict, one, resource) for one, resource in paired]
     store.outbox.settle(number, kept=keep, by=by, counterparts=counterparts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import adapter.loading
@@ -16,6 +18,7 @@ from adapter.loading import Content, Target, load, load_shipped_study, target_of
 from adapter.loading.reading import read_entities
 from adapter.loading.target import Rules
 from adapter.store import Store
+from mappings.entities import EventKind, Subject, SubjectEvent
 from tests.unit.loading.making import TARGET, infusion, lab, labs_of, load_csv, load_json, reasons, table
 
 
@@ -39,6 +42,75 @@ def test_changed_row_is_a_new_version(store: Store) -> None:
 
     assert (report.new, report.changed, report.unchanged) == (0, 1, 1)
     assert [one.version for one in store.entities.versions("icm", "labs", "urn:reluth:site:icm:result|R1")] == [1, 2]
+
+
+# What the hospital changed
+
+
+def changed_at_the_hospital(store: Store) -> None:
+    """The result is 9 there, which the push has taken back."""
+    over = store.entities.all("icm", "labs")[0]
+    assert store.entities.put_over(over, msgspec.structs.replace(labs_of(store)["R1"], value=Decimal(9)), by="hospital")
+
+
+def test_same_file_again_does_not_undo_what_the_hospital_changed(store: Store) -> None:
+    text = table(lab("R1"), lab("R2"))
+    load_csv(store, "labs", text)
+    changed_at_the_hospital(store)
+    report = load_csv(store, "labs", text)
+
+    assert (report.new, report.changed, report.unchanged, report.refused) == (0, 0, 2, ())
+    assert labs_of(store)["R1"].value == 9
+
+
+def test_row_that_says_what_the_hospital_says_changes_nothing(store: Store) -> None:
+    load_csv(store, "labs", table(lab("R1")))
+    changed_at_the_hospital(store)
+    report = load_csv(store, "labs", table(lab("R1", value="9")))
+
+    assert (report.changed, report.unchanged, report.refused) == (0, 1, ())
+
+
+def test_changed_row_of_what_the_hospital_changed_too_is_left_to_a_person(store: Store) -> None:
+    load_csv(store, "labs", table(lab("R1"), lab("R2")))
+    changed_at_the_hospital(store)
+    rows = table(lab("R1", value="12.2"), lab("R2", value="12.2"))
+    report = load_csv(store, "labs", rows)
+
+    assert (report.changed, report.exit_code, reasons(report)) == (1, 5, [(2, "id", "code-like")])
+    assert "--correct" in report.refused[0].reason
+    assert labs_of(store)["R1"].value == 9
+
+    assert load_csv(store, "labs", rows, correct=True).refused == ()
+    assert labs_of(store)["R1"].value == Decimal("12.2")
+
+
+def test_same_subject_again_keeps_the_event_that_the_hospital_added(store: Store) -> None:
+    text = table({"number": "RELUTH-05-0001", "patient": "P1", "event": "screening", "on": "2025-05-02"})
+    load_csv(store, "subjects", text)
+    over = store.entities.all("icm", "subjects")[0]
+    added = SubjectEvent(kind=EventKind.ELIGIBLE, on="2025-05-20")
+    assert isinstance(over.entity, Subject)
+    theirs = msgspec.structs.replace(over.entity, events=(*over.entity.events, added))
+    assert store.entities.put_over(over, theirs, by="hospital")
+    report = load_csv(store, "subjects", text)
+
+    assert (report.changed, report.unchanged, report.refused) == (0, 1, ())
+    assert store.entities.all("icm", "subjects")[0].entity == theirs
+
+
+def test_shipped_study_does_not_undo_what_the_hospital_changed(store: Store) -> None:
+    load_shipped_study(store, target=TARGET, by="tester")
+    over = store.entities.all("icm", "study")[0]
+    theirs = msgspec.structs.replace(over.entity, title="As the hospital has it")
+    assert store.entities.put_over(over, theirs, by="hospital")
+
+    assert load_shipped_study(store, target=TARGET, by="tester").unchanged == 1
+    assert store.entities.all("icm", "study")[0].entity == theirs
+    assert load_shipped_study(store, target=TARGET, by="tester", correct=True).changed == 1
+
+
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def test_json_of_the_same_result_changes_nothing(store: Store) -> None:

@@ -125,7 +125,7 @@ def test_hospitals_takes_the_place_of_the_version_that_it_was_compared_with(stor
     put(store, lab(1))
     over = store.entities.all(SITE, "labs")[0]
 
-    assert store.entities.put_over(over, lab(1, "9"), source="hospital icm", by="hospital")
+    assert store.entities.put_over(over, lab(1, "9"), by="hospital")
     assert amounts(store, over.key) == [Decimal("12.1"), Decimal(9)]
     assert store.outbox.entries(SITE)[0].state == "pending"
 
@@ -135,7 +135,7 @@ def test_hospitals_does_not_take_the_place_of_a_version_that_came_since(store: S
     over = store.entities.all(SITE, "labs")[0]
     put(store, lab(1, "11"))
 
-    assert not store.entities.put_over(over, lab(1, "9"), source="hospital icm", by="hospital")
+    assert not store.entities.put_over(over, lab(1, "9"), by="hospital")
     assert amounts(store, over.key) == [Decimal("12.1"), Decimal(11)]
 
 
@@ -145,7 +145,7 @@ def test_hospitals_does_not_take_the_place_of_one_that_is_gone(store: Store) -> 
     with store._state.session() as session:
         session.execute(update(EntityRow).values(is_current=False))
 
-    assert not store.entities.put_over(over, lab(1, "9"), source="hospital icm", by="hospital")
+    assert not store.entities.put_over(over, lab(1, "9"), by="hospital")
 
 
 def test_another_entity_never_takes_the_place_of_ours(store: Store) -> None:
@@ -153,7 +153,7 @@ def test_another_entity_never_takes_the_place_of_ours(store: Store) -> None:
     over = store.entities.all(SITE, "labs")[0]
 
     with pytest.raises(DefectError):
-        store.entities.put_over(over, lab(2), source="hospital icm", by="hospital")
+        store.entities.put_over(over, lab(2), by="hospital")
 
 
 def test_version_put_at_the_same_moment_is_left_to_the_faster_one(
@@ -166,4 +166,4 @@ def test_version_put_at_the_same_moment_is_left_to_the_faster_one(
         raise IntegrityError("", {}, Exception())
 
     monkeypatch.setattr(store.entities, "_put", faster)
-    assert not store.entities.put_over(over, lab(1, "9"), source="hospital icm", by="hospital")
+    assert not store.entities.put_over(over, lab(1, "9"), by="hospital")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -84,7 +85,7 @@ def test_change_at_the_hospital_that_was_seen_while_its_person_was_uncertain_is_
     server.change(standing, lambda body: body.pop("link"))
     summary = desk.push()
 
-    assert (summary.taken_back, desk.current(lab(1)).value, desk.states()) == (1, 9, {"L1": DONE})
+    assert (summary.taken_back, desk.current(lab(1)).value, desk.states()) == (1, Decimal(9), {"L1": DONE})
     assert server.get(result)["valueQuantity"]["value"] == 9
 
 
