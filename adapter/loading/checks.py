@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
@@ -19,6 +20,10 @@ __all__ = ["MOST_EVENTS", "check_against_stored", "check_entity", "check_unit", 
 MOST_EVENTS: Final = 500
 #: As long as the store keeps them.
 _LONGEST_KEY: Final = 255
+#: As a spreadsheet shows a whole number of more than eleven digits, and writes it into a CSV file.
+_SHORTENED: Final = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]{1,3}")
+#: Format characters (a zero-width space, a direction mark) and spaces of all kinds, line separators among them.
+_UNSEEN: Final = frozenset({"Cf", "Zl", "Zp", "Zs"})
 _LOINC: Final = re.compile(r"[0-9]{1,7}-[0-9]")
 
 
@@ -30,13 +35,15 @@ def check_entity(entity: Loadable, rules: Rules) -> None:
         case Subject():
             _check_subject(entity, rules)
         case LabResult():
-            _check_identifiers(entity.id, entity.patient)
+            _check_identifiers(entity, laboratory=entity.laboratory)
             _check_amounts(entity, "value", "low", "high")
             for at, code in enumerate(entity.codes):
                 if code.system == LOINC and not is_loinc(code.code):
                     raise EntityError(f"codes[{at}].code", "is no LOINC code: its check digit is wrong")
         case Infusion():
-            _check_identifiers(entity.id, entity.patient)
+            _check_identifiers(entity, performer=entity.performer)
+            if entity.batch is not None:
+                _check_number("batch.number", entity.batch.number)
             _check_amounts(entity, "prescribed", "administered", "calibrated", "rate")
             if entity.amino_acids is not None and not _usable(entity.amino_acids.volume):
                 raise EntityError("amino_acids.volume", "has too many digits")
@@ -99,7 +106,9 @@ def is_loinc(code: str) -> bool:
 
 def _check_subject(subject: Subject, rules: Rules) -> None:
     _check_length("number", subject.number)
+    _check_number("number", subject.number)
     _check_length("patient.system", subject.patient.system)
+    _check_number("patient.value", subject.patient.value)
     if subject.study != rules.target.trial:
         raise EntityError("study", f"is another trial than {rules.target.trial}, which is loaded")
     if rules.target.site_code is not None and subject.site != rules.target.site_code:
@@ -116,9 +125,19 @@ def _check_subject(subject: Subject, rules: Rules) -> None:
             raise EntityError(f"events[{at}].intervention", "is not what the study says of that arm")
 
 
-def _check_identifiers(own: Identifier, patient: Identifier) -> None:
-    _check_length("id.system", own.system)
-    _check_length("patient.system", patient.system)
+def _check_identifiers(entity: LabResult | Infusion, **others: Identifier | None) -> None:
+    for field, one in {"id": entity.id, "patient": entity.patient, **others}.items():
+        if one is not None:
+            _check_length(f"{field}.system", one.system)
+            _check_number(f"{field}.value", one.value)
+
+
+def _check_number(field: str, number: str) -> None:
+    """Refuse a number by which nothing could be found again, or two things would be taken for one."""
+    if _SHORTENED.fullmatch(number):
+        raise EntityError(field, "a number written out is wanted: a spreadsheet has shortened it, and digits are lost")
+    if any(one != " " and unicodedata.category(one) in _UNSEEN for one in number):
+        raise EntityError(field, "has characters that are not seen, or blanks that are no plain ones")
 
 
 def _check_length(field: str, text: str) -> None:

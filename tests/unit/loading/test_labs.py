@@ -106,6 +106,13 @@ def test_decimal_commas_of_a_french_file_are_exact(store: Store) -> None:
     [
         ({"id": ""}, "id", "empty", "is missing"),
         ({"id": "x" * 256}, "id", "text", "255"),
+        ({"id": "2,02505E+12"}, "id", "number", "shortened"),
+        ({"id": "1E+15"}, "id", "number", "shortened"),
+        ({"id": "R1\u200b"}, "id", "code-like", "not seen"),
+        ({"id": "1\u202f234"}, "id", "number", "no plain ones"),
+        ({"patient": "8.01235E+12"}, "patient", "number", "shortened"),
+        ({"patient": "80\u00a0123"}, "patient", "number", "no plain ones"),
+        ({"laboratory": "3,4E+12", "laboratory_system": "urn:x"}, "laboratory", "number", "shortened"),
         ({"id_system": "no uri"}, "id_system", "text", "absolute URI"),
         ({"id_system": "urn:" + "x" * 252}, "id_system", "text", "255"),
         ({"patient": ""}, "patient", "empty", "is missing"),
@@ -153,6 +160,11 @@ def test_wrong_cell_is_named_and_the_other_rows_are_loaded(
     assert said in report.refused[0].reason
     assert sorted(labs_of(store)) == ["R0", "R2"]
     assert (report.read, report.new, report.exit_code) == (3, 2, 5)
+
+
+@pytest.mark.parametrize("number", ["R 1", "1E15", "E+12", "12E", "é-1"])
+def test_number_that_only_looks_odd_is_taken_as_it_is(store: Store, number: str) -> None:
+    assert load_csv(store, "labs", table(lab(number))).new == 1
 
 
 @pytest.mark.parametrize("unit", ["g/dL", "g/dl", "10*9/L", "1", "{INR}", "mg/L", "ng/mL"])

@@ -179,6 +179,15 @@ def test_event_that_is_told_late_is_taken_in(store: Store) -> None:
     assert (report.changed, len(subjects_of(store)[NUMBER].events)) == (1, 5)
 
 
+@pytest.mark.parametrize(
+    ("column", "wrong"), [("number", "S-1\u200b"), ("patient", "8,01235E+12"), ("patient", "8\u00a0012")]
+)
+def test_number_that_a_spreadsheet_spoilt_is_refused(store: Store, column: str, wrong: str) -> None:
+    report = load_csv(store, "subjects", table(*({**row, column: wrong} for row in life())))
+
+    assert (report.new, report.refused[0].column) == (0, column)
+
+
 @pytest.mark.parametrize("change", ["lost", "last", "moved"])
 def test_event_that_is_stored_is_never_lost_without_a_word(store: Store, change: str) -> None:
     rows = life()
