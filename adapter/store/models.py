@@ -35,6 +35,7 @@ __all__ = [
     "DecisionRow",
     "EntityRow",
     "OutboxRow",
+    "OutboxServerRow",
     "PatientKeyRow",
     "QuarantineRow",
     "RunRow",
@@ -290,6 +291,15 @@ class OutboxRow(Base):
     detail: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OutboxServerRow(Base):
+    """The server that a site's outbox was told to: counterparts and conflicts are of that one."""
+
+    __tablename__ = "outbox_server"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    base_url: Mapped[str] = mapped_column(Text)
 
 
 class CounterpartRow(Base):

@@ -21,7 +21,7 @@ from sqlalchemy import CursorResult, Table, bindparam, delete, func, select, upd
 from sqlalchemy.orm import Session
 
 from adapter.errors import UsageError
-from adapter.store.models import ConflictRow, CounterpartRow, OutboxRow
+from adapter.store.models import ConflictRow, CounterpartRow, OutboxRow, OutboxServerRow
 from adapter.store.state import State, now
 
 __all__ = ["DELETED_AT_HOSPITAL", "Conflict", "Counterpart", "FieldChange", "Outbox", "OutboxEntry", "OutboxState"]
@@ -134,6 +134,29 @@ class Outbox:
         """Sites with an outbox."""
         with self._state.session() as session:
             return sorted(session.scalars(select(OutboxRow.site).distinct()))
+
+    def is_elsewhere(self, site: str, base_url: str) -> bool:
+        """What was agreed was agreed with the server of another address."""
+        with self._state.session() as session:
+            known = session.get(OutboxServerRow, site)
+            return known is not None and known.base_url != base_url
+
+    def begin_at(self, site: str, base_url: str) -> None:
+        """Note which server is told. Of another one than before nothing is known: all is pending, and looked for there by its identifier.
+
+        Ids of the server before may belong to other persons' resources at this one, and its conflicts are none of this one's.
+        """
+        with self._state.session() as session:
+            known = session.get(OutboxServerRow, site)
+            if known is None:
+                session.add(OutboxServerRow(site=site, base_url=base_url))
+            elif known.base_url != base_url:
+                known.base_url = base_url
+                session.execute(delete(CounterpartRow).where(CounterpartRow.site == site))
+                still_open = update(ConflictRow).where(ConflictRow.site == site, ConflictRow.closed_at.is_(None))
+                session.execute(still_open.values(closed_at=now(), closed_by="push"))
+                told = update(OutboxRow).where(OutboxRow.site == site, OutboxRow.reason != DELETED_AT_HOSPITAL)
+                session.execute(told.values(state="pending", reason="", detail="", changed_at=now()))
 
     def renew(self, site: str, *, mapping: str) -> int:
         """Make pending again what was told, or refused, by another version of the mappers; how many that are."""

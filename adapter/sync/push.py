@@ -24,6 +24,7 @@ from adapter.errors import RemoteError
 from adapter.fhir import FhirVersion
 from adapter.fhir.compare import differences, encode_resource
 from adapter.store import Counterpart, OutboxEntry, OutboxState, Store
+from adapter.store.outbox import DELETED_AT_HOSPITAL
 from adapter.sync.comparing import Aside, Comparer, Item, Standing
 from adapter.sync.deciding import Agreed, Clash, Name, Send, TakeBack, There, decide
 from adapter.sync.looking import Looked, bookmark_name, look
@@ -140,13 +141,16 @@ class Pusher:
     # --------------------------------------------------------------------------------------------------------------
 
     def _run(self, summary: PushSummary, *, version: FhirVersion, full: bool, progress: PushProgress | None) -> None:
+        # An id of one server is the id of somebody else's resource at another.
+        anew = self._store.outbox.is_elsewhere(self._site, self._client.root)
         if self._preview is None:
+            self._store.outbox.begin_at(self._site, self._client.root)
             self._store.outbox.renew(self._site, mapping=MAPPING)
-        counterparts = self._store.outbox.counterparts(self._site)
+        counterparts = {} if anew else self._store.outbox.counterparts(self._site)
         looked = Looked()
         try:
             looked = look(self._store, self._client, [one for of in counterparts.values() for one in of], full=full)
-            work = self._work(counterparts, looked)
+            work = self._work(counterparts, looked, anew=anew)
             for kind, entries in groupby(work, key=lambda entry: entry.kind):
                 of_kind = list(entries)
                 if progress is not None:
@@ -164,8 +168,10 @@ class Pusher:
             summary.pending = self._store.outbox.counts(self._site).get(OutboxState.PENDING, 0)
         summary.complete = not (summary.exit_code or summary.problem)
 
-    def _work(self, counterparts: Mapping[tuple[str, str], list[Counterpart]], looked: Looked) -> list[OutboxEntry]:
-        """Entries to deal with: those that wait, and those of which something changed at the hospital."""
+    def _work(
+        self, counterparts: Mapping[tuple[str, str], list[Counterpart]], looked: Looked, *, anew: bool
+    ) -> list[OutboxEntry]:
+        """Entries to deal with: those that wait, and those of which something changed at the hospital; ``anew`` all."""
         touched = looked.now.keys() | looked.strays.keys()
         moved = {
             key
@@ -176,7 +182,9 @@ class Pusher:
         entries = [
             entry
             for entry in self._store.outbox.entries(self._site)
-            if entry.state in _WAITING or (entry.kind, entry.key) in moved
+            if entry.state in _WAITING
+            or (entry.kind, entry.key) in moved
+            or (anew and entry.reason != DELETED_AT_HOSPITAL)
         ]
         return sorted(entries, key=lambda entry: (order[entry.kind], entry.key))
 

@@ -141,6 +141,7 @@ class Desk:
         self.server = server
         self.token = token
         self.site = site
+        self.base_url = BASE_URL
         self.waits: list[float] = []
         self.trials: Mapping[str, Study] = {}
         if not server.all("Patient"):
@@ -154,7 +155,7 @@ class Desk:
         """A new client; its waits pass on the server's clock."""
         auth = BearerAuth(self.token) if self.token else None
         clock = Clock(sleep=self._wait, monotonic=lambda: sum(self.waits), now=lambda: AT, jitter=lambda: 0.5)
-        address = SiteAddress(BASE_URL, auth=auth)
+        address = SiteAddress(self.base_url, auth=auth)
         policy = RetryPolicy(attempts=3)
         return SiteClient(address, policy=policy, clock=clock, via=httpx.MockTransport(self.server))
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from adapter.store import OutboxState, Store
+from adapter.sync.settling import settle_conflict
 from mappings import subject as mapper
 from mappings.entities import EventKind, Extravasation, Subject, SubjectEvent
 from tests.support.push_server import Json, PushServer
-from tests.support.push_site import SITE, Desk, infusion, lab, study, subject
+from tests.support.push_site import SITE, Desk, infusion, lab, patient, study, subject
 
 DONE = (OutboxState.DONE, False)
 PENDING = (OutboxState.PENDING, False)
@@ -400,3 +401,84 @@ def test_events_of_a_subject_keep_their_own_reasons_through_an_update(desk: Desk
 
 def _value(body: Json | None) -> str:
     return str(body["identifier"][0]["value"]) if body else ""
+
+
+# --- another server -----------------------------------------------------------------------------------------------
+
+ELSEWHERE = "https://production.hospital.example/r4"
+
+
+def test_another_server_is_told_all_and_nothing_that_has_our_ids_there_is_touched(
+    desk: Desk, server: PushServer
+) -> None:
+    desk.load(lab(1), lab(2), lab(3))
+    desk.push()
+    other = PushServer(_last_id=500)
+    somebody = other.put(patient("P9"))
+    other.put(patient("P1"))
+    code, subject = {"text": "of somebody else"}, {"reference": somebody}
+    for one in server.all("Observation"):
+        other.put({"resourceType": "Observation", "id": one.id, "status": "final", "code": code, "subject": subject})
+    desk.server, desk.base_url = other, ELSEWHERE
+    desk.load(lab(1, "9.9"))
+
+    summary = desk.push()
+
+    assert (summary.exit_code, summary.types["Observation"].created) == (0, 3)
+    assert all(one.version == 1 for one in other.all("Observation"))
+    assert {one.server_id for of in desk.store.outbox.counterparts(desk.site).values() for one in of} == {
+        one.id for one in other.written_by("push") if one.type == "Observation"
+    }
+
+
+def test_same_server_under_another_address_is_taken_over_as_it_is(desk: Desk, server: PushServer) -> None:
+    desk.load(lab(1), infusion())
+    desk.push()
+    written = len(server.log)
+    desk.base_url = ELSEWHERE
+
+    assert desk.preview().bundles == []
+    summary = desk.push()
+
+    assert (summary.exit_code, summary.unchanged, len(server.log)) == (0, 2, written)
+    assert set(desk.states().values()) == {DONE}
+    assert desk.push().unchanged == 0
+
+
+def test_preview_of_another_server_shows_all_and_leaves_what_is_known_of_the_first(
+    desk: Desk, server: PushServer
+) -> None:
+    desk.load(lab(1))
+    desk.push()
+    known = desk.store.outbox.counterparts(desk.site)
+    desk.server, desk.base_url = PushServer(), ELSEWHERE
+    desk.server.put(patient())
+
+    assert len(desk.preview().bundles) == 1
+    assert desk.store.outbox.counterparts(desk.site) == known
+    assert desk.states() == {"L1": DONE}
+
+
+def test_conflict_at_another_server_than_the_present_one_is_closed(desk: Desk, server: PushServer) -> None:
+    desk.load(lab(1))
+    desk.push()
+    server.change(server.one("Observation").reference, lambda body: body["valueQuantity"].update(value=9))
+    desk.load(lab(1, "15"))
+    assert [one.reason for one in desk.push().conflicts] == ["both-changed"]
+    desk.server, desk.base_url = PushServer(), ELSEWHERE
+    desk.server.put(patient())
+
+    assert desk.push().exit_code == 0
+    assert desk.store.outbox.conflicts(site=desk.site) == []
+
+
+def test_deletion_that_a_person_left_so_holds_at_another_server_too(desk: Desk, server: PushServer) -> None:
+    desk.load(lab(1))
+    desk.push()
+    server.delete(server.one("Observation").reference)
+    desk.push(full=True)
+    settle_conflict(desk.store, desk.conflict().number, keep="hospital", by="nurse")
+    desk.server, desk.base_url = PushServer(), ELSEWHERE
+    desk.server.put(patient())
+
+    assert (desk.push().exit_code, desk.server.all("Observation")) == (0, [])
