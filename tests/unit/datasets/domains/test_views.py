@@ -91,6 +91,27 @@ def test_laboratory_view_leaves_panels_to_their_view() -> None:
     assert "klab21" in {row["id"] for row in rows_of("laboratory_component")}
 
 
+@pytest.mark.parametrize(
+    ("name", "system", "code"),
+    [
+        ("laboratory", "http://loinc.org", "777-3"),
+        ("vital_signs", "http://loinc.org", "29463-7"),
+        ("lesion", "urn:reluth:terms", "lesion-longest-diameter"),
+    ],
+)
+def test_value_beside_components_is_no_less_a_result(tmp_path: Path, name: str, system: str, code: str) -> None:
+    told = {"code": {"coding": [{"system": system, "code": code}]}, "valueQuantity": {"value": "210"}}
+    panel = {"resourceType": "Observation", "subject": {"reference": "Patient/RELUTH-05-0001"}, "component": [told]}
+    lines = [panel | told | {"id": "kboth"}, panel | {"code": told["code"], "id": "kpanel"}]
+    (tmp_path / "Observation.ndjson").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+    def shown(view: str) -> list[tuple[str, str]]:
+        return [(row["id"], row["value"]) for row in table_of(view, tmp_path).table.to_pylist()]
+
+    assert shown(name) == [("kboth", "210")]
+    assert shown(f"{name.removesuffix('s')}_component") == [("kboth", "210"), ("kpanel", "210")]
+
+
 def test_laboratory_view_knows_a_result_by_its_code_where_no_category_is_sent() -> None:
     assert row_of("laboratory", "klab24")["value"] == "71"
     assert not {"kecog1", "km1", "kvs3"} & {row["id"] for row in rows_of("laboratory")}
