@@ -158,7 +158,7 @@ def _last_before_exposure(node: Node, scope: Scope) -> Derived:
     by = [compile_value(one, scope).fn for one in node["by"].elements()]
 
     def flag(drafts: Sequence[Draft], slot: int) -> None:
-        last: dict[tuple[str | None, ...], tuple[str, str, Draft]] = {}
+        last: dict[tuple[str | None, ...], tuple[tuple[str, bool, str], Draft]] = {}
         for draft in drafts:
             frame = draft.frame
             exposure = draft.facts.values.get("rfxstdtc") if draft.facts is not None else None
@@ -166,9 +166,11 @@ def _last_before_exposure(node: Node, scope: Scope) -> Derived:
             if exposure is None or when is None or value(frame) is None or not _before(when, str(exposure)):
                 continue
             group = (draft.usubjid, *(plain(one(frame)) for one in by))
-            if group not in last or (when, draft.key) > last[group][:2]:
-                last[group] = (when, draft.key, draft)
-        for _, _, draft in last.values():
+            # Of one time the correction, which may be told to the day only; the key decides among others.
+            order = (when, draft.corrects, draft.key)
+            if group not in last or order > last[group][0]:
+                last[group] = (order, draft)
+        for _, draft in last.values():
             draft.frame[slot] = "Y"
 
     return Derived(flag, whole=True)

@@ -130,6 +130,15 @@ class Continued:
     stem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What makes a result a correction of another: it is one itself, and both answer the same at the same time."""
+
+    by: tuple[Any, ...]
+    at: Any
+    when: Any
+
+
 @dataclass(slots=True)
 class Source:
     """A view's rows as they become rows of a domain; places are those of a frame.
@@ -155,6 +164,7 @@ class Source:
         supplements: supplemental qualifiers.
         numbered: what is to be numbered: name, value, order.
         first: of the rows that agree in these, the first by this only.
+        corrected: how a correction is known, and what it replaces.
         foreign_views: views that an expression looks into.
     """
 
@@ -178,6 +188,7 @@ class Source:
     supplements: list[Supplement] = field(default_factory=list)
     numbered: list[tuple[str, Any, Any]] = field(default_factory=list)
     first: tuple[tuple[Any, ...], Any] | None = None
+    corrected: Corrected | None = None
     foreign_views: set[str] = field(default_factory=set)
 
 

@@ -143,9 +143,10 @@ class Draft:
         key: resource and place in it.
         source: what made it.
         traced: groups of variables with resource and path of their own, where the source has no one resource a row.
+        corrects: it was sent as the correction of another.
     """
 
-    __slots__ = ("facts", "frame", "key", "source", "traced")
+    __slots__ = ("corrects", "facts", "frame", "key", "source", "traced")
 
     def __init__(self, frame: Frame, facts: SubjectFacts | None, key: str, source: Any) -> None:
         self.frame = frame
@@ -153,6 +154,7 @@ class Draft:
         self.key = key
         self.source = source
         self.traced: Mapping[str, tuple[str, str]] | None = None
+        self.corrects = False
 
     @property
     def usubjid(self) -> str:

@@ -20,6 +20,8 @@ SENTENCES: Final = {
     "not-a-date": "The text is no date of FHIR; the cell is empty.",
     "not-a-number": "The text is no number; the cell is empty.",
     "not-in-codelist": "The value is not in the codelist, which is closed; the cell is empty.",
+    "result-perhaps-replaced": "A correction of the same day may replace the result, or be of another sample: both are kept.",
+    "result-replaced": "A correction of the same instant replaces the result, which is left out.",
     "row-key-repeated": "Two records have the same source and place in it; the later is told apart by its order only.",
     "text-continued": "The text is longer than 200 bytes; it goes on in further variables or supplemental qualifiers.",
     "text-cut": "The text is longer than its variable; it is cut at a word.",

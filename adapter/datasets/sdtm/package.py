@@ -17,6 +17,7 @@ from adapter.criteria import Trial
 from adapter.datasets.model import Codelist, Dataset, Package
 from adapter.datasets.model import Study as PackageStudy
 from adapter.datasets.sdtm.cells import Finisher, finishers
+from adapter.datasets.sdtm.corrections import without_replaced
 from adapter.datasets.sdtm.dates import certainly_before
 from adapter.datasets.sdtm.documents import Documents, Domain
 from adapter.datasets.sdtm.events import Told
@@ -194,7 +195,8 @@ class _Making:
         )
         put_reference_end(self._subjects, ((one, self._drafts[one.code]) for one in self._documents.domains))
         for domain in self._documents.domains:
-            self._drafts[domain.code] = _first_only(self._drafts[domain.code])
+            first = _first_only(self._drafts[domain.code])
+            self._drafts[domain.code] = without_replaced(domain.code, first, self._notes)
             self._derive_domain(domain)
 
     def _derive_domain(self, domain: Domain) -> None:

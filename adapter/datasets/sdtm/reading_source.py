@@ -10,6 +10,7 @@ from adapter.datasets.sdtm.conditions import compile_condition
 from adapter.datasets.sdtm.derived import compile_derived
 from adapter.datasets.sdtm.documents import (
     Check,
+    Corrected,
     Derivation,
     Read,
     Setting,
@@ -94,6 +95,7 @@ def parse_source(node: Node, known: Known) -> Source:
     for name, place in known.places.items():
         slots.setdefault(name, place)
     _first(node, source, scope)
+    _corrected(node, source, scope)
     own = node.get("derive")
     if own is not None:
         scope.facts, scope.leaves_out = LATE_FACTS, False
@@ -221,6 +223,16 @@ def _first(node: Node, source: Source, scope: Scope) -> None:
     by = tuple(compile_value(one, scope).fn for one in first["by"].elements())
     source.first = (by, compile_value(first["after"], scope).fn)
     first.close()
+
+
+def _corrected(node: Node, source: Source, scope: Scope) -> None:
+    corrected = node.get("corrected")
+    if corrected is None:
+        return
+    by = tuple(compile_value(one, scope).fn for one in corrected["by"].elements())
+    at, when = compile_value(corrected["at"], scope).fn, compile_condition(corrected["when"], scope).fn
+    source.corrected = Corrected(by, at, when)
+    corrected.close()
 
 
 def parse_supplements(node: Node, sources: list[Source], known: Known) -> None:
