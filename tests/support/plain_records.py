@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 Cells = tuple[Any, ...]
-_GIVEN: Final = ("completed", "stopped", "in-progress")
+_GIVEN: Final = ("completed", "stopped", "on-hold", "in-progress")
 _ENDING: Final = ("withdrawn", "randomisation-failed", "died", "ended", "ineligible", "not-registered")
 _ARMS: Final = {"experimental": "LUT2", "control": "OBS"}
 
