@@ -131,6 +131,16 @@ class Continued:
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """Of the rows that agree in ``by``, the first by ``after`` only; with a finding, the others are told by it."""
+
+    by: tuple[Any, ...]
+    after: Any
+    finding: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Corrected:
     """What makes a result a correction of another: it is one itself, and both answer the same at the same time."""
 
@@ -187,7 +197,7 @@ class Source:
     shared: list[Derivation] = field(default_factory=list)
     supplements: list[Supplement] = field(default_factory=list)
     numbered: list[tuple[str, Any, Any]] = field(default_factory=list)
-    first: tuple[tuple[Any, ...], Any] | None = None
+    first: First | None = None
     corrected: Corrected | None = None
     foreign_views: set[str] = field(default_factory=set)
 

@@ -185,18 +185,19 @@ class _Making:
         """Numbers, the facts that the rows add to the subjects, then the derived variables of all domains."""
         put_numbers(self._run, self._drafts.values(), sequences)
         for domain in self._documents.domains:
-            self._drafts[domain.code] = set_deferred(domain, self._drafts[domain.code], self._finish[domain.code])
+            drafts = set_deferred(domain, self._drafts[domain.code], self._finish[domain.code])
+            first = _first_only(domain.code, drafts, self._notes)
+            self._drafts[domain.code] = without_replaced(domain.code, first, self._notes)
         exposure = next((one for one in self._documents.domains if one.code == "EX"), None)
         put_late_facts(
             self._subjects,
             self._design,
             self._drafts["EX"] if exposure is not None else (),
             exposure.places if exposure is not None else {},
+            self._notes,
         )
         put_reference_end(self._subjects, ((one, self._drafts[one.code]) for one in self._documents.domains))
         for domain in self._documents.domains:
-            first = _first_only(self._drafts[domain.code])
-            self._drafts[domain.code] = without_replaced(domain.code, first, self._notes)
             self._derive_domain(domain)
 
     def _derive_domain(self, domain: Domain) -> None:
@@ -259,19 +260,24 @@ def _reversed(first: str, last: str) -> bool:
     return len(first) > 10 and len(last) > 10 and last < first
 
 
-def _first_only(drafts: list[Draft]) -> list[Draft]:
+def _first_only(domain: str, drafts: list[Draft], notes: Notes) -> list[Draft]:
     """Of the rows of a source with ``first``, those that come first; the others are not in the dataset."""
     best: dict[tuple[Any, ...], tuple[tuple[str, str], Draft]] = {}
     for draft in drafts:
         if draft.source.first is None:
             continue
-        by, after = draft.source.first
-        group = (draft.usubjid, draft.source.id, *(fn(draft.frame) for fn in by))
-        order = (str(after(draft.frame) or "9999"), draft.key)
+        first = draft.source.first
+        group = (draft.usubjid, draft.source.id, *(fn(draft.frame) for fn in first.by))
+        order = (str(first.after(draft.frame) or "9999"), draft.key)
         if group not in best or order < best[group][0]:
             best[group] = (order, draft)
-    kept = {id(draft) for _, draft in best.values()}
-    return [draft for draft in drafts if draft.source.first is None or id(draft) in kept]
+    kept, stay = {id(draft) for _, draft in best.values()}, []
+    for draft in drafts:
+        if draft.source.first is None or id(draft) in kept:
+            stay.append(draft)
+        elif draft.source.first.finding is not None:
+            notes.record(draft.source.first.finding, draft.place(domain), text=draft.source.first.text)
+    return stay
 
 
 def _used(datasets: Iterable[Dataset], codelists: Mapping[str, Codelist]) -> tuple[Codelist, ...]:

@@ -12,6 +12,7 @@ from adapter.datasets.sdtm.documents import (
     Check,
     Corrected,
     Derivation,
+    First,
     Read,
     Setting,
     Source,
@@ -221,7 +222,8 @@ def _first(node: Node, source: Source, scope: Scope) -> None:
     if first is None:
         return
     by = tuple(compile_value(one, scope).fn for one in first["by"].elements())
-    source.first = (by, compile_value(first["after"], scope).fn)
+    after, finding = compile_value(first["after"], scope).fn, first.get("finding")
+    source.first = First(by, after) if finding is None else First(by, after, finding.text(), first["text"].text())
     first.close()
 
 

@@ -146,6 +146,7 @@ def put_late_facts(
     design: Design,
     exposures: Sequence[Draft],
     places: Mapping[str, int],
+    notes: Notes,
 ) -> None:
     """Write what the rows of EX tell of each subject: first and last exposure, the arm that was followed.
 
@@ -154,6 +155,7 @@ def put_late_facts(
         design: of the study.
         exposures: rows of EX.
         places: of the variables of EX.
+        notes: for infusions that the history and the records do not tell alike.
     """
     given: dict[str, list[tuple[str, str]]] = {}
     for draft in exposures:
@@ -161,14 +163,30 @@ def put_late_facts(
         if start is not None:
             end = draft.frame[places["EXENDTC"]] if "EXENDTC" in places else None
             given.setdefault(draft.usubjid, []).append((start, end or start))
-    for usubjid, (facts, _) in subjects.items():
+    for usubjid, (facts, told) in subjects.items():
         mine, values = given.get(usubjid, []), facts.values
+        _compare(told, facts, [start for start, _ in mine], notes)
         # As precise as the dates of EX are (RFXSTDTC must agree with EXSTDTC).
         values["rfxstdtc"] = min((start for start, _ in mine), default=None)
         values["rfxendtc"] = max((end for _, end in mine), default=None)
         _put_actual_arm(facts, design)
 
 
+def _compare(told: Told, facts: SubjectFacts, starts: Sequence[str], notes: Notes) -> None:
+    """Tell infusions that only the history knows of, and those of one day, which are one (clinical-spec.md section 9)."""
+    place, since = Place("EX", facts.usubjid), facts.values.get("study_treatment_from")
+    days = {start[:_DAY] for start in starts}
+    noted = [one for one in told.events if one.kind == "cycle" and since is not None and one.on >= str(since)]
+    if len(noted) > len(days):
+        notes.record("infusion-without-record", place, text=_WITHOUT_RECORD)
+    if len(starts) > len(days):
+        notes.record("infusions-of-one-day", place, "EXSTDTC", text=_OF_ONE_DAY)
+
+
+_WITHOUT_RECORD: Final = "The subject's history tells of more infusions since the randomisation than there are records of: EX and ARMNRS lack one."
+_OF_ONE_DAY: Final = (
+    "Two infusions of one day, which differ in dose, status or time, may be one that was recorded twice: both are kept."
+)
 #: The end of a medication is planned as often as told; SE repeats the days of the events, and a follow-up begins the day after.
 _NOT_KNOWN: Final = ("CMENDTC", "SESTDTC", "SEENDTC")
 _DAY: Final = len("2024-05-20")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from adapter.datasets.model import Package
 from tests.support.sdtm_subject import CONSENTED, CYCLES, ONE, PATIENT, REGISTERED, TREATED, infusion
 from tests.support.sdtm_views import event_rows, made, records
@@ -34,3 +36,58 @@ def test_medication_that_is_interrupted_was_given() -> None:
         ("SECOND PRRT", "2024-01-20T09:30"),
         ("GENERAL", f"{DAY}T10:30"),
     ]
+
+
+def _told(package: Package) -> list[tuple[str, str | None, int]]:
+    named = ("infusion-recorded-twice", "infusions-of-one-day", "infusion-without-record")
+    return [(one.code, one.domain, one.count) for one in package.findings if one.code in named]
+
+
+@pytest.mark.parametrize("other", [{}, {"dose": "7.392", "dose_unit": "GBq", "dose_code": "GBq"}])
+@pytest.mark.parametrize("keys", [("a", "z"), ("z", "a")])
+def test_infusion_that_is_recorded_twice_is_given_once(keys: tuple[str, str], other: dict[str, str]) -> None:
+    first, second = keys
+    package = _package(infusion(first, DAY), infusion(second, DAY) | other)
+
+    (exposure,), (collected,) = package.dataset("EX").rows, package.dataset("EC").rows
+    assert exposure.key == collected.key
+    assert len(package.dataset("RELREC").rows) == 2
+    assert _told(package) == [("infusion-recorded-twice", "EC", 1), ("infusion-recorded-twice", "EX", 1)]
+
+
+def test_cycle_before_the_randomisation_that_is_recorded_twice_was_given_once() -> None:
+    package = _package(infusion("a", "2024-01-20"), infusion("b", "2024-01-20"))
+
+    assert records(package.dataset("CM"), "CMSTDTC") == [("2024-01-20T09:30",)]
+    assert _told(package) == [("infusion-recorded-twice", "CM", 1)]
+
+
+@pytest.mark.parametrize(
+    "other", [{"dose": "3000"}, {"status": "stopped"}, {"start": f"{DAY}T14:00:00+02:00", "end": None}]
+)
+def test_infusions_of_one_day_that_differ_are_kept_and_told(other: dict[str, Any]) -> None:
+    package = _package(infusion("a", DAY), infusion("b", DAY) | other)
+
+    assert len(package.dataset("EX").rows) == 2
+    assert _told(package) == [("infusions-of-one-day", "EX", 1)]
+
+
+@pytest.mark.parametrize("when", ["2023", "2023-01"])
+def test_infusions_of_one_month_or_year_are_not_one(when: str) -> None:
+    told = {"start": None, "end": None, "effective": when}
+    package = _package(infusion("a", DAY) | told, infusion("b", DAY) | told)
+
+    assert records(package.dataset("CM"), "CMSTDTC") == [(when,), (when,)]
+    assert not _told(package)
+
+
+@pytest.mark.parametrize(
+    ("infusions", "found"),
+    [([], [("infusion-without-record", "EX", 1)]), ([DAY], []), (["2024-07-29"], [])],
+)
+def test_infusion_that_the_history_alone_tells_is_told(infusions: list[str], found: list[Any]) -> None:
+    # What is recorded in words only is no infusion, and the subject would be ASSIGNED, NOT TREATED without a word.
+    given = {"kind": "cycle", "on": DAY, "cycle": 3}
+    package = _package(*(infusion(f"m{at}", day) for at, day in enumerate(infusions)), more=(given,))
+
+    assert _told(package) == found
