@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.sdtm_views import made
+from tests.support.sdtm_views import records as named
+
 from .feed_package import record, records, told
 
 LUTATHERA = "LUTETIUM (177LU) OXODOTREOTIDE"
@@ -109,6 +112,11 @@ def test_medications_tell_product_class_and_how_they_are_known(key: str, expecte
     assert (*part(found, "CMTRT", "CMCLASCD", "CMSTDTC", "CMENRTPT"), how) == expected
 
 
+@pytest.mark.parametrize("key", ["kreq6", "kst4"])
+def test_medication_that_is_forbidden_or_only_intended_was_not_taken(key: str) -> None:
+    assert records("CM", key) == []
+
+
 def test_medication_that_no_table_names_is_shown_by_its_code() -> None:
     assert record("CM", "kreq3")["CMTRT"] == "ATC A03FA01"
     assert told("medication-unknown") == [("CM", None, "A03FA01")]
@@ -167,6 +175,15 @@ def test_serious_event_tells_by_what_and_that_it_goes_on() -> None:
     names = ("AESER", "AESHOSP", "AESDTH", "AETOXGR", "AEENDTC", "AEENRTPT", "AEENTPT")
 
     assert part(record("AE", "kae2"), *names) == ("Y", "Y", None, "4", None, "ONGOING", "LAST DATA EXPORT")
+
+
+@pytest.mark.parametrize(
+    ("code", "serious"), [("Serious", "Y"), ("serious", "Y"), ("Non-serious", "N"), ("non-serious", "N")]
+)
+def test_seriousness_is_read_as_each_version_of_fhir_spells_it(code: str, serious: str) -> None:
+    event = {"id": "a1", "usubjid": "RELUTH-05-0001", "date": "2024-06-01", "term": "ae-nausea", "seriousness": code}
+
+    assert named(made({"adverse_event": [event]}).dataset("AE"), "AESER") == [(serious,)]
 
 
 def test_relation_is_asked_of_the_study_drug_alone() -> None:
