@@ -72,8 +72,8 @@ _DAYS: Final = {
     "treatment_over_on": "treatment-over",
     "withdrawn_on": "withdrawn",
 }
-#: Statuses of an encounter that did not take place.
-_NOT_HELD: Final = ("cancelled", "entered-in-error", "planned")
+#: Statuses of an encounter that says nothing of a visit: it never was one, or is still to come.
+_NO_VISIT: Final = ("entered-in-error", "planned")
 #: Events with which a participation is over.
 _ENDING: Final = ("withdrawn", "randomisation-failed", "died", "ended", "ineligible", "not-registered")
 
@@ -235,7 +235,7 @@ def put_visits(facts: SubjectFacts, told: Told, design: Design, notes: Notes) ->
             )
             continue
         known = found.get((stay.kind, stay.visit))
-        occurred = stay.status not in _NOT_HELD
+        occurred = stay.status != "cancelled"
         if occurred:
             keys.append(((stay.kind, stay.visit), stay.resource.partition("/")[2]))
         if known is None or (occurred and not known.occurred):
@@ -288,9 +288,9 @@ def _visits_of(event: Event, visits: Iterable[VisitDesign]) -> Iterable[tuple[st
 
 
 def stay_of(row: Mapping[str, Any]) -> Stay | None:
-    """The visit that an encounter is; None for a stay that is none of the trial's, or has no start."""
+    """The visit that an encounter is; None for a stay that is none of the trial's, or has no start, and for an appointment."""
     start = iso_time(str(row["start"])) if row.get("start") is not None else None
-    if row.get("visit_kind") is None or row.get("visit") is None or start is None:
+    if row.get("visit_kind") is None or row.get("visit") is None or start is None or row.get("status") in _NO_VISIT:
         return None
     end = iso_time(str(row["end"])) if row.get("end") is not None else None
     return Stay(f"Encounter/{row['id']}", str(row.get("status")), str(row["visit_kind"]), int(row["visit"]), start, end)

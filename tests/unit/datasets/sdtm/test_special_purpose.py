@@ -221,6 +221,15 @@ def test_visits_are_encounters_and_what_events_tell_beside_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("status", ["planned", "entered-in-error"])
+def test_visit_that_is_still_to_come_or_was_an_error_is_not_told_as_missed(status: str) -> None:
+    stays = [_stay("e1", "follow-up", 1, "2024-07-22", status=status)]
+    package = _package(CONSENTED, REGISTERED, *CYCLES, WATCHED, encounter=stays)
+
+    assert {occurred for (occurred,) in records(package.dataset("SV"), "SVOCCUR")} == {"Y"}
+    assert (7,) not in records(package.dataset("SV"), "VISITNUM")
+
+
 def test_visit_that_is_not_planned_is_left_out_and_found() -> None:
     package = _package(CONSENTED, REGISTERED, encounter=[_stay("e1", "follow-up", 99, "2024-07-22")])
 
