@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.sdtm_views import Numbers, event_rows, made
@@ -208,6 +210,21 @@ def test_performance_status_is_read_in_every_way_that_it_is_sent(key: str, score
         score,
         score,
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        ({"value": "1.0"}, ("1", "1", 1)),
+        ({"value": "1.0", "unit": "{score}", "unit_code": "{score}"}, ("1", "1", 1)),
+        ({"value": "0.5"}, ("0.5", None, None)),
+        ({"value": "2", "comparator": "<"}, ("<2", None, None)),
+    ],
+)
+def test_score_is_read_as_a_number_is(sent: dict[str, str], found: tuple[Any, ...]) -> None:
+    row = {"id": "k1", "usubjid": "RELUTH-05-0001", "status": "final", "effective": "2024-05-20"}
+
+    assert named(made({"ecog": [row | sent]}).dataset("RS"), "RSORRES", "RSSTRESC", "RSSTRESN") == [found]
 
 
 def test_score_that_ecog_does_not_have_is_kept_as_received_alone() -> None:
