@@ -17,7 +17,7 @@ from adapter.datasets.pseudonymising.values import UnitTable, read_result
 from adapter.datasets.pseudonymising.work import Work
 from adapter.fhir import FhirVersion, Json, normalise_reference
 
-__all__ = ["GRADE", "Normaliser", "medication_reference"]
+__all__ = ["GRADE", "Normaliser", "medication_reference", "medication_references"]
 
 #: The extension that carries the CTCAE grade in the feed.
 GRADE: Final = "urn:reluth:extension:adverse-event-grade"
@@ -33,6 +33,18 @@ def medication_reference(body: Json) -> str | None:
     nested = either.get("reference") if isinstance(either, dict) else None
     told = body.get("medicationReference", nested)
     literal = told.get("reference") if isinstance(told, dict) else None
+    return _medication_of(literal)
+
+
+def medication_references(body: Json) -> frozenset[str]:
+    """Every ``Medication/id`` that a resource tells: its product, or what is suspected of an adverse event."""
+    suspects = [one for one in listed(body.get("suspectEntity")) if isinstance(one, dict)]
+    named = [one.get("instance", one.get("instanceReference")) for one in suspects]
+    found = [_medication_of(one.get("reference")) for one in named if isinstance(one, dict)]
+    return frozenset(one for one in (medication_reference(body), *found) if one is not None)
+
+
+def _medication_of(literal: Any) -> str | None:
     target = normalise_reference(literal) if isinstance(literal, str) else None
     return target if target is not None and target.startswith("Medication/") else None
 

@@ -21,7 +21,7 @@ from adapter.config import Settings
 from adapter.criteria import Trial
 from adapter.datasets.model import Finding
 from adapter.datasets.pseudonymising import Notes, Pseudonymiser, TraceEntry, Work, load_profile
-from adapter.datasets.pseudonymising.normalising import medication_reference
+from adapter.datasets.pseudonymising.normalising import medication_references
 from adapter.datasets.source import count_of_others, decode, read_shared
 from adapter.datasets.staging.feed_types import READ_TYPES
 from adapter.datasets.staging.staged import Staged, StagedSubject, StagedVerdict
@@ -229,9 +229,10 @@ def _medications(
     wanted = {
         target
         for one in chosen
-        for type_ in ("MedicationAdministration", "MedicationRequest", "MedicationStatement")
+        for type_ in ("AdverseEvent", "MedicationAdministration", "MedicationRequest", "MedicationStatement")
         for row in one.resources.get(type_, ())
-        if b"Medication/" in row.raw and (target := medication_reference(decode(row.raw))) is not None
+        if b"Medication/" in row.raw
+        for target in medication_references(decode(row.raw))
     }
     if not wanted:
         return {}

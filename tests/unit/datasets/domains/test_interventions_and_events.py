@@ -186,6 +186,11 @@ def test_seriousness_is_read_as_each_version_of_fhir_spells_it(code: str, seriou
     assert named(made({"adverse_event": [event]}).dataset("AE"), "AESER") == [(serious,)]
 
 
+@pytest.mark.parametrize(("key", "relation"), [("kae9", "PROBABLE"), ("kae10", "POSSIBLE"), ("kae11", "CERTAIN")])
+def test_study_drug_is_found_among_several_suspects_and_as_a_product(key: str, relation: str) -> None:
+    assert record("AE", key)["AEREL"] == relation
+
+
 def test_relation_is_asked_of_the_study_drug_alone() -> None:
     assert "AEREL" not in record("AE", "kae3")  # its suspect is lanreotide
 

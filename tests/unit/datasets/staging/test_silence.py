@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapter.config import Settings
 from adapter.datasets.model import Finding
 from adapter.datasets.staging.feed import Staged
 from tests.support.subjects import consent, event, feed, lab, patient, research_subject
@@ -230,3 +231,35 @@ def test_withdrawal_that_cannot_be_read_lets_nothing_leave(tmp_path: Path) -> No
 
     assert found.subjects == () and found.files == {}
     assert found.left_out == {"no-history": 1}
+
+
+# --- adverse events --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "element", "told"),
+    [("4.0.1", "instance", "event"), ("5.0.0", "instanceReference", "code")],
+)
+def test_product_that_only_an_adverse_event_names_is_in_the_feed(
+    tmp_path: Path, version: str, element: str, told: str
+) -> None:
+    product = {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]}
+    event_ = {told: {"coding": [{"system": "urn:reluth:terms", "code": "ae-nausea"}]}, "date": "2025-02-01"}
+    suspected = [{element: {"reference": "Medication/m1"}}]
+    lines = [
+        patient(),
+        consent(),
+        research_subject("1", SIGNED),
+        line("Medication", "m1", code=product | {"text": "LUTATHERA 4711"}),
+        line("AdverseEvent", "a1", subject=WHO, suspectEntity=suspected, **event_),
+    ]
+
+    _, resources = feed(tmp_path, lines, settings=_of_version(version))
+
+    (made,) = resources["Medication"]
+    assert made["code"] == product
+    assert resources["AdverseEvent"][0]["suspectEntity"] == [{"instance": {"reference": f"Medication/{made['id']}"}}]
+
+
+def _of_version(version: str) -> Settings:
+    return Settings.model_validate({"sites": {"icm": {"fhir_version": version, "site_code": "05"}}})
