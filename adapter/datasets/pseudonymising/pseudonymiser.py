@@ -29,6 +29,8 @@ __all__ = ["Pseudonymised", "Pseudonymiser", "TraceEntry"]
 _VERSION: Final = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 #: Types that a person's resources refer to, and that are no person's.
 _MEDICATION: Final = "Medication"
+#: Types whose status R5 has and R4 has not: what says that it is an error cannot say so in the feed.
+_WITHOUT_STATUS: Final = frozenset({"AdverseEvent"})
 
 
 class TraceEntry(msgspec.Struct, frozen=True, gc=False):
@@ -170,6 +172,9 @@ class Pseudonymiser:
         return keyed_digest(self._key, "version", self._site, row.reference, row.version).hex()[:16]
 
     def _one(self, row: RawResource, body: Json, work: Work) -> Json | None:
+        if row.type in _WITHOUT_STATUS and body.get("status") == "entered-in-error":
+            self._notes.add("entered-in-error", row.type, "")
+            return None
         compiled = self._compiled[row.type]
         shaped = self._normaliser.normalise(body, work)
         if work.cut is not None:

@@ -45,6 +45,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "code-blanked": "A code that no document names is not exported.",
     "date-blanked": "A text that is no date of FHIR is not exported.",
     "death-days-differ": "The day of death is another one in the record than in the subject's history: the record's holds.",
+    "entered-in-error": "A resource that was entered in error, which R4 has no element to say of, is not exported.",
     "event-left-out": "An event cannot follow those before it and is not exported.",
     "not-exported": "An element that the profile does not allow is not exported.",
     "number-blanked": "A number that is too long for a result, or one of the person's own, is not exported.",

@@ -244,7 +244,10 @@ def test_product_that_only_an_adverse_event_names_is_in_the_feed(
     tmp_path: Path, version: str, element: str, told: str
 ) -> None:
     product = {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]}
-    event_ = {told: {"coding": [{"system": "urn:reluth:terms", "code": "ae-nausea"}]}, "date": "2025-02-01"}
+    event_: dict[str, Any] = {
+        told: {"coding": [{"system": "urn:reluth:terms", "code": "ae-nausea"}]},
+        "date": "2025-02-01",
+    }
     suspected = [{element: {"reference": "Medication/m1"}}]
     lines = [
         patient(),
@@ -259,6 +262,25 @@ def test_product_that_only_an_adverse_event_names_is_in_the_feed(
     (made,) = resources["Medication"]
     assert made["code"] == product
     assert resources["AdverseEvent"][0]["suspectEntity"] == [{"instance": {"reference": f"Medication/{made['id']}"}}]
+
+
+@pytest.mark.parametrize(("status", "left"), [("completed", 1), ("entered-in-error", 0)])
+def test_adverse_event_that_was_entered_in_error_is_none(tmp_path: Path, status: str, left: int) -> None:
+    told: dict[str, Any] = {
+        "code": {"coding": [{"system": "urn:reluth:terms", "code": "ae-nausea"}]},
+        "occurrenceDateTime": "2025-02-01",
+    }
+    lines = [
+        patient(),
+        consent(),
+        research_subject("1", SIGNED),
+        line("AdverseEvent", "a1", subject=WHO, status=status, actuality="actual", **told),
+    ]
+
+    found, resources = feed(tmp_path, lines, settings=_of_version("5.0.0"))
+
+    assert len(resources.get("AdverseEvent", ())) == left
+    assert counts(found, "entered-in-error") == ({} if left else {("AdverseEvent", None): 1})
 
 
 def _of_version(version: str) -> Settings:
