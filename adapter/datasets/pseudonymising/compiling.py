@@ -7,7 +7,7 @@ that are not: what no rule names is never touched.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -57,7 +57,9 @@ class Compiled:
         }
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._named = frozenset(rules.elements) | {"resourceType", "id", "meta"}
-        self._ongoing = {name: _fixed(rules.elements[name], value) for name, value in rules.ongoing.items()}
+        self._ongoing = {
+            name: (_fixed(rules.elements[name], value), codes) for name, (value, codes) in rules.ongoing.items()
+        }
 
         self._always = {name: [_concept(value)] for name, value in rules.always.items()}
 
@@ -107,7 +109,12 @@ class Compiled:
             work.notes.add(*note)
         found |= self._always
         if work.ended_late:
-            found |= {name: value for name, value in self._ongoing.items() if name in found}
+            # Only what says that it has ended: what was cancelled, or is an error, stays so.
+            found |= {
+                name: value
+                for name, (value, codes) in self._ongoing.items()
+                if name in found and not codes.isdisjoint(_codes(found[name]))
+            }
         for name in self.rules.needed:
             if name not in found:
                 work.notes.add("resource-left-out", type_, name)
@@ -137,6 +144,14 @@ class Compiled:
 
 def _fixed(rule: Rule, value: str) -> Any:
     return _concept(value) if rule.kind == "concept" else value
+
+
+def _codes(value: Any) -> Iterator[str]:
+    """The code of an element, or those of its codings."""
+    if isinstance(value, str):
+        yield value
+    else:
+        yield from (coding["code"] for coding in value["coding"])
 
 
 def _concept(text: str) -> Json:

@@ -64,7 +64,7 @@ class TypeRules:
         elements: the rules, in the order in which the elements are written.
         dates: elements that say when it was, the first that is there counts.
         needed: without one of these the resource says nothing, and is left out.
-        ongoing: elements that take another value where the end lies after a data cut.
+        ongoing: elements that take another value where the end lies after a data cut: that value, and the codes that it is in place of.
         always: elements that FHIR wants and the hospital's are not exported of: a list with one concept, as ``system|code``.
         dropped: elements that are known and never leave; named so that their loss is told by name.
     """
@@ -74,7 +74,7 @@ class TypeRules:
     elements: Mapping[str, Rule]
     dates: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
-    ongoing: Mapping[str, str] = field(default_factory=dict)
+    ongoing: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
     always: Mapping[str, str] = field(default_factory=dict)
     dropped: frozenset[str] = frozenset()
 
@@ -125,12 +125,18 @@ def _names(document: Node, key: str, elements: Mapping[str, Rule]) -> tuple[str,
     return found.texts() if found else ()
 
 
-def _ongoing(document: Node, elements: Mapping[str, Rule]) -> dict[str, str]:
+def _ongoing(document: Node, elements: Mapping[str, Rule]) -> dict[str, tuple[str, frozenset[str]]]:
     told = list(document["ongoing"].items()) if "ongoing" in document else []
+    found = {}
     for name, node in told:
         if name not in elements:
             raise node.fault("is none of the elements")
-    return {name: node.text() for name, node in told}
+        entries = list(node.items())
+        if len(entries) != 1:
+            raise node.fault("expected one value, with the codes that it is in place of")
+        ((value, codes),) = entries
+        found[name] = (value, frozenset(codes.texts()))
+    return found
 
 
 def _always(document: Node, elements: Mapping[str, Rule]) -> dict[str, str]:

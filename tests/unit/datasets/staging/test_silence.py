@@ -58,6 +58,45 @@ def test_resources_and_events_after_the_data_cut_are_counted_by_type(tmp_path: P
     assert counts(found, "after-withdrawal") == {}
 
 
+ENDED_LATER = {"start": "2025-03-01", "end": "2025-03-20"}
+INFUSION = {"medicationCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]}}
+CHECK = {"code": {"coding": [{"system": "urn:reluth:terms", "code": "ct-thorax-abdomen-pelvis"}]}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "elements", "sent", "left"),
+    [
+        ("MedicationAdministration", INFUSION | {"effectivePeriod": ENDED_LATER}, "completed", "in-progress"),
+        ("MedicationAdministration", INFUSION | {"effectivePeriod": ENDED_LATER}, "not-done", "not-done"),
+        (
+            "MedicationAdministration",
+            INFUSION | {"effectivePeriod": ENDED_LATER},
+            "entered-in-error",
+            "entered-in-error",
+        ),
+        ("MedicationStatement", INFUSION | {"effectivePeriod": ENDED_LATER}, "stopped", "active"),
+        ("MedicationStatement", INFUSION | {"effectivePeriod": ENDED_LATER}, "not-taken", "not-taken"),
+        ("Procedure", CHECK | {"performedPeriod": ENDED_LATER}, "completed", "in-progress"),
+        ("Procedure", CHECK | {"performedPeriod": ENDED_LATER}, "not-done", "not-done"),
+        ("Encounter", {"period": ENDED_LATER}, "finished", "in-progress"),
+        ("Encounter", {"period": ENDED_LATER}, "cancelled", "cancelled"),
+    ],
+)
+def test_data_cut_makes_nothing_of_what_was_cancelled_or_an_error(
+    tmp_path: Path, type_: str, elements: dict[str, Any], sent: str, left: str
+) -> None:
+    lines = [
+        patient(),
+        consent(),
+        research_subject("1", SIGNED),
+        line(type_, "x1", subject=WHO, status=sent, **elements),
+    ]
+
+    _, resources = feed(tmp_path, lines, as_of=date(2025, 3, 10))
+
+    assert [one["status"] for one in resources[type_]] == [left]
+
+
 def test_data_cut_before_a_withdrawal_is_what_ends_the_data(tmp_path: Path) -> None:
     withdrawn = research_subject("1", SIGNED, REGISTERED, event("withdrawn", "2025-04-01"))
 
