@@ -25,6 +25,15 @@ GRADE: Final = "urn:reluth:extension:adverse-event-grade"
 _OWN_GRADE: Final = "urn:reluth:adverse-event-grade"
 _WITH_PRODUCT: Final = frozenset({"MedicationAdministration", "MedicationRequest", "MedicationStatement"})
 _GRADES: Final = frozenset("12345")
+#: What an adverse event says of a death that it led to, and what it said before: system, code, code.
+_FATAL: Final[Mapping[str, tuple[str, str, str]]] = {
+    "outcome": ("http://terminology.hl7.org/CodeSystem/adverse-event-outcome", "fatal", "ongoing"),
+    "seriousness": (
+        "http://terminology.hl7.org/CodeSystem/adverse-event-seriousness",
+        "SeriousResultsInDeath",
+        "Serious",
+    ),
+}
 
 
 def medication_reference(body: Json) -> str | None:
@@ -137,7 +146,21 @@ class Normaliser:
             return []
         return [(one, "component.valueString") for one in listed if isinstance(one, dict)]
 
-    def _adverse_event(self, body: Json, _: Work) -> None:
+    def _adverse_event(self, body: Json, work: Work) -> None:
+        self._graded(body)
+        if work.died_late:
+            self._not_fatal_yet(body)
+
+    def _not_fatal_yet(self, body: Json) -> None:
+        """The event as it stood before the death that it led to: it went on, and was serious."""
+        for name, (system, fatal, before) in _FATAL.items():
+            concept = body.get(name)
+            codes = self._known.codings(concept.get("coding")) if isinstance(concept, dict) else ()
+            if (system, fatal) in codes:
+                body[name] = self._known.concept([(system, before)])
+        body["extension"] = [one for one in listed(body.get("extension")) if one != {"url": GRADE, "valueInteger": 5}]
+
+    def _graded(self, body: Json) -> None:
         listed = body.get("extension")
         if not isinstance(listed, list):
             return

@@ -72,6 +72,7 @@ class Work:
         sex: administrative gender, which tells the reference range that holds.
         numbers: what identifies the person (`identifying`).
         pending: references that are not put right yet.
+        died_late: the person is known to have died after the cut, which nothing before it may tell.
         ended_late: an end was left out of the resource at hand, as it lies after the cut.
     """
 
@@ -84,6 +85,7 @@ class Work:
     sex: str | None = None
     numbers: frozenset[str] = frozenset()
     pending: list[Pending] = field(default_factory=list)
+    died_late: bool = False
     ended_late: bool = False
     _asked: dict[str, bool] = field(default_factory=dict)
 

@@ -100,6 +100,7 @@ class SubjectMaker:
             sex=identity.body.get("gender"),
             numbers=identity.numbers,
         )
+        work.died_late = _died_late(one, identity.body, work)
         listed = [
             row
             for type_, rows in sorted(one.resources.items())
@@ -201,6 +202,14 @@ def _identity(one: Chosen) -> _Identity:
         # Whether that was so before the data cut is not told.
         del body["deceasedBoolean"]
     return _Identity(body, born, identifying(texts))
+
+
+def _died_late(one: Chosen, body: Json, work: Work) -> bool:
+    """The record or the history tells a death after the end of the data."""
+    told: list[Any] = [event.on for event in one.subject.events if event.kind is EventKind.DIED]
+    told.append(body.get("deceasedDateTime"))
+    days = [parse_when(day) for day in told if isinstance(day, str)]
+    return any(work.is_after(day) for day in days if day is not None)
 
 
 def _texts(node: Any) -> Iterator[str]:

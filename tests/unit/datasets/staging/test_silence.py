@@ -303,6 +303,54 @@ def test_product_that_only_an_adverse_event_names_is_in_the_feed(
     assert resources["AdverseEvent"][0]["suspectEntity"] == [{"instance": {"reference": f"Medication/{made['id']}"}}]
 
 
+@pytest.mark.parametrize("died", ["patient", "history"])
+@pytest.mark.parametrize("end", ["cut", "withdrawal"])
+def test_adverse_event_tells_no_death_after_the_end_of_the_data(tmp_path: Path, died: str, end: str) -> None:
+    hl7 = "http://terminology.hl7.org/CodeSystem/adverse-event"
+    told: dict[str, Any] = {
+        "event": {"coding": [{"system": "urn:reluth:terms", "code": "ae-sepsis"}]},
+        "date": "2025-03-01",
+        "outcome": {"coding": [{"system": f"{hl7}-outcome", "code": "fatal"}]},
+        "seriousness": {"coding": [{"system": f"{hl7}-seriousness", "code": "SeriousResultsInDeath"}]},
+        "extension": [{"url": "urn:reluth:adverse-event-grade", "valueInteger": 5}],
+    }
+    events = [SIGNED, *([event("withdrawn", "2025-03-10")] if end == "withdrawal" else [])]
+    late = event("died", "2025-04-01")
+    lines = [
+        patient(**({"deceasedDateTime": "2025-04-01"} if died == "patient" else {})),
+        consent(),
+        research_subject("1", *events, *([late] if died == "history" else [])),
+        line("AdverseEvent", "a1", subject=WHO, **told),
+    ]
+    options = {"as_of": date(2025, 3, 10)} if end == "cut" else {}
+
+    _, resources = feed(tmp_path, lines, **options)
+
+    (left,) = resources["AdverseEvent"]
+    assert left["outcome"]["coding"][0]["code"] == "ongoing"
+    assert left["seriousness"]["coding"][0]["code"] == "Serious"
+    assert "extension" not in left
+
+
+def test_adverse_event_tells_the_death_that_the_data_hold(tmp_path: Path) -> None:
+    code = {"system": "http://terminology.hl7.org/CodeSystem/adverse-event-outcome", "code": "fatal"}
+    told: dict[str, Any] = {
+        "event": {"coding": [{"system": "urn:reluth:terms", "code": "ae-sepsis"}]},
+        "date": "2025-03-01",
+        "outcome": {"coding": [code]},
+    }
+    lines = [
+        patient(deceasedDateTime="2025-03-10"),
+        consent(),
+        research_subject("1", SIGNED),
+        line("AdverseEvent", "a1", subject=WHO, **told),
+    ]
+
+    _, resources = feed(tmp_path, lines, as_of=date(2025, 3, 10))
+
+    assert resources["AdverseEvent"][0]["outcome"] == {"coding": [code]}
+
+
 @pytest.mark.parametrize(("status", "left"), [("completed", 1), ("entered-in-error", 0)])
 def test_adverse_event_that_was_entered_in_error_is_none(tmp_path: Path, status: str, left: int) -> None:
     told: dict[str, Any] = {
