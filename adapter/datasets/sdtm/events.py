@@ -99,7 +99,8 @@ def put_facts(facts: SubjectFacts, told: Told, design: Design, notes: Notes) -> 
     ending = [one for one in told.events if one.kind in _ENDING]
     if values.get("died_on") is not None:
         _put(facts, "participation_ended_on", values["died_on"], facts.sources.get("died_on"))
-    if ending:
+    # Of a death with two days the record's holds (finding death-days-differ).
+    if ending and not (ending[-1].kind == "died" and values.get("died_on") is not None):
         _put(facts, "participation_ended_on", ending[-1].on, ending[-1].source(told.paths, "on"))
     _order(told, values, notes, place)
 

@@ -115,6 +115,15 @@ def test_death_with_an_event_is_one_disposition() -> None:
     assert ("OTHER",) not in records(package.dataset("DS"), "DSDECOD")
 
 
+def test_death_with_two_days_has_the_records_in_every_domain() -> None:
+    died = {"kind": "died", "on": "2024-09-03"}
+    package = _package(CONSENTED, REGISTERED, WATCHED, died, patient={**PATIENT, "deceased_date": "2024-09-01"})
+
+    assert records(package.dataset("DM"), "DTHDTC", "RFPENDTC", "RFENDTC") == [("2024-09-01",) * 3]
+    assert records(package.dataset("DS"), "DSDECOD", "DSSTDTC", "DSDTC")[-1] == ("DEATH", "2024-09-01", "2024-09-01")
+    assert records(package.dataset("SE"), "SEENDTC")[-1] == ("2024-09-01",)
+
+
 def test_demographics_hold_no_birth_date_and_no_race() -> None:
     package = _package(CONSENTED, REGISTERED)
 
