@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
+from adapter.criteria.concepts.reading import unworded
 from adapter.criteria.evaluate import evaluate, reference_date
 from adapter.criteria.parse import parse_terms, parse_trial
 from adapter.criteria.questions import Question, attestable_links, questions_of
@@ -72,4 +73,5 @@ __all__ = [
     "questions_of",
     "reference_date",
     "timeline_of",
+    "unworded",
 ]

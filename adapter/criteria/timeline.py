@@ -93,10 +93,14 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class LabRange:
-    """The reference range of a result: ``printed`` as the report gives it, ``site`` the site's own upper limit where the report gives none."""
+    """The reference range of a result: ``printed`` as the report gives it, ``site`` the site's own upper limit where the report gives none.
+
+    ``worded``: those of ``printed`` that are a text of the report, not its numbers.
+    """
 
     printed: tuple[str, ...] = ()
     site: tuple[str, ...] = ()
+    worded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,7 @@ def _number(text: str) -> NumberInterval | None:
 def _range_of(reading: Reading, scene: Scene) -> LabRange:
     printed = tuple(dict.fromkeys(text for item in reading.ranges if (text := _printed(item))))
     if reading.ranges:
-        return LabRange(printed)
+        return LabRange(printed, worded=frozenset(item.text for item in reading.ranges if item.text))
     limits = limits_of_normal(reading, scene, upper=True)
     return LabRange(site=tuple(f"{plain(limit)} {reading.analyte.unit}" for limit in limits))
 

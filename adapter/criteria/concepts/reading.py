@@ -17,7 +17,7 @@ from adapter.fhir import NumberInterval, When, is_no_result, is_usable, plain, r
 from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
 from adapter.terminology import Analyte, UnitProblem
 
-__all__ = ["Reading", "read_result"]
+__all__ = ["Reading", "read_result", "unworded"]
 
 #: What a test of presence says as a truth value.
 _BOOLEAN_WORDS = {True: "positive", False: "negative", None: None}
@@ -127,11 +127,29 @@ def _notes_of(observation: Observation) -> tuple[str, ...]:
     return tuple(note.text for note in observation.note if note.text)
 
 
+def unworded(observation: Observation) -> frozenset[str]:
+    """What evidence may say of an Observation, as sent, that nobody put into words: numbers with their units, and codes."""
+    found: set[str | None] = set()
+    carriers: list[Observation | ObservationComponent] = [observation, *observation.component]
+    for carrier in carriers:
+        found.add(None if carrier.value_quantity is None else _quantity_text(carrier.value_quantity))
+        found.add(None if carrier.value_integer is None else str(carrier.value_integer))
+        if carrier.value_range is not None:
+            found.add(_range_text(carrier.value_range.low, carrier.value_range.high))
+        concepts = (carrier.value_codeable_concept, *carrier.interpretation)
+        found |= {coding.code for concept in concepts if concept for coding in concept.coding}
+    return frozenset(text for text in found if text)
+
+
 def _quantity_text(quantity: Quantity) -> str | None:
     if quantity.value is None or not is_usable(quantity.value):
         return None
     parts = (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code)
     return " ".join(part for part in parts if part)
+
+
+def _range_text(low: Quantity | None, high: Quantity | None) -> str:
+    return "-".join((_quantity_text(end) if end else None) or "" for end in (low, high))
 
 
 def _words(concept: CodeableConcept | None) -> tuple[str, ...]:
@@ -198,7 +216,7 @@ def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
 
 def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> _Value:
     first, second = (_quantity(analyte, end, scene) if end else None for end in (low, high))
-    text = "-".join((_quantity_text(end) if end else None) or "" for end in (low, high))
+    text = _range_text(low, high)
     for end in (first, second):
         if end is None or end[0] is None or not end[0].is_point:
             return None, (end[1] if end else None) or Reason.NOT_READ, None, text

@@ -82,7 +82,7 @@ def open_patient(desk: Desk, key: str, stage: Stage) -> Opened | None:
     record = read_record(desk.store, site, patient)
     file = _file(desk, people, stored=stored, record=record)
     return Opened(
-        file=file if desk.shows_identity(site) else redacted(file),
+        file=file if desk.shows_identity(site) else redacted(file, record),
         site=site,
         patient=patient,
         people=people,

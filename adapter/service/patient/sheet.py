@@ -12,6 +12,7 @@ from adapter.screening import words
 from adapter.service.formats import effective, unit
 from adapter.service.language import Language, load_words
 from adapter.service.patient.evidence_words import day_in_words, value_in_words
+from adapter.service.patient.redaction import Telling, plain_ranges
 from adapter.service.shapes import (
     CriterionVerdict,
     Evidence,
@@ -144,11 +145,13 @@ class Beside:
     Attributes:
         ranges: reference ranges of results, by reference, version and value as sent.
         token: what stands for a resource in an address.
-        hidden: resources are named by their types only.
+        tell: how the value of a piece of evidence is told.
+        hidden: resources are named by their types only, and ranges without words of the hospital.
     """
 
     ranges: Mapping[tuple[str, str | None, str | None], LabRange] = field(default_factory=dict)
     token: Callable[[str, str | None], str] | None = None
+    tell: Telling = lambda item: item.value
     hidden: bool = False
 
 
@@ -311,23 +314,24 @@ def _line(
         converted = f"{value} {unit(evidence.converted.unit, language)}".strip()
     when = None if evidence.effective is None else effective(evidence.effective, language)
     told = beside.ranges.get((evidence.reference, evidence.version, evidence.value))
+    sent = beside.tell(evidence)
     return EvidenceLine(
         evidence.reference.partition("/")[0] if beside.hidden else evidence.reference,
         None if beside.hidden else evidence.version,
         when,
-        evidence.value,
+        sent,
         converted,
         parts,
-        range=None if told is None else _range(told, language),
+        range=None if told is None else _range(told, language, hidden=beside.hidden),
         source=None if beside.token is None or beside.hidden else beside.token(evidence.reference, evidence.version),
-        said=converted or (None if evidence.value is None else value_in_words(evidence.value, trial, language)),
+        said=converted or (None if sent is None else value_in_words(sent, trial, language)),
         day=None if evidence.effective is None else day_in_words(evidence.effective, language),
     )
 
 
-def _range(told: LabRange, language: Language) -> str:
+def _range(told: LabRange, language: Language, *, hidden: bool) -> str:
     if told.printed:
-        return "; ".join(told.printed)
+        return "; ".join(plain_ranges(told) if hidden else told.printed)
     limits = [words(language).number(limit) for limit in told.site]
     return load_words().say("patient.range-site", language, limit=" / ".join(limits))
 

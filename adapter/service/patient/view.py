@@ -17,6 +17,7 @@ from adapter.service.desk import Desk
 from adapter.service.language import choose_language, load_words
 from adapter.service.patient.deciding import MOST_NOTE, reasons_of, states_for
 from adapter.service.patient.file import Opened
+from adapter.service.patient.redaction import value_teller
 from adapter.service.patient.sheet import Beside, decided_state, make_history, make_sheet
 from adapter.service.patient.sources import source_token
 from adapter.service.patient.timeline_table import has_picture, timeline_rows
@@ -53,6 +54,7 @@ def sheet_values(request: Request, desk: Desk, opened: Opened, stage: Stage) -> 
     if opened.record is not None and opened.reading is not None:
         ranges = lab_ranges(desk.trial, opened.record, site=opened.reading, on=opened.verdict.on)
     token = partial(source_token, file.key)
+    tell = value_teller(opened.record, identified=file.identified)
     # Of the verdict with all its references: what is shown of them is settled line by line.
     verdict = opened.verdict
     sheet = make_sheet(
@@ -60,7 +62,7 @@ def sheet_values(request: Request, desk: Desk, opened: Opened, stage: Stage) -> 
         desk.trial,
         language=language,
         today=today_of(request),
-        beside=Beside(ranges=ranges, token=token, hidden=not file.identified),
+        beside=Beside(ranges=ranges, token=token, tell=tell, hidden=not file.identified),
     )
     return {
         "trial": desk.trial,
@@ -71,7 +73,7 @@ def sheet_values(request: Request, desk: Desk, opened: Opened, stage: Stage) -> 
         "state": decided_state(file, desk.trial, language),
         "timeline": timeline,
         "pictured": timeline is not None and has_picture(timeline),
-        "timeline_rows": () if timeline is None else timeline_rows(timeline, language),
+        "timeline_rows": () if timeline is None else timeline_rows(timeline, language, tell=tell),
         "token": token,
     }
 

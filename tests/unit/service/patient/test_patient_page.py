@@ -117,6 +117,57 @@ def test_viewer_without_identity_sees_the_screening_number_everywhere(client: Te
     assert "/sources/" not in pages[""]
 
 
+def worded(identity: str, code: str, **value: Any) -> Any:
+    """An Observation that says something in words."""
+    found = observation(identity, code, "1", "", day="2025-05-22")
+    del found["valueQuantity"]
+    return {**found, **value}
+
+
+def test_words_of_the_hospital_are_for_those_who_may_know_who_a_patient_is(tmp_path: Path) -> None:
+    said = {
+        "a": {"valueString": "refused by Ms Nomdefamille"},
+        "b": {"valueString": "12 for Ms Nomdefamille"},
+        "c": {"valueCodeableConcept": {"text": "see the letter to Dr Nomdefamille"}},
+        "d": {"valueCodeableConcept": {"coding": [{"display": "asked of Dr Nomdefamille"}]}},
+        "e": {
+            "component": [
+                {"code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]}, "valueString": "Nomdefamille"}
+            ]
+        },
+    }
+    written = [worded(name, "26499-4" if name < "c" else "777-3", **value) for name, value in said.items()]
+    ranged = observation(
+        "ranged", "718-7", "122", "g/L", day="2025-05-22", referenceRange=[{"text": "Nomdefamille: 130-170"}]
+    )
+    with ward(tmp_path) as found:
+        found.pull(tmp_path / "more", *written, ranged)
+        with served(found) as client:
+            knowing = everything(client, found)
+            as_viewer(client.app, Role.DATA_MANAGER)
+            blind = everything(client, found)
+
+    assert "Ms Nomdefamille" in knowing[""]
+    assert "Ms Nomdefamille" in knowing["api"]
+    assert [path for path, text in blind.items() if "Nomdefamille" in text] == []
+    assert "[…]" in blind[""]
+    assert "[…]" in blind["api"]
+
+
+def test_numbers_codes_and_the_year_of_birth_are_for_everybody(client: TestClient, desk: Ward) -> None:
+    knowing = everything(client, desk)
+    client.cookies.delete("reluth_lang")
+    as_viewer(client.app, Role.DATA_MANAGER)
+    blind = everything(client, desk)
+
+    for shown in ("121 g/L", "12.1 g/dL", "N: 130 - 170", "≤ 41 U/L", "271299001", "C17.2"):
+        assert shown in knowing[""]
+        assert shown in blind[""]
+    assert "1960-05-04" in knowing["api"]
+    assert [path for path, text in blind.items() if "1960-05-04" in text] == []
+    assert '"value":"1960"' in blind["api"]
+
+
 def test_viewer_with_identity_sees_every_reference(client: TestClient, desk: Ward) -> None:
     found = client.get(f"/api{desk.address}").json()
 
