@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["conflicts"]
 
 _OPEN = 5
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def conflicts(
@@ -145,7 +144,7 @@ def _print_conflicts(out: Console, found: Iterable[OpenConflict], tongue: Langua
         entity = f"{said('kind', one.kind, tongue)} {one.key}"
         cause = said("cause", one.cause, tongue)
         since = f"{one.opened_at:%Y-%m-%d %H:%M}Z"
-        table.add_row(*(Text(_plain(cell)) for cell in (str(one.number), one.site, entity, cause, since, paths)))
+        table.add_row(*(Text(cell) for cell in (str(one.number), one.site, entity, cause, since, paths)))
     out.print(table)
     if not values:
         return
@@ -153,9 +152,9 @@ def _print_conflicts(out: Console, found: Iterable[OpenConflict], tongue: Langua
     for one in (one for one in found if one.fields):
         out.print(Text(say.say("conflicts.conflict", tongue, n=one.number), style="bold"))
         for field in one.fields:
-            out.print(Text(f"  {_plain(field.path)}"))
+            out.print(Text(f"  {field.path}"))
             for side, value in (("ours", field.ours), ("hospital", field.hospital)):
-                shown = say.say("conflicts.says-nothing", tongue) if value is None else _plain(value)
+                shown = say.say("conflicts.says-nothing", tongue) if value is None else value
                 out.print(Text(f"    {say.say(f'conflicts.{side}', tongue)}: {shown}"))
 
 
@@ -171,10 +170,10 @@ def _print_waiting(out: Console, found: Unsettled, tongue: Language) -> None:
     for place in list_waiting(found, tongue):
         for group in place.groups:
             head = f"{place.site}  {said('states', group.state, tongue)} {group.count}  {group.reason}"
-            out.print(Text(_plain(head), style="bold"))
-            out.print(Text(_plain(f"  {group.to_do}")))
+            out.print(Text(head, style="bold"))
+            out.print(Text(f"  {group.to_do}"))
             for one in group.lines:
-                out.print(Text(_plain(f"    {one.kind} {one.key}{f'  ({one.detail})' if one.detail else ''}")))
+                out.print(Text(f"    {one.kind} {one.key}{f'  ({one.detail})' if one.detail else ''}"))
             if group.more:
                 out.print(Text(f"    {say.say('conflicts.more', tongue, n=group.more)}"))
 
@@ -189,7 +188,7 @@ def _print_proposals(out: Console, found: Unsettled, tongue: Language) -> None:
         patient = f"{one.site}/{one.patient.removeprefix('Patient/')}"
         decided = f"{one.state}, {one.decided_by}, {one.decided_at:%Y-%m-%d}"
         cells = (patient, decided, outcome_words(one.then, tongue), outcome_words(one.now, tongue))
-        table.add_row(*(Text(_plain(cell)) for cell in (*cells, ", ".join(one.changed))))
+        table.add_row(*(Text(cell) for cell in (*cells, ", ".join(one.changed))))
     out.print(table)
 
 
@@ -214,8 +213,3 @@ def _title(out: Console, key: str, tongue: Language) -> None:
 
     out.print()
     out.print(Text(load_words().say(key, tongue), style="bold underline"))
-
-
-def _plain(text: str) -> str:
-    """Nothing that a terminal would obey: what comes from a hospital or a file may hold anything."""
-    return "".join(one if one.isprintable() or one == "\n" else _REPLACEMENT for one in text)

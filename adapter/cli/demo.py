@@ -137,12 +137,12 @@ def _hints(rows: list[WorklistRow], trial: Trial, store: Path) -> None:
     first = {str(row.bin): row for row in reversed(rows)}
     named = [first[group] for group in _HINTS_FROM if group in first]
     out.print()
-    out.print("[bold]How to go on[/bold]")
+    out.print("How to go on", style="bold")
     for row in named:
         who = f"{row.site}/{row.patient.removeprefix('Patient/')}"
-        out.print(f"  {_program()} --store {store} why {who}", markup=False)
-    out.print(f"  {_program()} --store {store} funnel", markup=False)
-    out.print(f"  {_program()} --store {store} log --csv", markup=False)
+        out.print(f"  {_program()} --store {store} why {who}")
+    out.print(f"  {_program()} --store {store} funnel")
+    out.print(f"  {_program()} --store {store} log --csv")
     out.print(
         f"  The patients are invented. {len(trial.open_questions)} readings of the protocol await the coordinating"
         " centre; `reluth why` marks them as defaults to confirm.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["console", "data", "line", "note", "progress_bars", "say", "say_unreadable"]
+__all__ = ["console", "data", "line", "note", "plain", "progress_bars", "say", "say_unreadable"]
 
 #: Where stdout is no terminal, lines are not to be folded at 80 columns.
 _PIPE_WIDTH = 140
@@ -28,14 +29,29 @@ def data(found: Any) -> None:
     sys.stdout.write("\n")
 
 
+def plain(text: str, *, mark: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """Nothing that a terminal would obey: what comes from a hospital or a file may hold anything.
+
+    Args:
+        text: as it is.
+        mark: in the place of each sign that is left out.
+
+    >>> plain("13\\x1b[2J\\u00a0g/L")
+    '13\ufffd[2J\\xa0g/L'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if _is_shown(one) else mark for one in text)
+
+
 def line(text: str) -> None:
     """One line of stdout."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{plain(text)}\n")
 
 
 def say(sentence: str) -> None:
     """Tell a person something that is no data, on stderr, quiet or not."""
-    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.write(f"{plain(sentence)}\n")
     sys.stderr.flush()
 
 
@@ -55,10 +71,17 @@ def say_unreadable(references: tuple[str, ...]) -> None:
 
 def console() -> Console:
     """Where tables are printed: stdout, in colour on a terminal only."""
-    from rich.console import Console
+    from adapter.cli.plain_console import PlainConsole
 
     terminal = sys.stdout.isatty()
-    return Console(file=sys.stdout, width=None if terminal else _PIPE_WIDTH, highlight=False, soft_wrap=not terminal)
+    # No markup: a name in brackets is a name.
+    return PlainConsole(
+        file=sys.stdout,
+        width=None if terminal else _PIPE_WIDTH,
+        markup=False,
+        highlight=False,
+        soft_wrap=not terminal,
+    )
 
 
 @contextmanager
@@ -71,3 +94,8 @@ def progress_bars(options: Options) -> Iterator[Progress]:
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bars:
         yield bars
+
+
+def _is_shown(sign: str) -> bool:
+    # The blanks that French puts before a colon and into numbers are not printable to Python.
+    return sign.isprintable() or sign in "\n\t" or unicodedata.category(sign) == "Zs"

@@ -125,7 +125,7 @@ def worded(identity: str, code: str, **value: Any) -> Any:
 
 
 def test_words_of_the_hospital_are_for_those_who_may_know_who_a_patient_is(tmp_path: Path) -> None:
-    said = {
+    said: dict[str, dict[str, Any]] = {
         "a": {"valueString": "refused by Ms Nomdefamille"},
         "b": {"valueString": "12 for Ms Nomdefamille"},
         "c": {"valueCodeableConcept": {"text": "see the letter to Dr Nomdefamille"}},
