@@ -1,7 +1,7 @@
 """In: a wish to decide on a patient, with what its person saw. Out: the decision, or why it was not taken; nothing of the wish is lost.
 
 Optimistic: whoever decides names the decision and the verdict that they saw. Where either is another one now, they are told and may
-send the same again, knowing it.
+send the same again, knowing it. What is sent twice (a double click, a program that lost the answer) is decided once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from adapter.service.desk import Desk
 from adapter.service.language import Language
 from adapter.service.patient.file import Opened
 from adapter.service.shapes import StandingDecision, Verdict
-from adapter.store import StaleDecisionError
+from adapter.store import Decision, StaleDecisionError
 
 __all__ = [
     "MOST_NOTE",
@@ -151,6 +151,8 @@ def decide_here(desk: Desk, opened: Opened, wish: DecisionRequest) -> DecisionMa
         wish: what is decided, and what its person saw.
     """
     kind = _hindrance(desk, opened, wish)
+    if kind is DecidingKind.DECIDED_MEANWHILE:
+        return _sent_twice(desk, opened, wish)
     if kind is not None:
         return DecisionMade(kind)
     try:
@@ -166,10 +168,24 @@ def decide_here(desk: Desk, opened: Opened, wish: DecisionRequest) -> DecisionMa
             seen=wish.seen,
         )
     except StaleDecisionError:
-        return DecisionMade(DecidingKind.DECIDED_MEANWHILE)
+        return _sent_twice(desk, opened, wish)
     # Codes only: the note stays where who the patient is may be seen.
     detail = f"{desk.trial.id} {wish.state} {wish.reason}"
     desk.audit("decide", subject=f"{opened.site}/{opened.patient}", detail=detail)
+    return _done(made, opened)
+
+
+def _sent_twice(desk: Desk, opened: Opened, wish: DecisionRequest) -> DecisionMade:
+    """The decision that stands, where it is this very wish of this person; else somebody decided meanwhile."""
+    made = desk.store.decision_history(desk.trial.id, site=opened.site, patients=[opened.patient])
+    last = max(made, key=lambda one: one.version, default=None)
+    if last is None or last.decided_by != desk.viewer.actor or last.version != wish.version + 1:
+        return DecisionMade(DecidingKind.DECIDED_MEANWHILE)
+    same = (last.state, last.reason, last.note, last.seen) == (wish.state, wish.reason, wish.note, wish.seen)
+    return _done(last, opened) if same else DecisionMade(DecidingKind.DECIDED_MEANWHILE)
+
+
+def _done(made: Decision, opened: Opened) -> DecisionMade:
     return DecisionMade(
         DecidingKind.DONE,
         StandingDecision(

@@ -103,7 +103,7 @@ def test_note_is_in_no_log_no_audit_trail_and_not_shown_without_identity(
 
 def test_note_with_markup_is_shown_and_never_run(client: TestClient, desk: Ward) -> None:
     send(client, f"{desk.address}/decisions", form_of(client, desk, note=HOSTILE + "</textarea>"))
-    stale = {**form_of(client, desk, note=HOSTILE + "</textarea>"), "version": "0"}
+    stale = {**form_of(client, desk, state="declined", note=HOSTILE + "</textarea>"), "version": "0"}
     pages = client.get(desk.address).text + send(client, f"{desk.address}/decisions", stale).text
 
     assert HOSTILE not in pages
@@ -166,6 +166,33 @@ def test_two_at_the_same_moment_one_wins_and_the_others_words_come_back(client: 
     assert f">\nnote of {1 - won}</textarea>" in lost.text
     assert f"note of {won}" in lost.text
     assert [one["note"] for one in decided(client, desk)] == [f"note of {won}"]
+
+
+def test_what_is_sent_twice_is_decided_once(client: TestClient, desk: Ward) -> None:
+    form, wish = form_of(client, desk, note="Une note"), wish_of(client, desk, note="Une note")
+    clicks = [send(client, f"{desk.address}/decisions", form) for _ in range(2)]
+    replayed = client.post(f"/api{desk.address}/decisions", json=wish)
+    with desk.store() as store:
+        trail = [entry.action for entry in store.audit_trail()]
+
+    assert [answer.status_code for answer in clicks] == [303, 303]
+    assert {answer.headers["location"] for answer in clicks} == {f"{desk.address}?told=decided#decide"}
+    assert (replayed.status_code, replayed.json()["version"]) == (200, 1)
+    assert len(decided(client, desk)) == trail.count("decide") == 1
+
+
+@pytest.mark.parametrize("other", [{"note": "Autre"}, {"state": "declined"}, {"reason": "other"}])
+def test_another_wish_of_the_same_person_is_not_the_same_sent_twice(
+    client: TestClient, desk: Ward, other: dict[str, str]
+) -> None:
+    form = form_of(client, desk, note="Une note")
+    send(client, f"{desk.address}/decisions", form)
+
+    assert send(client, f"{desk.address}/decisions", {**form, **other}).status_code == 409
+    as_viewer(client.app, Role.INVESTIGATOR, name="bo")
+    theirs = {**form, "csrf": form_of(client, desk)["csrf"]}
+    assert send(client, f"{desk.address}/decisions", theirs).status_code == 409
+    assert len(decided(client, desk)) == 1
 
 
 def test_new_data_since_the_decision_is_marked(client: TestClient, desk: Ward, tmp_path: Path) -> None:
@@ -262,7 +289,7 @@ def test_address_alone_claims_nothing(client: TestClient, desk: Ward, told: str)
 
 def test_json_twin_decides_on_what_was_seen(client: TestClient, desk: Ward) -> None:
     made = client.post(f"/api{desk.address}/decisions", json=wish_of(client, desk, note="  Note \r\n"))
-    stale = client.post(f"/api{desk.address}/decisions", json={**wish_of(client, desk), "version": 0})
+    stale = client.post(f"/api{desk.address}/decisions", json={**wish_of(client, desk, note="Other"), "version": 0})
     other = client.post(f"/api{desk.address}/decisions", json={**wish_of(client, desk), "seen": "another"})
 
     assert made.status_code == 200
