@@ -181,12 +181,13 @@ def _print_waiting(out: Console, found: Unsettled, tongue: Language) -> None:
 def _print_proposals(out: Console, found: Unsettled, tongue: Language) -> None:
     from rich.text import Text
 
+    from adapter.fhir import PARIS
     from adapter.service.settling.listing import outcome_words
 
     table = _table(out, "conflicts.proposals", ("patient", "decided", "outcome-then", "outcome-now", "changed"), tongue)
     for one in found.proposals:
         patient = f"{one.site}/{one.patient.removeprefix('Patient/')}"
-        decided = f"{one.state}, {one.decided_by}, {one.decided_at:%Y-%m-%d}"
+        decided = f"{one.state}, {one.decided_by}, {one.decided_at.astimezone(PARIS):%Y-%m-%d}"
         cells = (patient, decided, outcome_words(one.then, tongue), outcome_words(one.now, tongue))
         table.add_row(*(Text(cell) for cell in (*cells, ", ".join(one.changed))))
     out.print(table)

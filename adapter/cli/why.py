@@ -177,7 +177,7 @@ def _print_deleted(told: _Told, trial: Trial, stage: Stage, words: Words) -> Non
         state = next((one.label[words.lang] for one in trial.states if one.id == made.state), made.state)
         known = made.reason in words.codes("decision_reasons")
         reason = words.of("decision_reasons", made.reason) if known else made.reason
-        out.print(Text(words.phrase("decided", state=state, reason=reason, day=words.day(made.decided_at.date()))))
+        out.print(Text(words.phrase("decided", state=state, reason=reason, day=words.day(made.decided_at))))
 
 
 def _print(told: _Told, explanation: Explanation, words: Words) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, TextIO
 
 from adapter.criteria import Outcome, Stage, Trial
+from adapter.fhir import PARIS
 from adapter.screening.listed import Listed, listed
 from adapter.store import Store
 
@@ -143,7 +144,7 @@ def _row(person: Listed, number: str) -> LogRow:
         open=person.open,
         state=person.state,
         reason_not_enrolled=_reason(person),
-        decided_on=None if decision is None else decision.decided_at.date(),
+        decided_on=None if decision is None else decision.decided_at.astimezone(PARIS).date(),
     )
 
 

@@ -228,4 +228,4 @@ def _decision(decision: Decision, trial: Trial, words: Words) -> str:
     state = next((one.label[words.lang] for one in trial.states if one.id == decision.state), decision.state)
     known = decision.reason in words.codes("decision_reasons")
     reason = words.of("decision_reasons", decision.reason) if known else decision.reason
-    return words.phrase("decided", state=state, reason=reason, day=words.day(decision.decided_at.date()))
+    return words.phrase("decided", state=state, reason=reason, day=words.day(decision.decided_at))

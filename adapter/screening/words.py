@@ -6,12 +6,13 @@ Pages, command line and log say the same thing the same way because they all ask
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
 from adapter.documents import read_document
 from adapter.errors import DocumentError, UsageError
+from adapter.fhir import PARIS
 
 __all__ = ["LANGUAGES", "Words", "words"]
 
@@ -75,13 +76,13 @@ class Words:
         return self.of("verdicts", f"{kind}-{'passes' if passes else 'fails'}")
 
     def day(self, when: date | str) -> str:
-        """A day as people write it; a text that is no whole day (``2024-05``) stays as it is.
+        """A day as people write it; a text that is no whole day (``2024-05``) stays as it is. A moment is of its day in Paris.
 
-        >>> words("fr").day("2025-06-01")
-        '1er juin 2025'
+        >>> words("fr").day("2025-06-01"), words("en").day("2025-05-31T22:30:00Z")
+        ('1er juin 2025', '1 June 2025')
         """
         try:
-            day = date.fromisoformat(when[:10]) if isinstance(when, str) else when
+            day = _day_of(when)
         except ValueError:
             return str(when)
         months = self._document["languages"]["months"][self.lang]
@@ -123,3 +124,16 @@ def _document(file: str = _SCREENING) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise DocumentError(file, "", "is not a mapping")
     return document
+
+
+def _day_of(when: date | str) -> date:
+    told = when
+    if isinstance(told, str):
+        told = datetime.fromisoformat(told) if "T" in told else date.fromisoformat(told[:10])
+    if not isinstance(told, datetime):
+        return told
+    try:
+        return told.date() if told.tzinfo is None else told.astimezone(PARIS).date()
+    except OverflowError:
+        # The first and the last day that there is.
+        return told.date()

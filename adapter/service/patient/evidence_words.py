@@ -42,14 +42,14 @@ def value_in_words(value: str, trial: Trial, language: Language) -> str:
 
 
 def day_in_words(value: str, language: Language) -> str:
-    """The day of a piece of evidence, without a time of day; of a span its ends.
+    """The day in Paris of a piece of evidence, without a time of day; of a span its ends.
 
     >>> day_in_words("2025-05-20T08:30:00+02:00", "en"), day_in_words("..2023-07-02", "en")
     ('20 May 2025', 'until 2 July 2023')
     """
     span = _RANGE.fullmatch(value)
     if span is None:
-        return effective(value[:10] if "T" in value else value, language)
+        return words(language).day(value) if "T" in value else effective(value, language)
     ends = {name: words(language).day(day) for name, day in span.groupdict().items() if day is not None}
     kind = "between" if len(ends) > 1 else "from" if "first" in ends else "until"
     return _say(language).phrase(kind, **ends) if ends else value

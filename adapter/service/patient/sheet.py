@@ -249,7 +249,7 @@ def decided_state(file: PatientFile, trial: Trial, language: Language) -> str:
     label = _state(file.state, trial, language)
     if file.decision is None:
         return label
-    return f"{label} ({_why(file.decision, language)}), {words(language).day(file.decision.decided_at.date())}"
+    return f"{label} ({_why(file.decision, language)}), {words(language).day(file.decision.decided_at)}"
 
 
 def _state(state: str, trial: Trial, language: Language) -> str:

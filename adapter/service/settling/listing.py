@@ -212,7 +212,7 @@ def _groups(entries: Sequence[WaitingEntry], language: Language) -> tuple[Waitin
 def _proposal(one: OpenProposal, trial: Trial, language: Language) -> ListedProposal:
     say = words(language)
     state = next((known.label[language] for known in trial.states if known.id == one.state), one.state)
-    day = say.day(one.decided_at.date())
+    day = say.day(one.decided_at)
     # A verdict by an older version of the trial's document may name others.
     labels = {known.id: known.label[language] for known in trial.criteria}
     return ListedProposal(

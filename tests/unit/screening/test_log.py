@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from adapter.criteria import Stage, Trial
 from adapter.screening import Asked, LogRow, read_log, screen, screening_number, write_log
@@ -100,6 +101,14 @@ def test_log_tells_what_a_person_decided(
 
     assert (row.state, row.eligible, row.reason_not_enrolled) == (state, eligible, told)
     assert row.decided_on is not None
+
+
+def test_day_of_a_decision_is_that_of_the_sites(screened: Store, trial: Trial) -> None:
+    with time_machine.travel(datetime(2025, 6, 2, 22, 30, tzinfo=UTC), tick=False):
+        _decide(screened, trial, "intestinal", state="contacted", reason="to-contact")
+
+    # Half past midnight there.
+    assert _row(screened, trial, "intestinal").decided_on == date(2025, 6, 3)
 
 
 def test_log_csv_has_a_heading_and_a_line_a_person() -> None:

@@ -55,6 +55,9 @@ def test_words_name_the_reasons_of_decisions_apart_from_criteria(trial: Trial) -
         ("en", "2025-06-01", "1 June 2025"),
         ("fr", "2025-06-01", "1er juin 2025"),
         ("fr", "2025-08-15T10:00:00+02:00", "15 août 2025"),
+        ("en", "2025-05-31T22:30:00Z", "1 June 2025"),
+        ("en", "2025-05-31T22:30", "31 May 2025"),
+        ("en", "0001-01-01T00:00:00+02:00", "1 January 1"),
         ("en", "2024-05", "2024-05"),
     ],
 )
