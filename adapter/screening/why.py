@@ -221,7 +221,9 @@ def _found(evidence: Mapping[str, Any], words: Words) -> Found:
         elif not same:
             value = words.phrase("converted", sent=value, value=number, unit=converted["unit"])
     effective = evidence["effective"]
-    return Found(reference=evidence["reference"], day=None if effective is None else words.day(effective), value=value)
+    return Found(
+        reference=evidence["reference"], day=None if effective is None else words.dated(effective), value=value
+    )
 
 
 def _decision(decision: Decision, trial: Trial, words: Words) -> str:

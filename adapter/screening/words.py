@@ -5,6 +5,7 @@ Pages, command line and log say the same thing the same way because they all ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
@@ -18,6 +19,8 @@ __all__ = ["LANGUAGES", "Words", "words"]
 
 LANGUAGES = ("en", "fr")
 _SCREENING = "words/screening.yaml"
+#: Days of which a date is only known to be one: as `adapter.fhir.When.text` writes them.
+_SPAN = re.compile(r"(?P<first>\d{4}-\d\d-\d\d)?\.\.(?P<last>\d{4}-\d\d-\d\d)?")
 
 
 class Words:
@@ -88,6 +91,19 @@ class Words:
         months = self._document["languages"]["months"][self.lang]
         form = "first_day" if day.day == 1 else "day"
         return self.of("languages", form, day=day.day, month=months[day.month - 1], year=day.year)
+
+    def dated(self, when: str) -> str:
+        """The date of a piece of evidence: a day, or the ends of the span that it lies in, which is not known to begin it.
+
+        >>> words("en").dated("2025-05-20"), words("en").dated("..2023-07-02")
+        ('20 May 2025', '2 July 2023 at the latest')
+        """
+        span = _SPAN.fullmatch(when)
+        if span is None:
+            return self.day(when)
+        ends = {name: self.day(day) for name, day in span.groupdict().items() if day is not None}
+        kind = "between" if len(ends) > 1 else "from" if "first" in ends else "until"
+        return self.of("spans", kind, **ends) if ends else when
 
     def number(self, decimal_text: str) -> str:
         """A decimal text with the language's decimal sign."""

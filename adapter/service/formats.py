@@ -44,10 +44,10 @@ def instant(value: str, language: Language) -> str:
 
 
 def effective(value: str, language: Language) -> str:
-    """The date of a record with the precision it was sent with; what is no FHIR date is shown as it is.
+    """The date of a record with the precision it was sent with, a span by its ends; what is no date is shown as it is.
 
-    >>> effective("2025-05", "en"), effective("2025-05-20T08:30:00+02:00", "en")
-    ('May 2025', '20 May 2025, 08:30 (+02:00)')
+    >>> effective("2025-05", "en"), effective("2025-05-20T08:30:00+02:00", "en"), effective("..2023-07-02", "en")
+    ('May 2025', '20 May 2025, 08:30 (+02:00)', '2 July 2023 at the latest')
     """
     say = words(language)
     if _ISO_DAY.fullmatch(value):
@@ -58,7 +58,7 @@ def effective(value: str, language: Language) -> str:
     if _ISO_MONTH.fullmatch(value):
         # The second day has no ordinal in either language; dropping its number leaves month and year.
         return say.day(f"{value}-02").partition(" ")[2]
-    return value
+    return say.dated(value) if ".." in value else value
 
 
 def unit(code: str, language: Language) -> str:

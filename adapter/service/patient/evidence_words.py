@@ -19,7 +19,6 @@ _ATTESTED = re.compile(r"(?P<link>[A-Z]\d+(?:\.[\w-]+)*) = (?P<said>true|false)(
 #: A status, and what else is told: ``completed, 7271 MBq``.
 _WITH_STATUS = re.compile(r"(?P<code>[\w-]+), (?P<rest>.+)")
 _NUMBER = re.compile(r"\d+\.\d+(?= )")
-_RANGE = re.compile(r"(?P<first>\d{4}-\d\d-\d\d)?\.\.(?P<last>\d{4}-\d\d-\d\d)?")
 
 
 def value_in_words(value: str, trial: Trial, language: Language) -> str:
@@ -45,14 +44,9 @@ def day_in_words(value: str, language: Language) -> str:
     """The day in Paris of a piece of evidence, without a time of day; of a span its ends.
 
     >>> day_in_words("2025-05-20T08:30:00+02:00", "en"), day_in_words("..2023-07-02", "en")
-    ('20 May 2025', 'until 2 July 2023')
+    ('20 May 2025', '2 July 2023 at the latest')
     """
-    span = _RANGE.fullmatch(value)
-    if span is None:
-        return words(language).day(value) if "T" in value else effective(value, language)
-    ends = {name: words(language).day(day) for name, day in span.groupdict().items() if day is not None}
-    kind = "between" if len(ends) > 1 else "from" if "first" in ends else "until"
-    return _say(language).phrase(kind, **ends) if ends else value
+    return words(language).day(value) if "T" in value else effective(value, language)
 
 
 def _answer(attested: re.Match[str], trial: Trial, language: Language) -> str:

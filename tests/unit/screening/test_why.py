@@ -79,6 +79,26 @@ def test_why_shows_the_value_as_sent_once_where_it_needs_no_conversion(trial: Tr
     assert str(line.found[0]) == "7,9 g/dL · 20 May 2025 · Observation/9"
 
 
+@pytest.mark.parametrize(
+    ("effective", "told"),
+    [
+        ("2025-05-01..2025-05-31", "between 1 May 2025 and 31 May 2025"),
+        ("2022-01-01..2022-12-31", "between 1 January 2022 and 31 December 2022"),
+        ("..2016-11-29", "29 November 2016 at the latest"),
+        ("2016-11-29..", "29 November 2016 at the earliest"),
+        (None, None),
+    ],
+)
+def test_why_does_not_tell_a_day_where_the_record_has_none(
+    trial: Trial, effective: str | None, told: str | None
+) -> None:
+    verdict = _verdict(criteria=[_criterion("I11", "F", evidence=[{**EVIDENCE, "effective": effective}])])
+
+    line = _line(explain(verdict, trial, words("en")), "I11")
+
+    assert line.found[0].day == told
+
+
 @pytest.mark.parametrize(("lang", "expected"), [("en", "79 g/L = 7.9 g/dL"), ("fr", "79 g/L = 7,9 g/dL")])
 def test_why_shows_the_value_as_sent_and_as_converted(trial: Trial, lang: str, expected: str) -> None:
     evidence = {**EVIDENCE, "value": "79 g/L"}

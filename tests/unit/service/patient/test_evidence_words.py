@@ -62,8 +62,8 @@ def test_every_code_of_the_status_of_the_disease_has_words(language: Language) -
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("..2023-07-02", "jusqu'au 2 juillet 2023"),
-        ("2023-07-02..", "depuis le 2 juillet 2023"),
+        ("..2023-07-02", "au plus tard le 2 juillet 2023"),
+        ("2023-07-02..", "au plus tôt le 2 juillet 2023"),
         ("2017-01-01..2017-01-31", "entre le 1er janvier 2017 et le 31 janvier 2017"),
         ("2025-05-20T08:30:00+02:00", "20 mai 2025"),
         ("2025-05-31T22:30:00Z", "1er juin 2025"),
