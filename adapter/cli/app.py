@@ -19,7 +19,8 @@ from typer.core import TyperGroup
 from adapter.cli import verbs
 from adapter.cli.options import Options, hoist
 from adapter.cli.output import say
-from adapter.errors import ReluthError
+from adapter.cli.streams import unbroken_streams
+from adapter.errors import ReluthError, StorageError
 from adapter.observe import configure
 
 __all__ = ["app", "main"]
@@ -31,22 +32,11 @@ _GLOBAL = "Options of `reluth` itself (--config, --store, --json, --quiet) may s
 
 
 class _Root(TyperGroup):
-    """Takes the global options wherever they stand, and a closed pipe for what it is: nobody reads on."""
+    """Takes the global options wherever they stand."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Global options first, then the verb with its own."""
         return super().parse_args(ctx, hoist(args))
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the verb; ``reluth screen --json | head`` ends without a word."""
-        try:
-            found = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes stdout once more at exit: give it a place to go (library/signal.html#note-on-sigpipe).
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        return found
 
 
 app = typer.Typer(
@@ -94,7 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Whatever is written holds personal data, or may.
     mask = os.umask(0o077)
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        with unbroken_streams():
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except StorageError as error:
+        say(f"reluth: {error}")
+        return error.exit_code
     finally:
         os.umask(mask)
 

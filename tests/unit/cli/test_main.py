@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,75 @@ def test_main_says_nothing_when_nobody_reads_on() -> None:
 
     assert said == b""
     assert running.returncode == 0
+
+
+def _unread(*arguments: str | Path, program: str = "import sys; from adapter.cli import main; sys.exit(main())") -> int:
+    """The exit code where whoever reads stdout is gone before the first line."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        return running.wait(120)
+
+
+def test_main_screens_every_site_though_nobody_reads_on(tmp_path: Path) -> None:
+    feed, store = tmp_path / "feed", tmp_path / "var"
+    reluth("simulate", feed, "--patients", "20", "--seed", "1")
+    for site in ("a", "b"):
+        reluth("--store", store, "pull", "--from", feed, "--site", site)
+
+    code = _unread("--store", store, "screen", "--on", "2025-06-01", "--json")
+
+    listed = {row["site"] for row in reluth("--store", store, "worklist", "--json").object["rows"]}
+    assert (code, listed) == (0, {"a", "b"})
+    # Tables go another way than lines; and what a verb found it tells by its exit code all the same.
+    assert _unread("--store", store, "worklist") == 0
+    assert _unread("--store", store, "check", "--site", "a") == 5
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.parametrize("verb", [("openapi",), ("store", "stats")])
+def test_main_asks_for_room_where_stdout_leads_to_a_full_disk(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    reluth("--store", tmp_path / "var", "pull", "--from", _feed(tmp_path))
+    program = "import sys; from adapter.cli import main; sys.exit(main())"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "--store", tmp_path / "var", *verb],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    assert (done.returncode, done.stderr.count("\n")) == (75, 1)
+    assert "stdout: cannot be written" in done.stderr
+
+
+def test_main_needs_no_stdout_at_all(tmp_path: Path) -> None:
+    reluth("--store", tmp_path / "var", "pull", "--from", _feed(tmp_path))
+    program = "import sys; sys.stdout = None; from adapter.cli import main; sys.exit(main())"
+
+    assert _unread("--store", tmp_path / "var", "store", "stats", program=program) == 0
+
+
+def test_main_writes_utf8_into_files_whatever_the_locale(tmp_path: Path) -> None:
+    reluth("--store", tmp_path / "var", "pull", "--from", _feed(tmp_path))
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+
+    ran = reluth_process("--store", tmp_path / "var", "screen", "--all", env=env)
+    exported = reluth_process("criteria", "export", "--as", "group", env=env)
+
+    assert ran.code == 0
+    assert "✓" in ran.out
+    assert "≥" in exported.out
+
+
+def _feed(folder: Path) -> Path:
+    (folder / "feed").mkdir()
+    (folder / "feed" / "Patient.ndjson").write_text('{"resourceType": "Patient", "id": "1", "gender": "male"}\n')
+    return folder / "feed"
 
 
 def test_main_runs_as_a_process_with_a_clean_stdout(tmp_path: Path) -> None:
