@@ -20,7 +20,7 @@ import msgspec
 
 from adapter.fhir.dates import calendar_day
 from adapter.fhir.names import RESOURCE_TYPES
-from adapter.fhir.resources import element_types
+from adapter.fhir.resources import PRODUCT_TYPES, element_types
 from adapter.fhir.summary import (
     PERSON_ELEMENTS,
     TIME_ELEMENTS,
@@ -264,7 +264,7 @@ class _Looker:
         self._takes_texts = read_as in (Any, str) or str in get_args(read_as)
         self._check: Callable[[bytes], object] | None = None if read_as is Any else msgspec.json.Decoder(read_as).decode
         self._is_link = (type_, key) == ("Patient", "link")
-        holds_resources = (type_, key) == ("MedicationAdministration", "contained")
+        holds_resources = key == "contained" and type_ in PRODUCT_TYPES
         if holds_resources:
             self._check = self._check_in_resource
         self.kind = (key, read_as, self._is_link, holds_resources)

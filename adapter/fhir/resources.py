@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "PRODUCT_TYPES",
     "READ_TYPES",
     "AdverseEvent",
     "AllergyIntolerance",
@@ -469,6 +470,11 @@ _STRUCTS: dict[str, type[Resource]] = {
 
 #: Resource types that are decoded beyond `Resource`.
 READ_TYPES: frozenset[str] = frozenset(_STRUCTS)
+
+#: Those whose contained Medications are read.
+PRODUCT_TYPES: frozenset[str] = frozenset(
+    name for name, struct in _STRUCTS.items() if issubclass(struct, ProductResource)
+)
 
 _DECODERS = {name: msgspec.json.Decoder(struct) for name, struct in _STRUCTS.items()}
 _ANY = msgspec.json.Decoder(Resource)

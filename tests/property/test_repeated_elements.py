@@ -233,6 +233,7 @@ NASTY = [
     + CONCEPT
     + b"}]}",
     b'{"resourceType":"MedicationAdministration","id":"1","contained":[{"resourceType":"Medication","id":"m","code":"x"}]}',
+    b'{"resourceType":"MedicationRequest","id":"1","contained":[{"resourceType":"Medication","id":"m","code":"x"}]}',
     b'{"resourceType":"MedicationAdministration","id":"1","contained":[7,{"resourceType":"Device","code":"x"}]}',
     b'{"resourceType":"AllergyIntolerance","id":"1","type":"allergy","code":' + CONCEPT + b"}",
     b'{"resourceType":"AllergyIntolerance","id":"1","type":{"text":"allergy"}}',
