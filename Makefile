@@ -37,7 +37,7 @@ desk: setup ## the same, then the worklist page until Ctrl-C
 	$(BIN)/reluth demo
 
 test: $(VENV)/.setup-dev ## set-up, then the tests that CI runs
-	$(BIN)/python -m pytest -m 'not prove' -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-report=json:.cache/coverage.json $(ARGS)
+	$(BIN)/python -m pytest -m 'not prove' -n $(WORKERS) --durations 20 --durations-min 10 --cov --cov-report=term:skip-covered --cov-report=json:.cache/coverage.json $(ARGS)
 	$(BIN)/python tests/support/coverage_floor.py .cache/coverage.json
 
 check: $(VENV)/.setup-dev ## the gates: format, lint, types, layers, dependencies, spelling, OpenAPI
