@@ -55,6 +55,8 @@ def reason(analyte: str, *, code: str | None = None, text: str | None = None, un
         ("ast", "nkat/L", "0.06"),
         ("systolic", "mmHg", "1"),
         ("egfr_mdrd_reported", "mL/min/1,73m²", "1"),
+        ("egfr_mdrd_reported", "mL/min/1.73 m²", "1"),
+        ("egfr_mdrd_reported", "ml/mn/1,73m2", "1"),
         ("tp_percent", "%", "1"),
     ],
 )
