@@ -37,7 +37,7 @@ from adapter.fhir.resources import (
     Resource,
     decode,
 )
-from adapter.fhir.stand_ins import stand_in_of, stand_ins_within
+from adapter.fhir.stand_ins import is_modified, stand_in_of, stand_ins_within
 from adapter.fhir.summary import normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
@@ -201,7 +201,10 @@ class PatientRecord:
             stand_ins += stand_ins_within(raw, people=(patient, *merged))
             try:
                 resource = _decoded(raw)
-                if resource is not None:
+                if resource is not None and is_modified(raw, resource.resource_type):
+                    unreadable.append(resource.reference)
+                    faulty.append(raw)
+                elif resource is not None:
                     if isinstance(resource, ProductResource):
                         resource.contained_medications()
                     by_type.setdefault(resource.resource_type, []).append(resource)

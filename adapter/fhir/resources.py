@@ -33,6 +33,7 @@ __all__ = [
     "MedicationRequest",
     "Meta",
     "Observation",
+    "ObservationComponent",
     "Patient",
     "Period",
     "Procedure",

@@ -20,6 +20,7 @@ from adapter.fhir.resources import (
     Condition,
     MedicationAdministration,
     Observation,
+    ObservationComponent,
     Period,
     Procedure,
     ResearchSubject,
@@ -27,10 +28,29 @@ from adapter.fhir.resources import (
 )
 from adapter.fhir.summary import ID_FORM, person_of_body
 
-__all__ = ["DROPPED", "stand_in_of", "stand_ins_within"]
+__all__ = ["DROPPED", "is_modified", "stand_in_of", "stand_ins_within"]
 
 #: Statuses of what did not happen or was written by mistake, of any resource type.
 DROPPED = frozenset({"entered-in-error", "cancelled", "not-done"})
+
+
+def is_modified(raw: bytes, resource_type: str) -> bool:
+    """Whether a modifierExtension may turn into its opposite what a resource says: none is known here (R4 extensibility.html#modifierExtension).
+
+    Who a person is stays known: without it nothing could be said at all.
+    """
+    if b'"modifierExtension"' not in raw or resource_type == "Patient":
+        return False
+    stack: list[Any] = [msgspec.json.decode(raw)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if node.get("modifierExtension"):
+                return True
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node
+    return False
 
 
 def stand_in_of(raw: bytes) -> Resource | None:
@@ -98,6 +118,7 @@ def _stand_in(body: dict[str, Any], identity: str) -> Resource | None:
                 status="final",
                 code=_concept(body.get("code")),
                 value_codeable_concept=CodeableConcept(),
+                component=_components(body.get("component")),
             )
         case "MedicationAdministration":
             concept = _concept(body.get("medicationCodeableConcept"))
@@ -121,6 +142,13 @@ def _stand_in(body: dict[str, Any], identity: str) -> Resource | None:
         case "Procedure":
             return Procedure(resource_type="Procedure", id=identity, code=_concept(body.get("code")))
     return None
+
+
+def _components(node: object) -> tuple[ObservationComponent, ...]:
+    """The results of a panel: that there is one of each, and nothing of it."""
+    items = node if isinstance(node, list) else []
+    concepts = [_concept(item.get("code")) for item in items if isinstance(item, dict)]
+    return tuple(ObservationComponent(code=code, value_codeable_concept=CodeableConcept()) for code in concepts)
 
 
 def _concept(node: object) -> CodeableConcept:

@@ -70,6 +70,42 @@ def test_a_record_names_what_it_cannot_read_and_keeps_the_rest() -> None:
     assert set(found.shared) == {"ResearchStudy/s"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]},
+        {"component": [{"code": {"text": "x"}, "modifierExtension": [{"url": "urn:x"}]}]},
+    ],
+)
+def test_what_a_modifier_may_turn_round_is_not_read(body: dict[str, Any]) -> None:
+    result = {"valueInteger": 1, "effectiveDateTime": "2025-05-20", **body}
+    (found,) = PatientRecord.read("Patient/1", [raw("Observation", "o", **result)]).observations
+
+    assert (found.value_integer, found.value_codeable_concept is None, when_of(found) == ALWAYS) == (None, False, True)
+    assert PatientRecord.read("Patient/1", [raw("Observation", "o", **result)]).unreadable == ("Observation/o",)
+
+
+def test_who_a_person_is_stays_known_beside_a_modifier_and_an_empty_one_says_nothing() -> None:
+    modifier = [{"url": "urn:x", "valueBoolean": True}]
+    found = PatientRecord.read(
+        "Patient/1",
+        [
+            raw("Patient", "1", modifierExtension=modifier),
+            raw("Observation", "o", valueInteger=1, modifierExtension=[]),
+        ],
+    )
+
+    assert (found.unreadable, len(found.identities), found.observations[0].value_integer) == ((), 1, 1)
+
+
+def test_a_faulty_panel_stands_in_the_record_with_each_of_its_results() -> None:
+    parts = [{"code": {"text": "Hb"}, "valueInteger": 7}, {"code": {"text": "PLT"}, "valueInteger": "x"}, "odd"]
+    (found,) = PatientRecord.read("Patient/1", [raw("Observation", "o", component=parts)]).observations
+
+    assert [item.code.text for item in found.component] == ["Hb", "PLT"]
+    assert all(item.value_integer is None and item.value_codeable_concept is not None for item in found.component)
+
+
 def test_a_record_leaves_out_types_that_nothing_reads() -> None:
     found = PatientRecord.read("Patient/1", [raw("Claim", "1", item="odd")])
 
