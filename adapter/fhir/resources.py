@@ -21,6 +21,7 @@ __all__ = [
     "Coding",
     "Condition",
     "Consent",
+    "ConsentPolicy",
     "Coverage",
     "DiagnosticReport",
     "DocumentReference",

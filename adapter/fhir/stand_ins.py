@@ -7,7 +7,8 @@ for the latest.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +19,9 @@ from adapter.fhir.resources import (
     CodeableConcept,
     Coding,
     Condition,
+    Consent,
+    ConsentPolicy,
+    Identifier,
     MedicationAdministration,
     Observation,
     ObservationComponent,
@@ -27,6 +31,8 @@ from adapter.fhir.resources import (
     Resource,
 )
 from adapter.fhir.summary import ID_FORM, person_of_body
+
+_E = TypeVar("_E", Identifier, ConsentPolicy)
 
 __all__ = ["DROPPED", "is_modified", "stand_in_of", "stand_ins_within"]
 
@@ -135,6 +141,15 @@ def _stand_in(body: dict[str, Any], identity: str) -> Resource | None:
             return AllergyIntolerance(
                 resource_type="AllergyIntolerance", id=identity, verification_status=unsure, code=code, type="allergy"
             )
+        case "Consent":
+            # Of what it is must be known: a withdrawal that cannot be read must not leave an older consent the latest.
+            return Consent(
+                resource_type="Consent",
+                id=identity,
+                scope=_concept(body.get("scope")),
+                identifier=_each(body.get("identifier"), Identifier),
+                policy=_each(body.get("policy"), ConsentPolicy),
+            )
         case "AdverseEvent":
             return AdverseEvent(resource_type="AdverseEvent", id=identity, event=_concept(body.get("event")))
         case "ResearchSubject":
@@ -149,6 +164,15 @@ def _components(node: object) -> tuple[ObservationComponent, ...]:
     items = node if isinstance(node, list) else []
     concepts = [_concept(item.get("code")) for item in items if isinstance(item, dict)]
     return tuple(ObservationComponent(code=code, value_codeable_concept=CodeableConcept()) for code in concepts)
+
+
+def _each(node: object, kind: type[_E]) -> tuple[_E, ...]:
+    """Those of some elements that can be read."""
+    found = []
+    for item in node if isinstance(node, list) else []:
+        with suppress(msgspec.ValidationError):
+            found.append(msgspec.convert(item, kind))
+    return tuple(found)
 
 
 def _concept(node: object) -> CodeableConcept:

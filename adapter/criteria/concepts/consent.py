@@ -123,12 +123,12 @@ def _standing(consent: Consent, scene: Scene) -> tuple[Truth, Reason | None]:
     return (Truth.F if provision and provision.type == "deny" else Truth.T), None
 
 
-def _said(consent: Consent) -> str:
+def _said(consent: Consent) -> str | None:
     """Status, kind of provision and its period."""
     provision = consent.provision
     period = provision.period if provision else None
     found = (consent.status, provision.type if provision else None, _span(period))
-    return ", ".join(item for item in found if item)
+    return ", ".join(item for item in found if item) or None
 
 
 def _span(period: Period | None) -> str | None:

@@ -234,3 +234,27 @@ def test_a_later_consent_is_known_by_an_older_subject() -> None:
     ]
 
     assert attested(answer, scene_of(entries, shared=[RELUTH]), "I14").truth is F
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, (U, Reason.IMPRECISE_DATE)),
+        ({"scope": {"coding": [{"code": "treatment"}]}}, (T, None)),
+        ({"policy": [{"uri": "https://clinicaltrials.gov/study/NCT00000001"}, "odd"]}, (T, None)),
+        ({"policy": [{"uri": "https://clinicaltrials.gov/study/NCT04954820"}, "odd"]}, (U, Reason.IMPRECISE_DATE)),
+    ],
+)
+def test_a_withdrawal_that_cannot_be_read_leaves_no_older_consent_the_latest(
+    more: dict[str, Any], expected: tuple[Truth, Reason | None]
+) -> None:
+    faulty = {
+        "resourceType": "Consent",
+        "id": "faulty",
+        "status": "inactive",
+        "dateTime": 5,
+        "scope": {"coding": [{"code": "research"}]},
+        "policy": [{"uri": "https://clinicaltrials.gov/study/NCT04954820"}],
+    }
+
+    assert told(consent(), faulty | more) == expected
