@@ -108,6 +108,13 @@ def test_indicator_is_the_laboratorys_own_where_no_number_or_no_range_tells_it()
     assert {one["LBTESTCD"]: one["LBNRIND"] for one in records("LB", "klab21")} == {"WBC": "NORMAL", "LYM": "LOW"}
 
 
+@pytest.mark.parametrize(("sent", "word"), [("LU", "LOW"), ("LL", "LOW"), ("HU", "HIGH"), ("A", None)])
+def test_interpretation_that_is_low_or_high_to_any_degree_is_so(sent: str, word: str | None) -> None:
+    row = {"id": "k1", "usubjid": "RELUTH-05-0001", "status": "final", "loinc": "777-3", "value": "1", "unit": "G/L"}
+
+    assert named(made({"laboratory": [row | {"interpretation": sent}]}).dataset("LB"), "LBNRIND") == [(word,)]
+
+
 def test_result_that_is_missing_is_not_done_with_its_reason() -> None:
     found = record("LB", "klab14")
 
