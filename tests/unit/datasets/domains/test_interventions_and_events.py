@@ -248,3 +248,23 @@ def test_history_keeps_the_code_that_was_sent() -> None:
     codes = {part(one, "QNAM", "QVAL") for one in records("SUPPMH")}
 
     assert codes == {("MHICD10", "C17.2"), ("MHICD10", "I10"), ("MHICD10", "K21.0")}
+
+
+@pytest.mark.parametrize(
+    ("view", "row", "doubts"),
+    [
+        ("condition", {"icd10": "I21.9"}, ("unconfirmed", "provisional", "differential")),
+        ("allergy", {"atc": "H01CB02"}, ("unconfirmed",)),
+    ],
+)
+def test_history_that_is_not_confirmed_says_so(view: str, row: dict[str, str], doubts: tuple[str, ...]) -> None:
+    told_as = (*doubts, "confirmed")
+    rows = [{"id": f"k{at}", "usubjid": "RELUTH-05-0001", "verification": one, **row} for at, one in enumerate(told_as)]
+    package = made({view: rows})
+
+    assert len(package.dataset("MH").rows) == len(told_as)
+    found = named(package.dataset("SUPPMH"), "IDVARVAL", "QNAM", "QVAL")
+    assert [one for one in found if one[1] == "MHDOUBT"] == [
+        (str(at), "MHDOUBT", one.upper()) for at, one in enumerate(doubts, start=1)
+    ]
+    assert [one.count for one in package.findings if one.code == "condition-not-confirmed"] == [len(doubts)]
