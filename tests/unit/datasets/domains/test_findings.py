@@ -108,6 +108,16 @@ def test_indicator_is_the_laboratorys_own_where_no_number_or_no_range_tells_it()
     assert {one["LBTESTCD"]: one["LBNRIND"] for one in records("LB", "klab21")} == {"WBC": "NORMAL", "LYM": "LOW"}
 
 
+@pytest.mark.parametrize("codes", [("26515-7", "777-3"), ("777-3", "26515-7"), ("777-3", None)])
+def test_result_with_two_codes_is_known_by_the_one_that_is(codes: tuple[str, str | None]) -> None:
+    first, second = codes
+    row = {"id": "k1", "usubjid": "RELUTH-05-0001", "status": "final", "value": "210", "unit": "G/L"}
+    package = made({"laboratory": [row | {"loinc": first, "loinc_second": second}]})
+
+    assert named(package.dataset("LB"), "LBTESTCD", "LBLOINC", "LBORRES") == [("PLAT", "777-3", "210")]
+    assert not [one for one in package.findings if one.code == "lab-code-unknown"]
+
+
 @pytest.mark.parametrize(("sent", "word"), [("LU", "LOW"), ("LL", "LOW"), ("HU", "HIGH"), ("A", None)])
 def test_interpretation_that_is_low_or_high_to_any_degree_is_so(sent: str, word: str | None) -> None:
     row = {"id": "k1", "usubjid": "RELUTH-05-0001", "status": "final", "loinc": "777-3", "value": "1", "unit": "G/L"}
