@@ -103,6 +103,22 @@ def test_limits_of_normal_are_converted_with_the_unit_of_the_value_where_they_ha
     assert part(record("LB", "klab06"), "LBORNRLO", "LBSTNRLO", "LBSTNRHI") == (None, None, "21")
 
 
+@pytest.mark.parametrize(
+    ("result", "limit", "shown"),
+    [
+        ({"value": "135", "unit": "g/L"}, {"range_low": "12.0", "range_low_unit": "g/dL"}, "120"),
+        ({"value": "135", "unit": "g/L"}, {"range_low": "12.0", "range_low_code": "g/dL"}, "120"),
+        ({"value": "13.5", "unit": "g/dL"}, {"range_low": "12.0", "range_low_unit": "g/dl"}, "12.0"),
+        ({"value": "13.5", "unit": "g/dL"}, {"range_low": "12.0"}, "12.0"),
+        ({"value": "13.5"}, {"range_low": "12.0", "range_low_unit": "g/dL"}, "12.0"),
+    ],
+)
+def test_limit_is_shown_in_the_unit_of_the_result(result: dict[str, str], limit: dict[str, str], shown: str) -> None:
+    row = {"id": "k1", "usubjid": "RELUTH-05-0001", "status": "final", "loinc": "718-7"}
+
+    assert named(made({"laboratory": [row | result | limit]}).dataset("LB"), "LBORNRLO", "LBSTNRLO") == [(shown, 12)]
+
+
 def test_indicator_is_the_laboratorys_own_where_no_number_or_no_range_tells_it() -> None:
     assert record("LB", "klab06")["LBNRIND"] == "NORMAL"  # below 5 of at most 21
     assert {one["LBTESTCD"]: one["LBNRIND"] for one in records("LB", "klab21")} == {"WBC": "NORMAL", "LYM": "LOW"}
