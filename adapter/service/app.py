@@ -99,6 +99,9 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[Depends(authorise)],
+        # The library would send `/fhir/token/` on to an address of its own making: http, for it knows of no proxy. What is sent
+        # again with it, a call about a patient or an assertion, would go in the clear.
+        redirect_slashes=False,
     )
     load_words()  # a sentence that lacks a language is found now, not by a reader
     app.state.not_started = None

@@ -93,6 +93,24 @@ def test_route_is_there_for_the_roles_of_the_table_and_refused_to_others(two: Tw
     assert {role: status for role, status in taken.items() if status in TURNED_AWAY or status >= 500} == {}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/log/"),
+        ("GET", "/api/worklist/"),
+        ("POST", "/cds-services/"),
+        ("POST", "/fhir/token/"),
+        ("GET", "/fhir/Group/"),
+    ],
+)
+def test_slash_too_many_leads_nowhere(two: TwoSites, method: str, path: str) -> None:
+    # By a redirect a body, and a token, would be sent once more, to an address without TLS where a proxy ends it.
+    client = browser_of(two.app, two.people[Role.NURSE, OWN])
+    answer = client.request(method, path, content=b"x", follow_redirects=False)
+
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
 @pytest.mark.parametrize("route", [route for route in CLOSED if is_of_one_site(*route)], ids=name_of)
 def test_route_of_another_site_is_not_there_whatever_the_role(two: TwoSites, route: tuple[str, str]) -> None:
     people = [two.both, *(two.people[role, OWN] for role in roles_with(rule_of(route)))]
