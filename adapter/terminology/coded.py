@@ -5,6 +5,7 @@ Only the elements that unmapped codes are looked for in: whether a criterion can
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -35,6 +36,8 @@ CODED_TYPES: Mapping[str, tuple[str, ...]] = {
 _LONGEST_TEXT = 120
 #: A printed result may go on in words, and with a name: what is longer than a unit is not kept.
 _LONGEST_UNIT, _MOST_UNIT_WORDS = 24, 2
+#: A word of a printed unit: in small letters, short, or with a sign that names have not. ``Dr Martin`` is none, nor is a long number.
+_UNIT_WORD = re.compile(r"[a-zà-öø-ÿµ]+(?:[A-Z][a-z]?)?\.?|[^\W\d_]{1,3}|(?!.*\d{5})[^\W\d_]*[/%^*°²³\d].*")
 #: Stands for a unit or a text that is not kept.
 OTHER = "(other text)"
 
@@ -113,12 +116,22 @@ def concepts_of(raw: bytes) -> list[tuple[str, CodeableConcept, Carrier | None]]
     return list(_DECODER.decode(raw).concepts())
 
 
-def unit_shown(unit: str | None) -> str | None:
-    """A unit fit to be shown; a text that is longer than a unit is not kept, None stands for none."""
+def unit_shown(unit: str | None, *, printed: bool = False) -> str | None:
+    """A unit fit to be shown; a text that is longer than a unit is not kept, None stands for none.
+
+    Args:
+        unit: as sent.
+        printed: it stood behind a number in a text, where anything may stand.
+
+    >>> unit_shown("mm Hg", printed=True), unit_shown("(Dr Martin)", printed=True)
+    ('mm Hg', '(other text)')
+    """
     if unit is None or not unit.strip():
         return None
     flat = shown(unit)
-    return flat if len(flat) <= _LONGEST_UNIT and len(flat.split()) <= _MOST_UNIT_WORDS else OTHER
+    words = flat.split()
+    is_unit = len(flat) <= _LONGEST_UNIT and len(words) <= _MOST_UNIT_WORDS
+    return flat if is_unit and (not printed or all(map(_UNIT_WORD.fullmatch, words))) else OTHER
 
 
 def unit_as_sent(carrier: Carrier) -> tuple[str | None, str | None] | None:
@@ -156,4 +169,4 @@ def values_of(carrier: Carrier) -> Iterator[tuple[str | None, Decimal | None, De
     elif carrier.value_string is not None and (printed := read_printed_number(carrier.value_string)) is not None:
         ends_of = (printed.interval.low, printed.interval.high)
         finite = [number for number in ends_of if number.is_finite()]
-        yield unit_shown(printed.unit), min(finite, default=None), max(finite, default=None)
+        yield unit_shown(printed.unit, printed=True), min(finite, default=None), max(finite, default=None)

@@ -333,7 +333,8 @@ class Tally:
             self._problems[asked] = self._vocabulary.unit_problem(analyte, code=code, text=text)
         problem = self._problems[asked]
         if problem is not None:
-            key = (analyte.id, unit_shown(text or code), problem)
+            printed = carrier.value_quantity is None and carrier.value_range is None
+            key = (analyte.id, unit_shown(text or code, printed=printed), problem)
             numbers = self._units.setdefault(key, [0, 0])
             numbers[0] += 1
             numbers[1] += self._new_persons(key, persons)

@@ -194,6 +194,12 @@ def test_unmapped_answers_count_where_the_question_is_ours(trial: Trial) -> None
         ("41", None, (None, "no-unit")),
         ("41 u. arb.", None, ("u. arb.", "unknown-unit")),
         ("41 selon M. Dupont au téléphone", None, (OTHER, "unknown-unit")),
+        ("41 (Dr Martin)", None, (OTHER, "unknown-unit")),
+        ("41 Mme DUPONT", None, (OTHER, "unknown-unit")),
+        ("41 Dupont", None, (OTHER, "unknown-unit")),
+        ("41 n° 800012345", None, (OTHER, "unknown-unit")),
+        ("41 par champ", None, ("par champ", "unknown-unit")),
+        ("41 RLU/CO", None, ("RLU/CO", "unknown-unit")),
         (41, "umol/L", ("umol/L", "ambiguous-unit")),
     ],
 )
