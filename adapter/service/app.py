@@ -51,6 +51,7 @@ __all__ = ["create_app", "openapi_document"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FIRST_ERROR = 400
+_UNREADABLE = "The body cannot be read."
 _FHIR_PATHS = ("/fhir/", "/datasets/packages")
 _PROBLEM_PATHS = ("/api/", "/cds-services", "/healthz", "/readyz", "/metrics", NOTIFY_PREFIX)
 
@@ -187,6 +188,11 @@ def _refuse_foreign(request: Request, _error: Exception) -> Response:
 def _http_refusal(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(_FHIR_PATHS) and isinstance(error, HTTPException):
         return outcome(error.status_code, headers=error.headers)
+    if isinstance(error, HTTPException) and error.status_code == _FIRST_ERROR:
+        # Of a body: of the Host header the guard says so.
+        if request.url.path.startswith(_PROBLEM_PATHS):
+            return problem(_FIRST_ERROR, _UNREADABLE)
+        return page(request, "refusal.html", refusal="unreadable", status=_FIRST_ERROR)
     return refuse(request, error.status_code if isinstance(error, HTTPException) else 500)
 
 

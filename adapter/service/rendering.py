@@ -34,6 +34,8 @@ _SHEETS: Final = ("style", "worklist", "patient", "study", "settle", "accounts",
 _STATIC: Final = {"icon.svg": "image/svg+xml", **{f"{name}.css": "text/css; charset=utf-8" for name in _SHEETS}}
 _YEAR = 365 * 24 * 60 * 60
 _DAY = 24 * 60 * 60
+#: Addresses that take forms only, and the page that leads on from there.
+_PAGE_OF: Final = {"/candidates": "/find", "/sign-out": "/account"}
 #: The menu: address, word, what one has to be allowed.
 _MENU: Final = (
     ("/", "worklist", Permission.WORKLIST),
@@ -122,9 +124,10 @@ def _say(language: Any, key: str, **values: object) -> str:
 
 
 def _with(request: Request, **changed: str) -> str:
-    """This page's address with a parameter changed; a token is never carried along."""
+    """This page's address with a parameter changed, to be opened by a link; a token is never carried along."""
+    path = _PAGE_OF.get(request.url.path, request.url.path)
     kept = {name: value for name, value in request.query_params.items() if name in ("lang", "stage", "site")}
-    return f"{request.url.path}?{urlencode({**kept, **changed})}"
+    return f"{path}?{urlencode({**kept, **changed})}"
 
 
 @cache

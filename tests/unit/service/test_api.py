@@ -115,3 +115,10 @@ def test_refusal_is_a_problem_that_repeats_nothing_of_the_request(client: TestCl
     assert answer.headers["content-type"] == "application/problem+json"
     assert set(answer.json()) == {"type", "title", "status", "detail"}
     assert not {"unknown", "not a key", "other", "nct00000000"} & set(answer.text.split('"'))
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 100_000])
+def test_body_that_cannot_be_read_is_told_so(client: TestClient, body: bytes) -> None:
+    answer = client.post("/api/find", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, "The body cannot be read.")

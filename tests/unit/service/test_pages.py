@@ -278,3 +278,21 @@ def test_style_has_the_contrast_of_wcag_aa(stranger: TestClient, text: str, grou
     lighter, darker = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
 
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def test_form_that_cannot_be_read_is_told_so_and_how_to_go_on(client: TestClient) -> None:
+    body = "&".join(f"field{number}=1" for number in range(2_000))
+    answer = client.post("/find", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+
+    assert answer.status_code == 400
+    assert "Request unreadable" in answer.text
+    assert "Open the page again and retry." in answer.text
+
+
+@pytest.mark.parametrize("path", ["/candidates", "/sign-out", "/find", "/conflicts/1", "/account"])
+def test_language_of_what_a_form_was_answered_by_can_be_changed(client: TestClient, path: str) -> None:
+    refused = client.post(path, headers={"Sec-Fetch-Site": "cross-site"})
+    (address,) = re.findall(r'<a href="([^"]+)" lang="fr"', refused.text)
+
+    assert refused.status_code == 403
+    assert client.get(address.replace("&amp;", "&")).status_code == 200
