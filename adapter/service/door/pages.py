@@ -51,16 +51,16 @@ def turned_away(request: Request, status: int) -> Response:
 
 def _to_the_door(request: Request) -> Response:
     access = access_of(request)
-    if not access.has_accounts:
-        return refusal_page(request, 401)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     told = "ended" if request.cookies.get(access.cookie) else ""
+    if request.method in ("GET", "HEAD") and _comes_from_elsewhere(request):
+        # Its session's cookie is SameSite=strict: a link in a mail, a hospital's record or a terminal in the browser comes
+        # without it. Asked for by a page of ours, the same address comes with it.
+        return page(request, "sign-in-step.html", wanted=safe_next(wanted))
+    if not access.has_accounts:
+        return refusal_page(request, 401)
     if request.method not in ("GET", "HEAD"):
         return _sign_in_page(request, status=401, notice="ended")
-    if _comes_from_elsewhere(request):
-        # Its session's cookie is SameSite=strict: a link in a mail or a hospital's record comes without it. Asked for by a
-        # page of ours, the same address comes with it.
-        return page(request, "sign-in-step.html", wanted=safe_next(wanted))
     return RedirectResponse(door_address(wanted, told=told), status_code=303)
 
 

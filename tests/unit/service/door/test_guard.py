@@ -78,6 +78,21 @@ def test_login_gives_a_session_that_scripts_and_other_sites_cannot_use(stranger:
     assert TOKEN not in cookie
 
 
+def test_link_of_another_site_is_followed_by_a_page_that_asks_again(stranger: TestClient) -> None:
+    # A terminal in the browser is such a site: the cookie that its link has given does not come with what the link leads to.
+    told = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    stranger.get("/login", params={"token": TOKEN}, headers=told, follow_redirects=False)
+    cookies = dict(stranger.cookies)
+    stranger.cookies.clear()
+    step = stranger.get("/", headers=told)
+    again = stranger.get("/", headers={"Sec-Fetch-Site": "same-origin"})
+    stranger.cookies.update(cookies)
+
+    assert (step.status_code, again.status_code) == (200, 401)
+    assert '<meta http-equiv="refresh" content="0;url=/">' in step.text
+    assert stranger.get("/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
 def test_login_a_second_time_is_refused(stranger: TestClient) -> None:
     stranger.get("/login", params={"token": TOKEN}, follow_redirects=False)
 
