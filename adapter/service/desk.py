@@ -89,7 +89,9 @@ class Desk:
     # What waits for a person --------------------------------------------------------------------------------------
 
     def unsettled(self, *, site: str | None = None) -> Unsettled:
-        """What waits for a person: conflicts, entries held or refused, proposals."""
+        """What waits for a person: conflicts, entries held or refused, proposals; nothing at a site that there is not."""
+        if site is not None and site not in {*self.sites(), *self.store.outbox.sites()}:
+            return Unsettled(conflicts=[], waiting=[], proposals=[])
         found = read_unsettled(self.store, self.trial, site=site)
         found = found.where(lambda name: self.may(Permission.CONFLICTS, name))
         return redacted_unsettled(found, knows=self.shows_identity, number=self._number_of)

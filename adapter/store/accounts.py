@@ -90,6 +90,9 @@ class Accounts(AccountSessions):
 
     def by_name(self, name: str) -> Account | None:
         """The account of a name, however it is capitalised."""
+        if "\0" in name:
+            # PostgreSQL takes none in a text, and no name has one.
+            return None
         with self._state.session() as session:
             row = session.scalar(select(AccountRow).where(AccountRow.name == fold_name(name)))
             return None if row is None else _account(session, row)

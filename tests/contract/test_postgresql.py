@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from fastapi.testclient import TestClient
 
+from adapter.accounts import Role
 from adapter.config import Settings, load_settings
 from adapter.criteria import Stage, Trial
 from adapter.documents import load_trial
@@ -28,7 +29,7 @@ from adapter.store.models import Base
 from adapter.sync import FolderSource, pull
 from tests.support.clinic import patient, write_feed
 from tests.support.long_list import save_at
-from tests.support.people import HOME, fields
+from tests.support.people import HOME, add_person, browser_of, fields
 from tests.support.postgres import new_database, running_postgres
 from tests.support.screened import ON, SITE, TRIAL, criterion, fill_store, verdict
 
@@ -227,6 +228,25 @@ def test_pages_and_csv_are_served_alike(settings: Settings, store: Store) -> Non
     ]
     assert "1 patient with a number that contains" in searched
     assert len(rows) == total == 7
+
+
+def test_sign_that_not_every_database_keeps_is_nobody_s(settings: Settings, store: Store) -> None:
+    add_person(store, "anna", roles={SITE: [Role.INVESTIGATOR]})
+    app = create_app(settings, today=lambda: ON)
+    with TestClient(app, base_url=HOME, follow_redirects=False) as door:
+        token = re.search(r'name="csrf" value="([^"]+)"', door.get("/sign-in").text)
+        assert token is not None
+        refused = door.post("/sign-in", data={"name": "anna\0", "password": "x", "csrf": token[1]})
+        account = store.accounts.by_name("anna")
+        assert account is not None
+        client = browser_of(app, account)
+        searched = client.post("/", data=fields(client, text="l\0w"))
+        found = client.post("/api/find", json={"number": "l\0w"})
+        unsettled = client.get("/api/conflicts?site=%00")
+
+    assert [refused.status_code, searched.status_code, found.status_code, unsettled.status_code] == [401, 200, 200, 200]
+    assert "0 patients with a number that contains" in searched.text
+    assert (found.json()["found"], unsettled.json()["conflicts"]) == ([], [])
 
 
 def test_what_a_card_must_know_of_a_person_is_answered_alike(store: Store) -> None:
