@@ -27,6 +27,8 @@ MAXIMUM: Final = 256
 _FEWEST_SIGNS = 5
 _AT_ONCE = 2
 _WAIT_SECONDS = 10.0
+#: Who waits holds a thread of the service, and it has forty for all: others are told at once to come again.
+_WAITING = 16
 #: No letter or digit that is read as another one.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -89,6 +91,7 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         # Each hash takes 64 MiB: a flood of sign-ins must not take the memory of pulls.
         self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._line = threading.BoundedSemaphore(_WAITING)
 
     def hash(self, password: str) -> str:
         """The hash to keep."""
@@ -123,8 +126,13 @@ class Passwords:
         return self._hasher.hash(secrets.token_urlsafe(32))
 
     def _take_room(self) -> None:
-        if not self._room.acquire(timeout=_WAIT_SECONDS):
+        if not self._line.acquire(blocking=False):
             raise BusyError("too many sign in at once")
+        try:
+            if not self._room.acquire(timeout=_WAIT_SECONDS):
+                raise BusyError("too many sign in at once")
+        finally:
+            self._line.release()
 
 
 def _normal(password: str) -> str:

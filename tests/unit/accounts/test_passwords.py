@@ -132,3 +132,27 @@ def test_flood_of_passwords_takes_the_memory_of_two_and_is_told_to_wait(monkeypa
         thread.join()
 
     assert max(most) == 2
+
+
+def test_flood_of_passwords_leaves_the_threads_of_the_service_to_others() -> None:
+    hashes = quick()
+    kept = hashes.hash("a walk by the sea")
+    for _ in range(passwords._AT_ONCE):
+        hashes._room.acquire()
+    threads = [threading.Thread(target=hashes.verify, args=(kept, "x")) for _ in range(passwords._WAITING)]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + 10
+    while hashes._line._value and time.monotonic() < until:
+        time.sleep(0.005)
+    began = time.monotonic()
+    with pytest.raises(BusyError):
+        hashes.verify(kept, "x")
+    took = time.monotonic() - began
+    for _ in range(passwords._AT_ONCE):
+        hashes._room.release()
+    for thread in threads:
+        thread.join()
+
+    assert took < passwords._WAIT_SECONDS / 2
+    assert hashes.verify(kept, "a walk by the sea")
