@@ -35,6 +35,9 @@ def audit(
     day = a_day(since, option="--since")
     exported = 0
     with opened(options) as room:
+        # A site that was taken out of the settings since has its runs all the same.
+        if not room.store.runs(site=site, limit=1):
+            room.known_site(site)
         for run in reversed(room.store.runs(site=site, limit=_ALL)):
             if day is not None and (run.ended_at is None or run.ended_at.astimezone(_PARIS).date() < day):
                 continue

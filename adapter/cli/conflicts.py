@@ -50,7 +50,7 @@ def conflicts(
             return
         from adapter.service.settling.unsettled import read_unsettled
 
-        found = read_unsettled(room.store, room.trial(trial), site=_known(room, site))
+        found = read_unsettled(room.store, room.trial(trial), site=room.known_site(site))
     if options.json:
         data(_object(found, values=values))
     elif found.is_empty:
@@ -86,14 +86,6 @@ def _language(lang: str) -> Language:
     if found is None:
         raise UsageError(f"language {lang}: there are {' and '.join(sorted(LANGUAGES))}")
     return found
-
-
-def _known(room: Opened, site: str | None) -> str | None:
-    """The site asked for; a slip of the pen must not read like a site where nothing is open."""
-    known = {*room.store.outbox.sites(), *room.store.lake.sites(), *room.settings.sites}
-    if site is not None and site not in known:
-        raise UsageError(f"--site {site}: is not known; there are {', '.join(sorted(known)) or 'none'}")
-    return site
 
 
 def _object(found: Unsettled, *, values: bool) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def funnel(
     tongue = words(lang)
     with opened(options) as room:
         document = room.trial(trial)
+        site = room.known_site(site)
         told = [room.site(name) for name in room.store.lake.sites() if site in (None, name)]
         unmapped = [unmapped_of(room.store, document, one) for one in told]
         found = read_funnel(

@@ -30,7 +30,7 @@ def log(
     options: Options = ctx.obj
     with opened(options) as room:
         document = room.trial(trial)
-        rows = read_log(room.store, document, stage_of(stage), site=site)
+        rows = read_log(room.store, document, stage_of(stage), site=room.known_site(site))
     if as_csv:
         write_log(rows, sys.stdout)
     elif options.json:

@@ -66,6 +66,17 @@ class Opened:
             )
         return [site_id]
 
+    def known_site(self, site_id: str | None) -> str | None:
+        """The site asked for; a slip of the pen must not read like a site where nothing is to be done.
+
+        Raises:
+            UsageError: neither settings nor store know it.
+        """
+        known = {*self.store.outbox.sites(), *self.store.lake.sites(), *self.settings.sites}
+        if site_id is not None and site_id not in known:
+            raise UsageError(f"--site {site_id}: is not known; there are {', '.join(sorted(known)) or 'none'}")
+        return site_id
+
 
 def settings_of(options: Options) -> Settings:
     """The settings that hold for this command."""

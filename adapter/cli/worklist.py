@@ -50,7 +50,7 @@ def worklist(
     tongue = words(lang)
     with opened(options) as room:
         document = room.trial(trial)
-        rows = read_worklist(room.store, document, stage_of(stage), site=site)
+        rows = read_worklist(room.store, document, stage_of(stage), site=room.known_site(site))
     if options.json:
         data({"trial": document.id, "stage": stage, "rows": [row.to_json() for row in rows]})
         return

@@ -323,6 +323,16 @@ def test_worklist_before_any_screening_says_what_to_do(room: Clinic) -> None:
     assert "reluth screen" in ran.err
 
 
+@pytest.mark.parametrize("verb", ["worklist", "log", "funnel", "audit"])
+def test_verbs_that_list_do_not_take_a_slip_of_the_pen_for_a_site_without_anybody(room: Clinic, verb: str) -> None:
+    room.screen()
+
+    ran = room.run(verb, "--site", "clinc", "--json")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "--site clinc: is not known; there are clinic" in ran.err
+
+
 def test_log_csv_holds_no_hospital_id(room: Clinic) -> None:
     room.screen()
 
