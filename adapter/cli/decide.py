@@ -33,7 +33,8 @@ def decide(
         _check(document, state, reason)
         person = find_person(room.store, patient)
         deleted = deleted_note(room.store, person)
-        if deleted is not None and not _is_known(room.store, document, person):
+        known = _is_known(room.store, document, person)
+        if deleted is not None and not known:
             raise UsageError(
                 f"{deleted}, and they were never on the list of {document.acronym}: there is nothing to decide"
             )
@@ -48,6 +49,8 @@ def decide(
     if deleted is not None:
         note(options, deleted)
     note(options, f"{person}: {state} ({reason})")
+    if not known:
+        note(options, f"no screening has looked at them yet: `reluth screen --patient {person}` puts them on the list")
 
 
 def _is_known(store: Store, trial: Trial, person: Person) -> bool:

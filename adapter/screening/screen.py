@@ -140,6 +140,8 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
     merges = store.lake.merges(site.id)
     deleted = deleted_people(store, site.id)
     added = {merges.get(patient, patient) for patient in store.added_candidates(site.id, trial=trial.id)}
+    # Whoever a person has decided on stands on the list, whatever the record says: they are told what it does say.
+    decided = {merges.get(patient, patient) for _, patient in store.decisions(trial.id, site=site.id)}
     before: set[str] = set()
     to_mark: list[StoredVerdict] = []
     for saved in store.latest_verdicts(trial.id, asked.stage, site=site.id):
@@ -149,9 +151,9 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
             to_mark.append(saved)
     # A record in quarantine may be the only sign of a candidate: who has one is looked at exactly.
     held_back = {merges.get(patient, patient) for patient in held_back_of(store, site.id)}
-    wanted = _wanted(store, trial, site, asked=asked, extra=added | before | held_back)
+    wanted = _wanted(store, trial, site, asked=asked, extra=added | before | decided | held_back)
     show_all = asked.everyone or asked.patients is not None
-    keeper = _Keeper(store, asked, known=before)
+    keeper = _Keeper(store, asked, known=before | decided)
     evaluator = _Evaluator(store, trial, site, asked=asked, added=added, deleted=deleted)
     # Who is asked for by name is told about; nobody else hears of a record that is no more.
     passed_over = deleted if asked.patients is None else frozenset()
@@ -274,7 +276,7 @@ def _plainly(site: Site) -> tuple[object, ...]:
 
 
 class _Keeper:
-    """Saves the verdicts of candidates, and of those who were one when last seen."""
+    """Saves the verdicts of candidates, of those who were one when last seen, and of those whom a person decided on."""
 
     def __init__(self, store: Store, asked: Asked, *, known: set[str]) -> None:
         self._store = store

@@ -378,6 +378,18 @@ def test_decide_records_every_decision_and_shows_the_last(room: Clinic) -> None:
     assert [action for action, _, _ in _audit(room)] == ["decide", "decide"]
 
 
+def test_decide_on_somebody_without_a_signal_puts_them_on_the_list(room: Clinic) -> None:
+    ran = room.run("decide", "clinic/breast", "contacted", "--reason", "to-contact")
+    verdicts = room.screen().objects
+
+    assert "no screening has looked at them yet" in ran.err
+    assert "Patient/breast" not in {verdict["patient"] for verdict in verdicts}
+    rows = {row["patient"]: row for row in room.run("worklist", "--json").object["rows"]}
+    assert (rows["Patient/breast"]["bin"], rows["Patient/breast"]["state"]) == ("no-longer-eligible", "contacted")
+    again = room.run("decide", "clinic/breast", "to-review", "--reason", "other")
+    assert "no screening" not in again.err
+
+
 @pytest.mark.parametrize(
     "arguments", [["considering", "--reason", "E07"], ["declined", "--reason", "lives too far away"], ["declined"]]
 )
