@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from adapter.cli.opening import opened
+from adapter.cli.opening import opened, settings_of
 from adapter.cli.options import Options
 from adapter.cli.origin import origin
 from adapter.cli.output import console, data, line, note
@@ -53,8 +53,9 @@ def check(ctx: typer.Context) -> None:
     """Read the whole store again: every file it lists, every resource's hash, who may enter."""
     options: Options = ctx.obj
     sites = {}
+    # Opening the store closes it to others: what it was before is what somebody has to hear of.
+    problems = list(_open_to_others(settings_of(options).store.path))
     with opened(options) as room:
-        problems = list(_open_to_others(room.store.folder))
         for site in room.store.lake.sites():
             versions, found = _check_site(room.store, site)
             problems += found
@@ -107,5 +108,5 @@ def _check_segment(raw: Path, index: Path) -> tuple[int, list[str]]:
 
 
 def _open_to_others(folder: Path) -> Iterator[str]:
-    if folder.stat().st_mode & _PRIVATE:
-        yield "the store's folder is open to others: chmod 700"
+    if folder.is_dir() and folder.stat().st_mode & _PRIVATE:
+        yield "the store's folder was open to others; it is closed now (0700): find out who opened it, and who could read it"

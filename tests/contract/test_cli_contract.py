@@ -430,21 +430,15 @@ def test_store_check_finds_a_lost_file_and_a_damaged_one(room: Clinic) -> None:
     assert "clinic/Condition/" in ran.out
 
 
-def test_store_check_finds_a_store_open_to_others(room: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Opening a store closes it to others again, so this looks at the moment in between.
-    opened = Store.open
+def test_store_check_finds_a_store_open_to_others(room: Clinic) -> None:
+    room.store.chmod(0o755)
 
-    def leave_open(path: Path, database: str | None = None) -> Store:
-        found = opened(path, database)
-        found.folder.chmod(0o755)
-        return found
+    ran, again = room.run("store", "check", "--json"), room.run("store", "check")
 
-    monkeypatch.setattr(Store, "open", leave_open)
-
-    ran = room.run("store", "check")
-
-    assert ran.code == 5
-    assert "chmod 700" in ran.out
+    assert (ran.code, ran.object["ok"]) == (5, False)
+    assert "open to others" in ran.object["problems"][0]
+    assert room.store.stat().st_mode & 0o777 == 0o700
+    assert again.code == 0
 
 
 def test_every_reporting_verb_refuses_a_store_that_is_not_there(tmp_path: Path) -> None:
