@@ -18,6 +18,9 @@ Texts never hold patient content: a resource is named ``ResourceType/id``, an ad
 
 from __future__ import annotations
 
+import errno
+import os
+
 __all__ = [
     "BusyError",
     "ConfigurationError",
@@ -105,6 +108,10 @@ class BusyError(ReluthError):
     retryable = True
 
 
+#: Of the system and of SQLite: what no room mends.
+_NO_RIGHT = frozenset({*map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS)), "readonly database"})
+
+
 class StorageError(ReluthError):
     """This machine cannot keep what came: no room, or no right to write. What was kept before is whole.
 
@@ -119,7 +126,8 @@ class StorageError(ReluthError):
     def __init__(self, where: str, problem: str) -> None:
         self.where = where
         self.problem = problem
-        super().__init__(f"{where}: cannot be written ({problem}): make room, then run the same command again")
+        to_do = "give the right to write" if problem in _NO_RIGHT else "make room"
+        super().__init__(f"{where}: cannot be written ({problem}): {to_do}, then run the same command again")
 
 
 class QuarantinedError(ReluthError):

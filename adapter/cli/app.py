@@ -26,6 +26,7 @@ from adapter.observe import configure
 __all__ = ["app", "main"]
 
 _DEFECT = 1
+_USAGE = 2
 _INTERRUPTED = 130
 _DEBUG = "RELUTH_DEBUG"
 _GLOBAL = "Options of `reluth` itself (--config, --store, --json, --quiet) may stand before or after the verb."
@@ -102,6 +103,12 @@ def _run(given: list[str]) -> int:
         say(f"reluth: {error}")
         _trace(debug)
         return error.exit_code
+    except PermissionError as error:
+        # Commands by hand, run as another user than the service: the name says which file, and nothing of a patient.
+        name = Path(str(error.filename)).name if error.filename is not None else "a file"
+        say(f"reluth: {name}: {error.strerror}: run it as the user whose it is, or give the right")
+        _trace(debug)
+        return _USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SystemExit as stop:

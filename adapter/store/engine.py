@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from adapter.errors import ConfigurationError
 from adapter.store.processes import start_of
 from adapter.store.state import private_folder
 
@@ -22,6 +23,8 @@ __all__ = ["SetEngine"]
 
 _MEMORY_LIMIT = "300MB"
 _THREADS = 2
+#: As DuckDB says it of a file that was named to it, or of its folder.
+_UNREAD = ("No files found", "Permission denied")
 
 
 class SetEngine:
@@ -39,13 +42,22 @@ class SetEngine:
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one question, closed at the end with its temporary tables."""
+        """A connection for one question, closed at the end with its temporary tables.
+
+        Raises:
+            ConfigurationError: a file that the state lists cannot be read: it is another user's, or gone.
+        """
         with self._lock:
             if self._root is None:
                 self._root = self._open()
             cursor = self._root.cursor()
         try:
             yield cursor
+        except duckdb.IOException as error:
+            if not any(words in str(error) for words in _UNREAD):
+                raise
+            problem = "a file in it cannot be read: is it another user's, or gone? `reluth store check` names it"
+            raise ConfigurationError("store.path", problem) from None
         finally:
             cursor.close()
 

@@ -430,6 +430,17 @@ def test_store_check_finds_a_lost_file_and_a_damaged_one(room: Clinic) -> None:
     assert "clinic/Condition/" in ran.out
 
 
+@pytest.mark.parametrize("verb", [["why", "clinic/intestinal"], ["screen"]])
+def test_a_file_of_the_store_that_cannot_be_read_is_no_defect(room: Clinic, verb: list[str]) -> None:
+    # As for who runs it by hand, and is not the user whose store it is.
+    (room.store / "lake").rename(room.store / "elsewhere")
+
+    ran = room.run(*verb)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "store.path: a file in it cannot be read" in ran.err
+
+
 def test_store_check_finds_a_store_open_to_others(room: Clinic) -> None:
     room.store.chmod(0o755)
 

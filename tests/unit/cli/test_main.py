@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from adapter.errors import (
     DocumentError,
     QuarantinedError,
     RemoteError,
+    StorageError,
     TransientError,
     UsageError,
 )
@@ -160,6 +162,30 @@ def test_main_says_nothing_when_nobody_reads_on() -> None:
 
     assert said == b""
     assert running.returncode == 0
+
+
+def test_main_says_which_file_is_another_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "mine" / "feed"))
+
+    monkeypatch.setattr("adapter.simulate.simulate", refuse)
+
+    ran = reluth("simulate", tmp_path / "mine", "--patients", "1", "--seed", "1")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "reluth: feed: Permission denied: run it as the user whose it is, or give the right\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "to_do"),
+    [
+        ("No space left on device", "make room"),
+        ("Permission denied", "give the right to write"),
+        ("readonly database", "give the right to write"),
+    ],
+)
+def test_storage_error_says_what_would_mend_it(problem: str, to_do: str) -> None:
+    assert f"({problem}): {to_do}, then" in str(StorageError("lake", problem))
 
 
 def _unread(*arguments: str | Path, program: str = "import sys; from adapter.cli import main; sys.exit(main())") -> int:
