@@ -72,6 +72,9 @@ def _from_folder(options: Options, folder: Path, *, site: str, full: bool) -> Pu
     from adapter.sync import pull as run_pull
 
     source = FolderSource(folder)
+    if not source.types() and not source.missing():
+        # A disk that is not mounted, or the folder above: nothing is not a whole feed.
+        raise UsageError(f"--from {folder}: there is no <ResourceType>.ndjson or .ndjson.gz in it")
     with opened(options, make=True) as room, progress_bars(options) as bars:
         return run_pull(room.store, source, site=site, full=full, progress=TypeBars(bars))
 

@@ -110,6 +110,20 @@ def test_pull_without_a_source_returns_2(room: Clinic) -> None:
     assert room.run("pull", "--from", room.feed, "--fhir-version", "3.0.2").code == 2
 
 
+@pytest.mark.parametrize("name", [None, "notes.txt", "feed/Patient.ndjson"])
+def test_pull_from_a_folder_without_resources_is_not_taken_for_a_whole_feed(room: Clinic, name: str | None) -> None:
+    folder = room.folder / "mount"
+    folder.mkdir()
+    if name is not None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+
+    ran = room.run("pull", "--from", folder, "--site", "clinic", "--json")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "there is no <ResourceType>.ndjson" in ran.err
+
+
 def test_pull_from_needs_no_configuration_and_calls_the_site_local(room: Clinic) -> None:
     found = reluth("--store", room.folder / "other", "pull", "--from", room.feed, "--json").object
 
