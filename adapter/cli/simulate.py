@@ -35,6 +35,10 @@ def simulate(
     options: Options = ctx.obj
     if enrolled > patients:
         raise UsageError("--enrolled: no more patients can be enrolled than there are (--patients)")
+    if _holds_a_feed(directory):
+        raise UsageError(
+            f"{directory}: holds a feed that is not simulated (no truth.ndjson): its files would be replaced"
+        )
     day = a_day(on, option="--on") or SIMULATED_DAY
     with progress_bars(options) as bars:
         bar = bars.add_task("simulate", total=patients)
@@ -62,3 +66,8 @@ def simulate(
     if made.enrolled:
         note(options, f"{made.enrolled} of them are subjects of the trial")
     note(options, f"next: reluth --store var pull --from {directory}; reluth --store var screen --on {day}")
+
+
+def _holds_a_feed(directory: Path) -> bool:
+    """Whether somebody else's NDJSON is there, a hospital's export say: what is simulated lies beside its truth."""
+    return any(directory.glob("*.ndjson")) and not (directory / "truth.ndjson").exists()

@@ -506,6 +506,18 @@ def test_screen_of_an_empty_store_says_so(room: Clinic) -> None:
     assert "the store is empty" in ran.err
 
 
+def test_simulate_leaves_a_hospitals_export_alone(room: Clinic) -> None:
+    kept = {path.name: path.read_bytes() for path in room.feed.iterdir()}
+    again: list[str | Path] = ["simulate", room.folder / "centre", "--patients", "2", "--seed", "1"]
+
+    ran = room.run("simulate", room.feed, "--patients", "2", "--seed", "1")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "its files would be replaced" in ran.err
+    assert {path.name: path.read_bytes() for path in room.feed.iterdir()} == kept
+    assert [room.run(*again).code, room.run(*again).code] == [0, 0]
+
+
 def test_simulate_json_tells_what_was_written(room: Clinic) -> None:
     ran = reluth("simulate", room.folder / "made", "--patients", "5", "--seed", "1", "--on", "2025-06-01", "--json")
 
