@@ -203,7 +203,7 @@ def test_next_step_says_what_to_do(row: WorklistRow, expected: str, trial: Trial
 def test_next_step_names_what_to_order_and_by_when(trial: Trial) -> None:
     step = next_step(ROW, trial, words("fr"))
 
-    assert step == f"obtenir {trial.wanted_label('alt', 'fr')} avant le 10 juin 2025"
+    assert step == f"obtenir {trial.wanted_label('alt', 'fr')} au plus tard le 10 juin 2025"
 
 
 def test_standing_shows_what_fails_before_what_is_missing(trial: Trial) -> None:
