@@ -197,6 +197,12 @@ class Outbox:
             self._update(session, entries, values, same_version=True)
             self._close(session, entries, by="push", kept=None)
 
+    def begun(self, entry: OutboxEntry, counterparts: Iterable[Counterpart]) -> None:
+        """All that is to be written of an entity is there, and something is left to be taken away; in one transaction with where."""
+        with self._state.session() as session:
+            self._keep(session, counterparts)
+            self._update(session, [entry], {"uncertain": False})
+
     def counterparts(self, site: str) -> dict[tuple[str, str], list[Counterpart]]:
         """All resources of ours at a site's server, by (kind, key)."""
         query = select(CounterpartRow).where(CounterpartRow.site == site)

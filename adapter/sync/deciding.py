@@ -98,10 +98,11 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Something is to be written; ``there`` is what stands and stays."""
+    """Something is to be written, and ``then`` something taken away; ``there`` is what stands and stays."""
 
     writes: Sequence[Write]
     there: Mapping[Name, There]
+    then: Sequence[Write] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,12 @@ def decide(view: View) -> Decision:
         if judged is not None:
             return judged
     writes = _writes(view, there)
-    return Send(writes, there) if writes else Agreed(there)
+    # What the entity no longer tells is ours to take away again: nobody else wrote it.
+    gone = [Write(name[0], name, None, None, at) for name, at in there.items() if name not in ours]
+    if writes:
+        # In a transaction of its own, once nothing of ours refers to it: HAPI 8.8.0 fails over the links to what it deletes.
+        return Send(writes, there, then=gone)
+    return Send(gone, there) if gone else Agreed(there)
 
 
 def _strange(view: View, there: Mapping[Name, There]) -> list[Name]:
@@ -236,9 +242,7 @@ def _writes(view: View, there: Mapping[Name, There]) -> list[Write]:
         body = _update(view, one, at)
         if not is_same(body, at.resource):
             writes.append(Write(one.type, one.name, one, body, at))
-    ours = {one.name for one in view.rendered}
-    # What the entity no longer tells is ours to take away again: nobody else wrote it.
-    return writes + [Write(name[0], name, None, None, at) for name, at in there.items() if name not in ours]
+    return writes
 
 
 def _update(view: View, one: Rendered, at: There) -> Json:

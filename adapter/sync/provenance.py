@@ -10,7 +10,7 @@ from adapter.store import OutboxEntry, StoredEntity
 from adapter.sync.rendering import MAPPING
 from mappings.elements import OURS
 
-__all__ = ["provenance_of"]
+__all__ = ["provenance_of", "removal_of"]
 
 # R4 valueset-provenance-agent-type.html; v3 DataOperation names what was done.
 _AGENT_TYPES = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -59,3 +59,12 @@ def provenance_of(
             }
         ],
     }
+
+
+def removal_of(name: tuple[str, str, str]) -> Json:
+    """An ``entity`` of a Provenance: what was taken away, by its identifier, for a reference would lead nowhere.
+
+    R4 valueset-provenance-entity-role.html: *removal* is what DELETE does.
+    """
+    type_, system, value = name
+    return {"role": "removal", "what": {"type": type_, "identifier": {"system": system, "value": value}}}

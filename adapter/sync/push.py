@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Final, Protocol
@@ -234,8 +234,8 @@ class Pusher:
                     anew.append(item.entry)
                 case Clash() as clash:
                     self._clash(item, clash, summary)
-                case Send(writes, there):
-                    plans.append(Plan(item.entry, item.stored, item.rendered, writes, there))
+                case Send(writes, there, then):
+                    plans.append(Plan(item.entry, item.stored, item.rendered, writes, there, then))
         summary.unchanged += len(standing)
         if self._preview is not None:
             self._show(plans, summary)
@@ -271,14 +271,16 @@ class Pusher:
     def _book(self, sent: Sent, items: Mapping[str, Item], site: Standing, summary: PushSummary) -> list[OutboxEntry]:
         """Keep what became of a Bundle; the entries that have to be decided anew."""
         self._agreed([(items[plan.entry.key], there) for plan, there in sent.done], site)
-        for plan, _ in sent.done:
+        for plan, there in sent.begun:
+            self._begun(items[plan.entry.key], there, site)
+        for plan, _ in (*sent.done, *sent.begun):
             for write in plan.writes:
                 summary.count(write.type, write.method)
         for plan, detail in sent.refused:
             self._set_aside(Aside(plan.entry, OutboxState.REFUSED, "server", detail), summary)
         for plan, doubled in sent.doubled:
             self._clash(items[plan.entry.key], Clash("duplicate", doubled), summary)
-        return self._again([plan.entry for plan in sent.again])
+        return self._again([*(plan.entry for plan in sent.again), *(plan.entry for plan, _ in sent.begun)])
 
     def _agreed(self, agreed: Sequence[tuple[Item, Mapping[Name, There]]], site: Standing) -> None:
         if not agreed:
@@ -290,6 +292,14 @@ class Pusher:
             self._store.outbox.forget_counterparts(gone)
         for item, there in agreed:
             site.counterparts[item.entry.kind, item.entry.key] = _counterparts(item, there)
+
+    def _begun(self, item: Item, there: Mapping[Name, There], site: Standing) -> None:
+        """All is there that is to be; what is to go is decided in the next round."""
+        written = _counterparts(item, there)
+        self._store.outbox.begun(item.entry, written)
+        names = {(one.type, one.system, one.value) for one in written}
+        left = [one for name, one in item.known.items() if name not in names]
+        site.counterparts[item.entry.kind, item.entry.key] = [*written, *left]
 
     def _take_back(self, item: Item, entity: Entity, there: Mapping[Name, There], site: Standing) -> None:
         """The hospital's change becomes a version of ours; what it lacks of ours is told it in the next round."""
@@ -343,10 +353,12 @@ class Pusher:
 
     def _show(self, plans: Sequence[Plan], summary: PushSummary) -> None:
         assert self._preview is not None
-        for bundle in bundles_of(plans):
+        # What goes is taken away after all is written, in transactions of its own.
+        later = [replace(plan, writes=plan.then, then=()) for plan in plans if plan.then]
+        for bundle in (*bundles_of(plans), *bundles_of(later)):
             entries = [one for plan in bundle for one in self._sender.entries_of(plan)]
             self._preview.bundles.append(transaction_bundle(entries))
-        for plan in plans:
+        for plan in (*plans, *later):
             for write in plan.writes:
                 summary.count(write.type, write.method)
                 if write.rendered is not None and write.there is None:

@@ -17,7 +17,7 @@ from adapter.fhir.compare import encode_resource
 from adapter.store import OutboxEntry, StoredEntity
 from adapter.sync.deciding import Name, There, Write
 from adapter.sync.finding import Finder
-from adapter.sync.provenance import provenance_of
+from adapter.sync.provenance import provenance_of, removal_of
 from adapter.sync.rendering import MAPPING, Rendered
 
 __all__ = ["MOST_ENTRIES", "NoTransactions", "Plan", "Sender", "Sent", "bundles_of"]
@@ -29,6 +29,7 @@ _NO_SUCH: Final = frozenset({404, 405, 501})
 _NO_TRANSACTIONS: Final = frozenset({405, 501})
 #: A version or a condition does not hold any more: HAPI answers 409 to a stale If-Match, others 412.
 _STALE: Final = frozenset({409, 410, 412})
+_CONFLICT: Final = 409
 _CREATED: Final = 201
 #: Of one entry in an answer that says that others were done: it will not be taken the next time either.
 _REFUSED: Final = frozenset({400, 413, 415, 422})
@@ -45,13 +46,19 @@ class NoTransactions(RemoteError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written of one entity, and what of it stands at the server and stays."""
+    """What is to be written of one entity, ``then`` taken away, and what of it stands at the server and stays."""
 
     entry: OutboxEntry
     stored: StoredEntity
     rendered: Sequence[Rendered]
     writes: Sequence[Write]
     there: Mapping[Name, There]
+    then: Sequence[Write] = ()
+
+    @property
+    def takes_away(self) -> bool:
+        """It only deletes."""
+        return all(write.body is None for write in self.writes)
 
 
 @dataclass(slots=True)
@@ -60,6 +67,7 @@ class Sent:
 
     Attributes:
         done: with what stands at the server now.
+        begun: likewise, of those that have something left to be taken away.
         again: to be looked at again: the server moved meanwhile, or the answer was lost.
         lost: the last answer that was lost, where one was.
         refused: with the codes of the refusal.
@@ -69,6 +77,7 @@ class Sent:
     """
 
     done: list[tuple[Plan, dict[Name, There]]] = field(default_factory=list)
+    begun: list[tuple[Plan, dict[Name, There]]] = field(default_factory=list)
     again: list[Plan] = field(default_factory=list)
     lost: Uncertain | None = None
     refused: list[tuple[Plan, str]] = field(default_factory=list)
@@ -133,7 +142,7 @@ class Sender:
             self._send(plans[:half], sent)
             self._send(plans[half:], sent)
             return
-        elif refusal.status in _STALE or refusal.status in _NO_SUCH:
+        elif (refusal.status in _STALE or refusal.status in _NO_SUCH) and not _is_referred_to(plans[0], refusal):
             sent.again += plans
         else:
             sent.refused.append((plans[0], _told(refusal.status, refusal.issues)))
@@ -180,7 +189,7 @@ class Sender:
                 sent.again.append(plan)
                 return
             there[write.name] = standing
-        sent.done.append((plan, there))
+        (sent.begun if plan.then else sent.done).append((plan, there))
 
     def _read_back(self, answered: Iterable[tuple[Plan, list[EntryOutcome]]]) -> dict[Name, list[There]]:
         """What stands under the identifiers of what was created: a server may ignore If-None-Exist."""
@@ -193,11 +202,12 @@ class Sender:
         record = provenance_of(
             plan.stored,
             plan.entry,
-            targets=[entry.full_url or entry.url for entry in entries],
+            targets=_targets(plan, entries),
             created=all(write.method == "POST" for write in plan.writes),
             at=self._at,
             software=self._software,
         )
+        record["entity"] += [removal_of(write.name) for write in plan.writes if write.body is None]
         # Two pushers at the same moment write one resource, and so one record of it.
         versions = [f"{'/'.join(write.name)}@{write.there.version if write.there else ''}" for write in plan.writes]
         entry = plan.entry
@@ -230,6 +240,18 @@ def bundles_of(plans: Iterable[Plan], *, most: int = MOST_ENTRIES) -> Iterator[l
         size += cost
     if bundle:
         yield bundle
+
+
+def _is_referred_to(plan: Plan, refusal: Refused) -> bool:
+    """The server keeps what another resource refers to, a Provenance at least, and no other look changes that."""
+    return plan.takes_away and refusal.status == _CONFLICT
+
+
+def _targets(plan: Plan, entries: Sequence[TransactionEntry]) -> list[str]:
+    """What is written; where something is only taken away, the main resource, for no server takes a reference to what is gone."""
+    written = [entry.full_url or entry.url for entry in entries if entry.resource is not None]
+    main = plan.rendered[0]
+    return written or [f"{main.type}/{plan.there[main.name].id}"]
 
 
 def _etag(there: There) -> str | None:

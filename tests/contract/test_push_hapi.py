@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from adapter.fhir import FhirVersion, Json
-from mappings.entities import EventKind, Subject
+from mappings.entities import EventKind, Extravasation, Subject
 from tests.support.enrolled import Enrolment, enrolled
 from tests.support.fhir_validator import running_validator
 from tests.support.hapi_server import running_hapi
@@ -180,6 +180,22 @@ def test_change_of_an_infusion_keeps_what_it_did_not_touch(one: Ward) -> None:
 
     changed = {name for name, version in one.versions().items() if before.get(name) not in (None, version)}
     assert changed == {f"MedicationAdministration/{main['id']}"}
+
+
+def test_what_an_infusion_no_longer_tells_is_taken_away(one: Ward) -> None:
+    machine = one.machine()
+    infusion = next(infusion for infusion in one.enrolment.infusions if infusion.administered)
+    machine.load(msgspec.structs.replace(infusion, extravasation=Extravasation(occurred=True)))
+    machine.push()
+    before = Counter(reference.partition("/")[0] for reference in one.held())
+
+    nothing = Extravasation(occurred=False)
+    machine.load(msgspec.structs.replace(infusion, prescribed=None, amino_acids=None, extravasation=nothing))
+    summary = machine.push()
+
+    gone = before - Counter(reference.partition("/")[0] for reference in one.held())
+    assert gone == {"AdverseEvent": 1, "MedicationAdministration": 1, "MedicationRequest": 1}
+    assert (summary.exit_code, machine.states()) == (0, {"done": len(one.enrolment.entities)})
 
 
 def test_change_at_the_hospital_is_taken_back_and_not_written_over(one: Ward) -> None:

@@ -150,19 +150,24 @@ def test_every_write_has_a_provenance_that_says_what_who_when_and_from_what(desk
     desk.load(infusion(prescribed=None, note="x"))
     desk.push()
 
-    created, updated = (one.body or {} for one in server.all("Provenance"))
-    gone = next(one.reference for one in server.log if one.type == "MedicationRequest")
+    created, updated, removed = (one.body or {} for one in server.all("Provenance"))
+    gone = next(one.body or {} for one in server.log if one.type == "MedicationRequest")
     there = [one.reference for one in server.log if one.by == "push" and one.version == 1 and one.type != "Provenance"]
     assert [one["reference"] for one in created["target"]] == there
-    assert gone in [one["reference"] for one in updated["target"]]
+    assert removed["target"] == updated["target"] == created["target"][:1]
+    known_by = {"type": "MedicationRequest", "identifier": gone["identifier"][0]}
+    assert removed["entity"][1:] == [{"role": "removal", "what": known_by}]
     assert (_code(created), _code(updated)) == ("CREATE", "UPDATE")
     assert created["recorded"] == "2025-06-02T09:30:00+00:00"
     assert created["policy"] == ["urn:reluth:mapping:infusions:1"]
     assert [one["type"]["coding"][0]["code"] for one in created["agent"]] == ["assembler", "enterer"]
     assert created["agent"][0]["who"]["display"] == "reluth 0.1.0"
     assert created["agent"][1]["who"]["identifier"]["value"] == "nurse"
-    assert [one["entity"][0]["what"]["identifier"]["value"].partition("#")[2] for one in (created, updated)] == [
+    assert [
+        one["entity"][0]["what"]["identifier"]["value"].partition("#")[2] for one in (created, updated, removed)
+    ] == [
         "1",
+        "2",
         "2",
     ]
 

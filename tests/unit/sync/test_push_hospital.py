@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import httpx
 import msgspec
 import pytest
 
 from adapter.errors import UsageError
+from adapter.fhir.compare import decode_resource
 from adapter.store import OutboxState, Store
 from adapter.sync.settling import settle_conflict
-from mappings.entities import EventKind, InfusionStatus, LabResult
-from tests.support.push_server import Json, PushServer, lost
+from mappings.entities import EventKind, Extravasation, InfusionStatus, LabResult
+from tests.support.push_server import Fault, Json, PushServer, answer, lost
 from tests.support.push_site import IPP, SITE, Desk, infusion, lab, patient, study, subject
 
 DONE = (OutboxState.DONE, False)
@@ -422,6 +424,85 @@ def test_companion_that_the_infusion_no_longer_tells_is_deleted_with_its_version
     deletes = [one["request"] for one in server.transacted[-1] if one["request"]["method"] == "DELETE"]
     assert [one["ifMatch"] for one in deletes] == ['W/"1"']
     assert desk.push(full=True).exit_code == 0
+
+
+def methods(server: PushServer) -> list[list[str]]:
+    """Of each transaction, what was asked for."""
+    return [[one["request"]["method"] for one in entries] for entries in server.transacted]
+
+
+def test_companion_is_taken_away_once_nothing_of_ours_refers_to_it(desk: Desk, server: PushServer) -> None:
+    desk.load(infusion(extravasation=Extravasation(occurred=True)))
+    desk.push()
+    desk.load(infusion(prescribed=None, extravasation=Extravasation(occurred=False)))
+    shown = [
+        [one["request"]["method"] for one in decode_resource(bundle)["entry"]] for bundle in desk.preview().bundles
+    ]
+
+    summary = desk.push()
+
+    assert methods(server)[1:] == shown == [["PUT", "POST"], ["DELETE", "DELETE", "POST"]]
+    main = next(one["resource"]["id"] for one in server.transacted[1] if one["request"]["method"] == "PUT")
+    told = [one.body["target"] for one in server.all("Provenance") if one.body][-1]
+    assert told == [{"reference": f"MedicationAdministration/{main}"}]
+    assert (summary.exit_code, server.all("AdverseEvent"), desk.states()) == (0, [], {"I1": DONE})
+
+
+def keeps(server: PushServer, entries: list[Json]) -> httpx.Response:
+    """As a server that deletes nothing that anything refers to, the Provenance of its creation too."""
+    if any(one["request"]["method"] == "DELETE" for one in entries):
+        return answer(409)(server, entries)
+    return server.carry_out(entries)
+
+
+def test_companion_that_the_server_keeps_is_named_and_holds_no_correction_back(desk: Desk, server: PushServer) -> None:
+    desk.load(infusion())
+    desk.push()
+    desk.load(infusion(prescribed=None, administered=Decimal(7001), status=InfusionStatus.ENTERED_IN_ERROR))
+    server.faults.extend([keeps] * 5)
+
+    summary = desk.push()
+
+    statuses = {one.body["status"] for one in server.all("MedicationAdministration") if one.body}
+    assert (statuses, len(server.all("MedicationRequest"))) == ({"entered-in-error"}, 1)
+    assert [(one.reason, one.detail) for one in summary.refused] == [("server", "409, error/exception")]
+    assert (summary.exit_code, desk.states()) == (5, {"I1": (OutboxState.REFUSED, False)})
+    transacted = len(server.transacted)
+    desk.push()
+    assert len(server.transacted) == transacted
+
+    server.faults.clear()
+    server.delete(server.one("MedicationRequest").reference)
+    desk.push(full=True)
+    assert desk.states() == {"I1": DONE}
+
+
+def test_hospital_that_changes_an_infusion_after_a_companion_was_kept_is_left_to_a_person(
+    desk: Desk, server: PushServer
+) -> None:
+    desk.load(infusion())
+    desk.push()
+    desk.load(infusion(prescribed=None))
+    server.faults.extend([keeps] * 5)
+    desk.push()
+    main = next(one for one in server.all("MedicationAdministration") if one.body and "dosage" in one.body)
+    server.change(main.reference, lambda body: body["dosage"]["dose"].update(value=Decimal(7000)))
+
+    assert [one.reason for one in desk.push().conflicts] == ["both-changed"]
+    assert server.history(main.reference)[-1].by == "hospital"
+
+
+@pytest.mark.parametrize("fault", [lost(), answer(503), answer(500)], ids=["lost", "503", "500"])
+def test_companion_whose_deletion_was_not_heard_of_is_gone_in_the_end(
+    desk: Desk, server: PushServer, fault: Fault
+) -> None:
+    desk.load(infusion())
+    desk.push()
+    desk.load(infusion(prescribed=None))
+    server.faults.extend([lambda there, entries: there.carry_out(entries), fault])
+
+    assert (desk.push().exit_code, server.all("MedicationRequest"), desk.states()) == (0, [], {"I1": DONE})
+    assert not server.doubles()
 
 
 def test_companion_that_the_hospital_changed_is_not_deleted(desk: Desk, server: PushServer) -> None:
