@@ -109,7 +109,11 @@ def _each(client: SiteClient, type_: str, known: list[Counterpart], *, looked: L
 
 
 def _note(one: Counterpart, there: There, looked: Looked) -> None:
-    if there.version != one.server_version or not there.version:
+    # Of the same version and without our identifier it is none of ours: a server that was filled anew gives ids again.
+    is_ours = any(
+        (found.system, found.value) == (one.system, one.value) for found in business_identifiers(there.resource)
+    )
+    if there.version != one.server_version or not there.version or not is_ours:
         looked.now[one.type, one.system, one.value] = there
 
 

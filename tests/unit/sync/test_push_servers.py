@@ -431,6 +431,27 @@ def test_another_server_is_told_all_and_nothing_that_has_our_ids_there_is_touche
     }
 
 
+@pytest.mark.parametrize("full", [True, False])
+def test_server_that_was_filled_anew_keeps_what_has_our_ids_now(desk: Desk, server: PushServer, full: bool) -> None:
+    desk.load(lab(1))
+    desk.push()
+    desk.push()
+    standing = server.one("Observation")
+    again = PushServer(_last_id=500, now=server.now)
+    again.pass_time(3600)
+    somebody = again.put(patient("P9"))
+    again.put(patient("P1"))
+    code, subject = {"text": "of somebody else"}, {"reference": somebody}
+    again.put({"resourceType": "Observation", "id": standing.id, "status": "final", "code": code, "subject": subject})
+    desk.server = again
+    desk.load(lab(1, "9.9"))
+
+    summary = desk.push(full=full)
+
+    assert (summary.exit_code, len(summary.conflicts)) == (5, 1)
+    assert [one.by for one in again.history(standing.reference)] == ["hospital"]
+
+
 def test_same_server_under_another_address_is_taken_over_as_it_is(desk: Desk, server: PushServer) -> None:
     desk.load(lab(1), infusion())
     desk.push()
