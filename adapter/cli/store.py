@@ -56,9 +56,15 @@ def check(ctx: typer.Context) -> None:
     # Opening the store closes it to others: what it was before is what somebody has to hear of.
     problems = list(_open_to_others(settings_of(options).store.path))
     with opened(options) as room:
-        for site in room.store.lake.sites():
+        problems += [f"state.sqlite: {problem}" for problem in room.store.state_problems()]
+        # Of a site whose every line was put aside there is nothing in the lake.
+        for site in sorted({*room.store.lake.sites(), *room.store.quarantine_counts()}):
             versions, found = _check_site(room.store, site)
             problems += found
+            altered = [path.relative_to(room.store.folder) for path in room.store.lake.altered(site)]
+            problems += [f"{path}: is not as it was written" for path in altered]
+            aside = room.store.damaged_quarantined(site)
+            problems += [f"quarantine/{site}/{key}: is not as it came" for key in aside]
             sites[site] = {"versions": versions, "quarantined": len(room.store.quarantined(site))}
     if options.json:
         data({"ok": not problems, "sites": sites, "problems": problems})
@@ -102,7 +108,8 @@ def _check_segment(raw: Path, index: Path) -> tuple[int, list[str]]:
                     read += 1
                     if sha256(row["raw"]).digest() != row["sha256"]:
                         wrong.append(f"{row['type']}/{row['id']} is not as it came")
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        # A damaged file says anything: text that is none, columns that it has not.
         return read, [f"cannot be read ({type(error).__name__})"]
     return read, wrong
 

@@ -23,7 +23,7 @@ from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
 from adapter.store.models import RunRow, SegmentRow, TombstoneRow
 from adapter.store.runs import Run
-from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of
+from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of, digest_of
 from adapter.store.state import State
 from adapter.store.versions import Tombstone, mark_superseded
 from adapter.store.writer import LakeWriter
@@ -90,6 +90,17 @@ class Lake:
     def index_files(self, site: str, type_: str | None = None) -> list[str]:
         """Index files of the visible segments of a site, or of one of its types."""
         return [str(self.index_path(site, row.type, row.name)) for row in self._segments(site, type_)]
+
+    def altered(self, site: str) -> list[Path]:
+        """Files of the visible segments of a site that are there and not as they were written; what earlier releases wrote is not known."""
+        found: list[Path] = []
+        for row in self._segments(site):
+            of_raw = self.raw_path(site, row.type, row.name), row.raw_sha256
+            of_index = self.index_path(site, row.type, row.name), row.index_sha256
+            found += [
+                path for path, digest in (of_raw, of_index) if digest and path.is_file() and digest_of(path) != digest
+            ]
+        return found
 
     def tombstones(self, site: str, type_: str | None = None) -> list[Tombstone]:
         """Deletions at a site, or of one of its types."""

@@ -126,6 +126,8 @@ class SegmentRow(Base):
     name: Mapped[str] = mapped_column(String(128))
     rows: Mapped[int] = mapped_column(BigInteger)
     raw_bytes: Mapped[int] = mapped_column(BigInteger)
+    raw_sha256: Mapped[str | None] = mapped_column(String(64))
+    index_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class BookmarkRow(Base):

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from adapter.observe import release
 from adapter.store.models import QuarantineRow
 from adapter.store.runs import Run
-from adapter.store.segments import Origin
+from adapter.store.segments import Origin, digest_of
 from adapter.store.state import State, now, private_file, private_folder
 
 __all__ = ["Quarantine", "QuarantinedItem"]
@@ -113,6 +113,18 @@ class Quarantine:
         """The bytes of an item; empty when nothing could be read at all."""
         path = self._folder / item.site / item.key
         return path.read_bytes() if path.exists() else b""
+
+    def damaged(self, site: str) -> list[str]:
+        """Keys of items whose bytes are gone, or are not those that were put aside."""
+        with self._state.session() as session:
+            keys = session.scalars(
+                select(QuarantineRow.key)
+                .where(QuarantineRow.site == site, QuarantineRow.has_bytes.is_(True))
+                .order_by(QuarantineRow.number)
+            ).all()
+        paths = ((key, self._folder / site / key) for key in keys)
+        # The key is their hash.
+        return [key for key, path in paths if not path.is_file() or digest_of(path) != key]
 
     def forget(self, item: QuarantinedItem) -> None:
         """Remove the bytes of an item that a run took off the list with its commit."""

@@ -78,9 +78,10 @@ class RunInfo:
 
 
 class SegmentInfo:
-    """A visible segment, or one about to be."""
+    """A visible segment, or one about to be; ``digests`` are the SHA-256 of its files of raw bytes and index, once written."""
 
     def __init__(self, type_: str, name: str, *, rows: int, raw_bytes: int) -> None:
+        self.digests: tuple[str | None, str | None] = (None, None)
         self.type = type_
         self.name = name
         self.rows = rows
@@ -153,6 +154,8 @@ class Run:
                     name=segment.name,
                     rows=segment.rows,
                     raw_bytes=segment.raw_bytes,
+                    raw_sha256=segment.digests[0],
+                    index_sha256=segment.digests[1],
                 )
                 for segment in segments
             )

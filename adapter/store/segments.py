@@ -6,6 +6,7 @@ under another name, synced and renamed; they are seen only when a committed run 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections.abc import Collection, Sequence
@@ -217,22 +218,23 @@ class _Lists:
         return pa.ListArray.from_arrays(pa.array(self._ends, pa.int32()), pa.array(self._words, pa.string()))
 
 
-def write_pair(raw: pa.Table, index: pa.Table, *, raw_path: Path, index_path: Path) -> None:
-    """Write both files of a segment, each whole under its name or not at all."""
-    _write(
+def write_pair(raw: pa.Table, index: pa.Table, *, raw_path: Path, index_path: Path) -> tuple[str, str]:
+    """Write both files of a segment, each whole under its name or not at all; gives the SHA-256 of each."""
+    of_raw = _write(
         raw,
         raw_path,
         row_group_size=_RAW_ROW_GROUP,
         use_dictionary=["type", "version", "patient", "origin", "run"],
         write_statistics=["id", "seq", "patient", "bucket"],
     )
-    _write(
+    of_index = _write(
         index,
         index_path,
         row_group_size=_INDEX_ROW_GROUP,
         use_dictionary=[name for name in _INDEX_SCHEMA.names if name not in ("id", "seq", "sha256", "updated")],
         write_statistics=["id", "seq", "patient", "bucket", "start", "end", "status"],
     )
+    return of_raw, of_index
 
 
 def keep_rows(raw_path: Path, index_path: Path, *, seqs: Collection[int]) -> tuple[pa.Table, pa.Table]:
@@ -246,14 +248,22 @@ def keep_rows(raw_path: Path, index_path: Path, *, seqs: Collection[int]) -> tup
     return found[0], found[1]
 
 
-def _write(table: pa.Table, path: Path, **options: Any) -> None:
+def _write(table: pa.Table, path: Path, **options: Any) -> str:
     temporary = path.with_name(f".{path.name}.tmp")
     with open(temporary, "wb", opener=private_file) as out:
         pq.write_table(table, out, compression="zstd", compression_level=3, **options)
         out.flush()
         os.fsync(out.fileno())
+    digest = digest_of(temporary)
     temporary.replace(path)
     sync_folder(path.parent)
+    return digest
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

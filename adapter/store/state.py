@@ -20,7 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from adapter.errors import ConfigurationError, StorageError
@@ -90,6 +90,17 @@ class State:
         else:
             statement = statement.on_conflict_do_nothing(index_elements=index_elements)
         session.execute(statement, list(rows))
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong in its file; PostgreSQL keeps its own watch."""
+        if self.engine.dialect.name != "sqlite":
+            return []
+        try:
+            with self.engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        except DatabaseError as error:
+            return [f"cannot be read ({type(error.orig).__name__})"]
+        return [] if found == ["ok"] else [str(line) for line in found]
 
     def _migrate(self) -> None:
         # Two first opens at once must not both create the tables.

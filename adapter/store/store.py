@@ -195,6 +195,14 @@ class Store:
         """The bytes of an item."""
         return self._quarantine.raw(item)
 
+    def damaged_quarantined(self, site: str) -> list[str]:
+        """Keys of what was put aside at a site and is not there any more as it was."""
+        return self._quarantine.damaged(site)
+
+    def state_problems(self) -> list[str]:
+        """What is wrong with the database of the state, as far as it tells."""
+        return self._state.problems()
+
     def forget_quarantined(self, item: QuarantinedItem) -> None:
         """Remove the bytes of an item that a run took off the list with its commit."""
         self._quarantine.forget(item)

@@ -179,7 +179,7 @@ class LakeWriter:
         self._waiting_bytes -= batch.raw_bytes
         raw, index = batch.tables()
         segment = SegmentInfo(type_, self._next_name(), rows=len(batch), raw_bytes=batch.raw_bytes)
-        write_pair(raw, index, raw_path=self._raw(segment), index_path=self._index_path(segment))
+        segment.digests = write_pair(raw, index, raw_path=self._raw(segment), index_path=self._index_path(segment))
         self._staged.setdefault(type_, []).append(segment)
 
     def _thin_out(self, connection: duckdb.DuckDBPyConnection, segment: SegmentInfo) -> SegmentInfo | None:
@@ -199,7 +199,7 @@ class LakeWriter:
             rows=raw.num_rows,
             raw_bytes=sum(len(value) for value in raw["raw"].to_pylist()),
         )
-        write_pair(raw, index, raw_path=self._raw(smaller), index_path=self._index_path(smaller))
+        smaller.digests = write_pair(raw, index, raw_path=self._raw(smaller), index_path=self._index_path(smaller))
         return smaller
 
     def _next_name(self) -> str:

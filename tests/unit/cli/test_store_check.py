@@ -1,0 +1,90 @@
+"""Promises of `reluth store check`: one bit that changed in any file that the state lists is found, and its file named."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Ran, reluth
+from tests.unit.store.making import observation, patient, write_folder
+
+BAD = b'{"resourceType":"Observation","id":"bad","valueQuantity":17}'
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    lines = [observation(f"o{number}", "p", valueString="x" * number) for number in range(40)]
+    files = {"Patient.ndjson": patient("p") + b"\n", "Observation.ndjson": b"\n".join([*lines, BAD, b""])}
+    folder = tmp_path / "var"
+    ran = reluth("--store", folder, "pull", "--from", write_folder(tmp_path / "in", files), "--site", "icm")
+
+    assert ran.code == 5
+    return folder
+
+
+def check(store: Path) -> Ran:
+    return reluth("--store", store, "store", "check")
+
+
+@pytest.mark.parametrize("room", ["lake/icm/Observation", "index/icm/Observation", "quarantine/icm"])
+@pytest.mark.parametrize("part", [1, 2, 3, 4, 5, 6, 7])
+def test_one_changed_bit_is_found_wherever_it_is(store: Path, room: str, part: int) -> None:
+    (path,) = (store / room).iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) * part // 8] ^= 1 << part
+    path.write_bytes(content)
+
+    ran = check(store)
+
+    assert ran.code == 5, ran.err
+    assert str(path.relative_to(store)) in ran.out
+
+
+def test_what_was_put_aside_and_is_lost_is_found(store: Path) -> None:
+    (path,) = (store / "quarantine" / "icm").iterdir()
+    path.unlink()
+
+    ran = check(store)
+
+    assert (ran.code, ran.out) == (5, f"quarantine/icm/{path.name}: is not as it came\n")
+
+
+def test_site_of_which_all_was_put_aside_is_checked_too(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", {"Observation.ndjson": BAD + b"\n"})
+    reluth("--store", tmp_path / "var", "pull", "--from", folder, "--site", "icm")
+    (path,) = (tmp_path / "var" / "quarantine" / "icm").iterdir()
+    path.write_bytes(b"")
+
+    assert check(tmp_path / "var").code == 5
+
+
+def test_files_of_a_release_before_the_hashes_are_compared_by_what_they_hold(store: Path) -> None:
+    with sqlite3.connect(store / "state.sqlite") as state:
+        state.execute("update segment set raw_sha256 = null, index_sha256 = null")
+    state.close()
+
+    assert check(store).code == 0
+
+    (path,) = (store / "lake" / "icm" / "Observation").iterdir()
+    path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9)
+
+    assert check(store).code == 5
+
+
+def test_index_of_the_state_that_lost_a_row_is_found(store: Path) -> None:
+    with sqlite3.connect(store / "state.sqlite") as state:
+        (page,) = state.execute("select rootpage from sqlite_master where name = 'ix_segment_site_type'").fetchone()
+        (size,) = state.execute("pragma page_size").fetchone()
+        state.execute("pragma wal_checkpoint(truncate)")
+    state.close()
+    content = bytearray((store / "state.sqlite").read_bytes())
+    # An empty leaf (sqlite.org/fileformat2, 1.6).
+    content[(page - 1) * size : page * size] = b"\x0a" + bytes(4) + size.to_bytes(2, "big") + bytes(size - 7)
+    (store / "state.sqlite").write_bytes(content)
+
+    ran = check(store)
+
+    assert ran.code == 5
+    assert "state.sqlite: " in ran.out
