@@ -57,6 +57,8 @@ def check(ctx: typer.Context) -> None:
     problems = list(_open_to_others(settings_of(options).store.path))
     with opened(options) as room:
         problems += [f"state.sqlite: {problem}" for problem in room.store.state_problems()]
+        unknown = [path.relative_to(room.store.folder) for path in room.store.lake.unknown_files()]
+        problems += [f"{path}: no run of this state wrote it" for path in unknown]
         # Of a site whose every line was put aside there is nothing in the lake.
         for site in sorted({*room.store.lake.sites(), *room.store.quarantine_counts()}):
             versions, found = _check_site(room.store, site)

@@ -18,6 +18,7 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import func, select
 
+from adapter.observe import logger
 from adapter.store.engine import SetEngine
 from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
@@ -34,6 +35,10 @@ __all__ = ["Lake", "OriginInfo", "PatientResources"]
 _PASS_BYTES = 24 * 2**20
 #: Of so many states of a site's index it is kept which versions are superseded, where those are no more than so many.
 _KEPT, _MOST_KEPT = 8, 1_000_000
+
+_ROOMS = ("lake", "index")
+#: Names asked for in one query.
+_AT_ONCE = 500
 
 #: The index files and deletions that something was found in.
 _State = tuple[tuple[str, ...], tuple[Tombstone, ...]]
@@ -369,12 +374,35 @@ class Lake:
         return [buckets[at : at + size] for at in range(0, len(buckets), size)]
 
     def _clear_leftovers(self, site: str) -> None:
-        """Remove files that no committed run lists; only the holder of the site's lock may call this."""
+        """Remove files of runs of this state that were not committed; only the holder of the site's lock may call this."""
+        unlisted = self._unlisted(site)
+        unknown = self._of_no_run(unlisted)
+        for path in unlisted:
+            if path not in unknown:
+                path.unlink(missing_ok=True)
+        if unknown:
+            logger("store").warning("files that no run lists are left as they are", site=site, files=len(unknown))
+
+    def unknown_files(self) -> list[Path]:
+        """Files of runs that the state knows nothing of: it was lost, or is that of another store. They are not read."""
+        sites = {path.name for room in _ROOMS for path in (self._folder / room).glob("*")}
+        return sorted(path for site in sites for path in self._of_no_run(self._unlisted(site)))
+
+    def _unlisted(self, site: str) -> list[Path]:
         known = {(row.type, f"{row.name}.parquet") for row in self._segments(site)}
-        for room in ("lake", "index"):
-            for path in (self._folder / room / site).glob("*/*"):
-                if (path.parent.name, path.name) not in known:
-                    path.unlink(missing_ok=True)
+        found = (path for room in _ROOMS for path in (self._folder / room / site).glob("*/*"))
+        return [path for path in found if (path.parent.name, path.name) not in known]
+
+    def _of_no_run(self, paths: Collection[Path]) -> set[Path]:
+        runs = {path: path.name.removeprefix(".").rpartition("-")[0] for path in paths}
+        names = sorted(set(runs.values()))
+        with self._state.session() as session:
+            known = {
+                name
+                for start in range(0, len(names), _AT_ONCE)
+                for name in session.scalars(select(RunRow.name).where(RunRow.name.in_(names[start : start + _AT_ONCE])))
+            }
+        return {path for path, run in runs.items() if run not in known}
 
 
 def _people(

@@ -88,3 +88,22 @@ def test_index_of_the_state_that_lost_a_row_is_found(store: Path) -> None:
 
     assert ran.code == 5
     assert "state.sqlite: " in ran.out
+
+
+def test_lake_of_a_state_that_was_lost_is_named_and_left_as_it_is(store: Path, tmp_path: Path) -> None:
+    written = [path for room in ("lake", "index") for path in (store / room).rglob("*.parquet")]
+    # Of another second, whatever the machine's pace.
+    moved = [path.rename(path.with_name("20250601T100000Z-000001-1.parquet")) for path in written]
+    before = {path: path.read_bytes() for path in moved}
+    for path in store.glob("state.sqlite*"):
+        path.unlink()
+
+    ran = check(store)
+    again = reluth("--store", store, "pull", "--from", tmp_path / "in", "--site", "icm")
+
+    assert ran.code == 5
+    assert sorted(ran.out.splitlines()) == sorted(
+        f"{path.relative_to(store)}: no run of this state wrote it" for path in before
+    )
+    assert again.code == 5
+    assert {path: path.read_bytes() for path in before} == before
