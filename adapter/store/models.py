@@ -131,7 +131,7 @@ class SegmentRow(Base):
 
 
 class BookmarkRow(Base):
-    """The server's time up to which a type of a site was pulled whole."""
+    """The server's time up to which a type of a site was pulled whole; ``server`` is its base URL, where it is known."""
 
     __tablename__ = "bookmark"
 
@@ -139,6 +139,7 @@ class BookmarkRow(Base):
     type: Mapped[str] = mapped_column(String(64), primary_key=True)
     transaction_time: Mapped[str] = mapped_column(String(64))
     set_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    server: Mapped[str | None] = mapped_column(Text)
 
 
 class QuarantineRow(Base):

@@ -91,6 +91,9 @@ class SegmentInfo:
 class Run:
     """The right to change one site, until the end of the ``with`` block.
 
+    Attributes:
+        server: base URL of the server whose times the bookmarks of `commit` are, None where it is not known.
+
     Leaving the block without `commit` makes the run failed, with what an error of ours says of it; what it wrote stays
     unseen.
     """
@@ -102,6 +105,7 @@ class Run:
         self.name = row.name
         self.site = row.site
         self.kind = row.kind
+        self.server: str | None = None
         self._seq = self.number << _SEQ_BITS
 
     def __enter__(self) -> Self:
@@ -173,11 +177,11 @@ class Run:
                 session,
                 BookmarkRow,
                 [
-                    {"site": self.site, "type": type_, "transaction_time": time, "set_at": at}
+                    {"site": self.site, "type": type_, "transaction_time": time, "set_at": at, "server": self.server}
                     for type_, time in (bookmarks or {}).items()
                 ],
                 keys=("site", "type"),
-                update=("transaction_time", "set_at"),
+                update=("transaction_time", "set_at", "server"),
             )
             for key in mended:
                 session.execute(delete(QuarantineRow).where(QuarantineRow.site == self.site, QuarantineRow.key == key))

@@ -159,6 +159,14 @@ class Store:
                 select(BookmarkRow.transaction_time).where(BookmarkRow.site == site, BookmarkRow.type == type_)
             )
 
+    def bookmarked_elsewhere(self, site: str, server: str) -> set[str]:
+        """Types of a site whose bookmarks are known to be times of another server than this one (a base URL)."""
+        query = select(BookmarkRow.type).where(
+            BookmarkRow.site == site, BookmarkRow.server.is_not(None), BookmarkRow.server != server
+        )
+        with self._state.session() as session:
+            return set(session.scalars(query))
+
     def set_bookmark(self, site: str, type_: str, transaction_time: str) -> None:
         """Move a bookmark; a pull does it in the transaction of its commit instead."""
         row = {"site": site, "type": type_, "transaction_time": transaction_time, "set_at": now()}

@@ -146,6 +146,11 @@ class BulkSource:
         return begin_before(bookmark, _OVERLAP, now=Clock().now())
 
     @property
+    def server(self) -> str:
+        """Of the client."""
+        return self._client.root
+
+    @property
     def mode(self) -> Mode:
         """By export."""
         return "bulk"

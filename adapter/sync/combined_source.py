@@ -66,6 +66,11 @@ class CombinedSource:
         return self._by_type[type_].fetch(type_)
 
     @property
+    def server(self) -> str | None:
+        """That of the first."""
+        return self._sources[0].server
+
+    @property
     def mode(self) -> Mode:
         """That of the first."""
         return self._sources[0].mode

@@ -99,6 +99,10 @@ class FolderSource:
                 yield Problem(b"", Origin(path.name), f"the file cannot be read ({error.strerror})", incomplete=True)
 
     @property
+    def server(self) -> None:
+        """None: a folder."""
+
+    @property
     def mode(self) -> Mode:
         """From a folder."""
         return "folder"

@@ -69,7 +69,13 @@ def pull(
         wanted = [type_ for type_ in source.types() if types is None or type_ in types]
         absent = [item for item in source.missing() if types is None or item.type in types]
         bookmarks = {type_: None if full else store.bookmark(site, type_) for type_ in wanted}
-        plan = {type_: None if mark is None else source.since(mark) for type_, mark in bookmarks.items()}
+        run.server = source.server
+        # What another server had before a time of its own says nothing of this one.
+        elsewhere = set() if source.server is None else store.bookmarked_elsewhere(site, source.server)
+        plan = {
+            type_: None if mark is None or type_ in elsewhere else source.since(mark)
+            for type_, mark in bookmarks.items()
+        }
         source.prepare(plan, shown)
         for type_ in wanted:
             work.read(type_)

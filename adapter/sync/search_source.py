@@ -118,6 +118,11 @@ class SearchSource:
         return begin_before(bookmark, timedelta(minutes=self._settings.overlap_minutes), now=Clock().now())
 
     @property
+    def server(self) -> str:
+        """Of the client."""
+        return self._client.root
+
+    @property
     def mode(self) -> Mode:
         """By search."""
         return "search"

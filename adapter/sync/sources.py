@@ -208,6 +208,10 @@ class Source(Protocol):
         """
 
     @property
+    def server(self) -> str | None:
+        """Base URL of the server that resources are had from, None where there is none."""
+
+    @property
     def mode(self) -> Mode:
         """How resources are had."""
 

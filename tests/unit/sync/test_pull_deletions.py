@@ -43,6 +43,7 @@ class Server:
     closed: bool = False
     has_all: bool = True
     mode: Mode = "search"
+    server: str | None = None
     transaction_time: str | None = "2025-06-01T08:00:00Z"
 
     def types(self) -> list[str]:

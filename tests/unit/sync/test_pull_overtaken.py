@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from adapter.store import Store
 from adapter.sync import PullSummary
-from adapter.sync.sources import Gone
+from adapter.sync.sources import Gone, Progress
 from tests.unit.store.making import everything, observation
 from tests.unit.sync.test_pull_deletions import P, Server, pulled, there
 
@@ -129,3 +131,20 @@ def test_bytes_of_what_was_taken_back_stay(store: Store) -> None:
     brought(store, early, now=early)
 
     assert {raw for type_, _, raw in everything(store) if type_ == "Observation"} == {late, early}
+
+
+def test_bookmarks_of_another_server_are_not_begun_from(store: Store) -> None:
+    test, real = "https://test.hospital.example/r4", "https://fhir.hospital.example/r4"
+    asked: list[Mapping[str, str | None]] = []
+
+    class Planned(Server):
+        def prepare(self, plan: Mapping[str, str | None], progress: Progress) -> None:
+            asked.append(plan)
+
+    first = result(LATE)
+    for server, raws in ((test, [first]), (test, []), (real, []), (real, []), (None, []), (real, [])):
+        pulled(store, Planned({"Patient": [P], "Observation": raws}, server=server))
+
+    everything_read = {"Patient": None, "Observation": None}
+    assert [plan == everything_read for plan in asked] == [True, False, True, False, False, False]
+    assert there(store) == []
