@@ -17,7 +17,7 @@ from adapter.jobs.feeds import needed_types
 from adapter.store import Store
 from adapter.sync import BulkOptions, BulkSource, CombinedSource, Progress, PullSummary, SearchSource, Source, pull
 from adapter.sync.quiet_hours import quiet_until
-from adapter.sync.search_plan import OF_PATIENTS, PATIENT
+from adapter.sync.search_plan import OF_PATIENTS, PATIENT, StoredPatients
 from adapter.sync.stored_patients import stored_patients
 
 __all__ = ["configured_site", "pull_site"]
@@ -102,9 +102,18 @@ def pull_site(
                 types=[type_ for type_ in wanted if type_ not in searched],
                 options=options,
                 may_ask=lambda: _respect_quiet_hours(configured),
+                patients=lambda: _known_patients(store, site, wanted),
             )
             source = CombinedSource([exported, search(types=searched)]) if searched else exported
         return pull(store, source, site=site, full=full, accept_deletions=accept_deletions, progress=progress)
+
+
+def _known_patients(store: Store, site: str, types: Collection[str]) -> StoredPatients:
+    """Whom the store knows; those too who were put aside and are named so in each pull, or an export would never find all it wants."""
+    stored = stored_patients(store, site, types)
+    aside = [item.reference or "" for item in store.quarantined(site)]
+    named = {one.partition("/")[2]: 0 for one in aside if one.startswith(f"{PATIENT}/")}
+    return StoredPatients(named | dict(stored.first_run), stored.whole_since)
 
 
 def _bulk_options(configured: SiteSettings) -> BulkOptions:

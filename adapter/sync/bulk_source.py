@@ -33,7 +33,9 @@ from adapter.client import (
 from adapter.errors import RemoteError, TransientError
 from adapter.fhir import RESOURCE_TYPES
 from adapter.store import Origin
+from adapter.sync.group_members import may_have_joined
 from adapter.sync.lines import Line, read_lines
+from adapter.sync.search_plan import StoredPatients
 from adapter.sync.sources import (
     Gone,
     Item,
@@ -62,6 +64,10 @@ _LATER: Final = TransientError.exit_code
 _MOST_TRIES: Final = 3
 _DIGITS: Final = 12
 _SEARCH: Final = "search-type"
+_UNKNOWN_MEMBERS: Final = (
+    "Group/{}: who its members are cannot be read, so all of them are exported anew each time, as those who joined it would be "
+    "missing; have the server's owner allow reading it"
+)
 #: ``Patient/42`` at the end of a relative or absolute address.
 _REFERENCE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})$")
 
@@ -106,6 +112,7 @@ class BulkSource:
         spool: folder; only the holder of the site's lock may use it.
         types: what to read.
         options: how exports are asked for.
+        patients: tells which patients the store knows, asked once an export of a Group; see `stored_patients`.
         may_ask: called before each export and each file; raises where the hospital wants to be left alone now.
     """
 
@@ -118,8 +125,10 @@ class BulkSource:
         types: Collection[str],
         options: BulkOptions,
         may_ask: Callable[[], None] = lambda: None,
+        patients: Callable[[], StoredPatients] = StoredPatients,
     ) -> None:
         self._may_ask = may_ask
+        self._patients = patients
         self._client = client
         self._downloader = downloader
         self._folder = spool
@@ -176,8 +185,10 @@ class BulkSource:
             StorageError: this machine has no room; files that are whole are kept.
         """
         spool = self._spool = self._open(plan)
-        # Types that were never read whole need all; the others what changed since the oldest of their times.
-        whole = tuple(type_ for type_, since in self._plan.items() if since is None)
+        # Types that were never read whole need all, and all types where somebody joined; the others what changed since the
+        # oldest of their times, and that too where somebody joined: only so it is told what was deleted.
+        joined = self._somebody_joined(spool)
+        whole = tuple(type_ for type_, since in self._plan.items() if since is None or joined)
         times = {type_: since for type_, since in self._plan.items() if since is not None}
         if whole:
             self._list(spool, "0", replace(self._options.request, types=whole), progress)
@@ -198,6 +209,23 @@ class BulkSource:
         self._plan = kept or dict(plan)
         spool.keep(notes={"plan": msgspec.json.encode(self._plan).decode()})
         return spool
+
+    def _somebody_joined(self, spool: Spool) -> bool:
+        """Patients joined the Group since it was last exported, or may have: decided once for an export."""
+        group = self._options.request.group
+        timed = [type_ for type_, since in self._plan.items() if since is not None]
+        if self._options.request.level != "group" or group is None or not timed:
+            return False
+        told = spool.note("joined")
+        if told is None:
+            stored = self._patients()
+            # Who came with a pull in which a type failed is new to that type.
+            known = set.intersection(*(stored.covered(type_) for type_ in timed))
+            told = {True: "yes", False: "no", None: "unknown"}[may_have_joined(self._client, group, known)]
+            spool.keep(notes={"joined": told})
+        if told == "unknown":
+            self._notices.append(_UNKNOWN_MEMBERS.format(group))
+        return told != "no"
 
     def _list(self, spool: Spool, name: str, request: ExportRequest, progress: Progress) -> None:
         """Have one export made, and keep which files it has."""
