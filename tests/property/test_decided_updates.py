@@ -82,10 +82,10 @@ def _view(entity: Entity, version: FhirVersion, agreed: dict[Name, There], sent:
 
 
 def _after(view: View, send: Send) -> dict[Name, There]:
-    """What stands at the server once the writes were carried out."""
+    """What stands at the server once the writes were carried out, and then the deletions."""
     there = dict(send.there)
     new = {one.full_url: f"{one.type}/new-{at}" for at, one in enumerate(view.rendered) if one.name not in there}
-    for write in send.writes:
+    for write in (*send.writes, *send.then):
         if write.body is None:
             del there[write.name]
         else:
