@@ -23,6 +23,8 @@ class _Head(msgspec.Struct):
 
 
 _NDJSON = re.compile(r"(?P<stem>.+)\.ndjson(?:\.gz)?", re.IGNORECASE)
+#: Ways to pack that are not read here, where nobody can look what a file holds.
+_PACKED = re.compile(r"(?P<stem>.+)\.ndjson\.(?:7z|br|bz2|lz4|lzma|rar|tar|tgz|xz|z|zip|zst|zstd)", re.IGNORECASE)
 #: ``1.Observation.ndjson`` (SMART bulk-data-client), ``Observation.000.ndjson`` (smart-fetch), ``Observation_1``.
 _BETWEEN = re.compile(r"[._-]")
 #: A resource begins so, on one line or on many.
@@ -59,11 +61,14 @@ class FolderSource:
 
     def _leave_out(self, path: Path) -> None:
         reason = f"{path.name}: not read, its name is not <ResourceType>.ndjson or .ndjson.gz"
-        held = _holds(path)
+        packed = _PACKED.fullmatch(path.name)
+        held = _holds(path) if packed is None else _named(packed["stem"])
         if held is None:
             self._left_out.append(reason)
         else:
-            self._missing.append(Missing(held, f"{reason}, and it holds resources"))
+            self._missing.append(
+                Missing(held, f"{reason}, and it holds resources{', packed in another way' if packed else ''}")
+            )
 
     def types(self) -> list[str]:
         """The types that files are named after, sorted; Patient first."""
@@ -153,7 +158,11 @@ def _type_of(path: Path) -> str | None:
     # A link to a file that is gone is one that cannot be read, and not one without a name.
     if named is None or path.is_dir():
         return None
-    found = {part for part in _BETWEEN.split(named["stem"]) if part in RESOURCE_TYPES}
+    return _named(named["stem"])
+
+
+def _named(stem: str) -> str | None:
+    found = {part for part in _BETWEEN.split(stem) if part in RESOURCE_TYPES}
     return found.pop() if len(found) == 1 else None
 
 

@@ -80,6 +80,15 @@ def test_file_of_resources_under_another_name_is_missing(tmp_path: Path, name: s
     assert source.notices() == []
 
 
+@pytest.mark.parametrize("name", ["Patient.ndjson.zip", "Patient.001.ndjson.ZST", "patients.Patient.ndjson.bz2"])
+def test_file_of_a_type_that_is_packed_in_another_way_is_missing(tmp_path: Path, name: str) -> None:
+    source = FolderSource(write_folder(tmp_path / "in", {name: b"PK\x03\x04", "Patient.ndjson.md5": b"0cc1"}))
+
+    (missing,) = source.missing()
+    assert (missing.type, missing.reason.endswith("packed in another way")) == ("Patient", True)
+    assert [notice.partition(":")[0] for notice in source.notices()] == ["Patient.ndjson.md5"]
+
+
 @pytest.mark.parametrize("content", [b'{"resourceType":"Surname"}', b'{"id":"1","resourceType":"Surname"}'])
 def test_file_of_what_is_no_resource_of_fhir_is_named_alone(tmp_path: Path, content: bytes) -> None:
     source = FolderSource(write_folder(tmp_path / "in", {"x.json": content}))
