@@ -27,6 +27,7 @@ __all__ = [
     "utc_instant",
 ]
 
+_WITHHELD = Issue("error", "incomplete", "an entry without a resource")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -135,9 +136,11 @@ def parse_searchset(body: bytes, *, resource_type: str) -> Searchset:
     issues: list[Issue] = []
     for entry in bundle.entry or []:
         raw = slices.of(entry.resource)
-        if not raw:
-            continue
         mode = entry.search.mode if entry.search else None
+        if not raw:
+            # R4 bundle.html, bdl-5: a match that is withheld, or cannot be read there, is missing all the same.
+            issues += [] if mode == "outcome" else [_WITHHELD]
+            continue
         if mode == "outcome" or (resource_type != "OperationOutcome" and _type_of(raw) == "OperationOutcome"):
             issues += issues_of(raw)
         else:

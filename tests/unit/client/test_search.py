@@ -111,9 +111,18 @@ def test_outcomes_that_are_searched_for_are_resources() -> None:
 
 
 def test_entries_that_are_no_objects_are_left_to_the_caller() -> None:
-    found = parse_searchset(bundle(entry(b"7"), b'{"fullUrl":"x"}', entry(b'"text"')), resource_type="Observation")
+    found = parse_searchset(bundle(entry(b"7"), entry(b'"text"')), resource_type="Observation")
 
     assert [item.raw for item in found.entries] == [b"7", b'"text"']
+
+
+def test_entry_without_a_resource_is_a_match_that_may_be_missing() -> None:
+    withheld = [b'{"fullUrl":"x"}', b'{"search":{"mode":"match"}}', b'{"search":{"mode":"outcome"}}']
+
+    found = parse_searchset(bundle(entry(AWKWARD[0]), *withheld), resource_type="Observation")
+
+    assert [item.raw for item in found.entries] == [AWKWARD[0]]
+    assert [(str(issue), issue.is_error) for issue in found.issues] == [("error/incomplete", True)] * 2
 
 
 def test_bad_bytes_in_one_resource_do_not_cost_its_neighbours() -> None:
