@@ -6,7 +6,7 @@ from adapter.screening.completeness import DatumPersons, SiteCompleteness, read_
 from adapter.screening.flow import STEPS, Flow
 from adapter.screening.funnel import CriterionCounts, Funnel, add_up, funnel_of, in_steps, persons_of, read_funnel
 from adapter.screening.listed import CLOSED_STATES, Listed, listed
-from adapter.screening.log import LogRow, number_of, read_log, safe_cell, screening_number, write_log
+from adapter.screening.log import LogRow, number_of, read_log, screening_number, write_log
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.screen import Asked, Screening, screen
 from adapter.screening.why import CriterionLine, Explanation, Found, explain
@@ -45,7 +45,6 @@ __all__ = [
     "read_funnel",
     "read_log",
     "read_worklist",
-    "safe_cell",
     "screen",
     "screening_number",
     "standing",

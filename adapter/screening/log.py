@@ -13,9 +13,10 @@ from typing import Any, TextIO
 from adapter.criteria import Outcome, Stage, Trial
 from adapter.fhir import PARIS
 from adapter.screening.listed import Listed, listed
+from adapter.spreadsheets import safe_cell
 from adapter.store import Store
 
-__all__ = ["LogRow", "number_of", "read_log", "safe_cell", "screening_number", "write_log"]
+__all__ = ["LogRow", "number_of", "read_log", "screening_number", "write_log"]
 
 _COLUMNS = (
     "screening_number",
@@ -30,8 +31,6 @@ _COLUMNS = (
     "decided_on",
 )
 _YES = frozenset({"eligible", "enrolled", "declined", "not-registered", "withdrawn"})
-#: What a spreadsheet takes for the start of a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +165,3 @@ def _reason(person: Listed) -> str | None:
     if person.failed:
         return "criteria"
     return None if person.candidate else "not-a-candidate"
-
-
-def safe_cell(value: object) -> str:
-    """A cell of a CSV that no spreadsheet takes for a formula; a list is joined by blanks.
-
-    >>> safe_cell("=1+1"), safe_cell(["I01", "E04"]), safe_cell(None)
-    ("'=1+1", 'I01 E04', '')
-    """
-    text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

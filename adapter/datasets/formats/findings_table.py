@@ -11,12 +11,13 @@ import msgspec
 
 from adapter.datasets.model import Finding
 from adapter.errors import UsageError
+from adapter.spreadsheets import FORMULA_SIGNS
 
 __all__ = ["finding_order", "read_findings", "write_findings"]
 
 _FIELDS = ("severity", "code", "domain", "variable", "subject", "resource", "value", "count", "text")
-#: What a spreadsheet takes for the start of a formula (OWASP, CSV injection); a unit may begin so.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A unit may begin with one; an apostrophe is doubled, so that findings are read again as they were.
+_MARKED = (*FORMULA_SIGNS, "'")
 
 
 def finding_order(finding: Finding) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 
 def _cell(value: str | int | None) -> str:
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
+    return f"'{text}" if text.startswith(_MARKED) else text
 
 
 def read_findings(path: Path) -> list[Finding]:

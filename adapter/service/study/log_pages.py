@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from adapter.accounts import Permission
-from adapter.screening import safe_cell, write_log
+from adapter.screening import write_log
 from adapter.service.api import desk_of
 from adapter.service.desk import Desk
 from adapter.service.language import choose_language, load_words
@@ -29,6 +29,7 @@ from adapter.service.study.audit_reading import (
 )
 from adapter.service.study.log_reading import list_log, log_rows
 from adapter.service.study.shapes import AuditEntry
+from adapter.spreadsheets import safe_cell
 
 __all__ = ["log_pages"]
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from adapter.criteria import Trial
 from adapter.screening import Words, WorklistRow, next_step
+from adapter.spreadsheets import safe_cell
 
 __all__ = ["COLUMNS", "csv_lines"]
 
@@ -37,8 +38,6 @@ COLUMNS: Final = (
     "found_on",
     "markers",
 )
-#: What a spreadsheet takes for the start of a formula (OWASP, CSV injection).
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_lines(rows: Iterable[WorklistRow], trial: Trial, words: Words) -> Iterator[str]:
@@ -54,7 +53,7 @@ def csv_lines(rows: Iterable[WorklistRow], trial: Trial, words: Words) -> Iterat
     writer.writerow(COLUMNS)
     for row in rows:
         yield _taken(out)
-        writer.writerow([_cell(value) for value in _values(row, trial, words)])
+        writer.writerow([safe_cell(value) for value in _values(row, trial, words)])
     yield _taken(out)
 
 
@@ -84,11 +83,6 @@ def _values(row: WorklistRow, trial: Trial, words: Words) -> tuple[object, ...]:
         row.found_on,
         " ".join(row.markers),
     )
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _taken(out: io.StringIO) -> str:
