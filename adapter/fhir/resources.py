@@ -438,6 +438,7 @@ class SuspectEntity(_Struct, frozen=True):
 
 
 class AdverseEvent(Resource, frozen=True):
+    status: str | None = None  # R5
     actuality: str | None = None
     event: CodeableConcept | None = None
     subject: Reference | None = None

@@ -31,7 +31,7 @@ kind                   fields (all optional unless said)
 ``participation``      ResearchSubject: ``study`` (other), ``status`` (on-study), ``start``, ``end``, ``consent``
 ``research-study``     for ``shared``: ``id`` (other), ``category`` (code), ``words`` (text of the category), ``identifier``
 ``adverse-event``      ``grade``, ``date``, ``outcome`` (ongoing), ``suspect`` (list of references), ``event`` (words),
-                       ``event-code``, ``actuality`` (actual), ``grade-url``
+                       ``event-code``, ``actuality`` (actual), ``status`` (R5), ``grade-url``
 ``document``           DocumentReference: ``term`` (rcp-document), ``date``, ``status`` (current)
 ``flag``               ``text``, ``status`` (active)
 ``prescription``       MedicationRequest: ``text`` or ``atc``, ``status`` (active), ``date``
@@ -297,6 +297,8 @@ def _research_study(writer: Writer, fields: Entry) -> list[Resource]:
 def _adverse_event(writer: Writer, fields: Entry) -> list[Resource]:
     resource = writer.head("AdverseEvent", "adverse-event", fields)
     resource["actuality"] = fields.get("actuality", "actual")
+    if "status" in fields:
+        resource["status"] = fields["status"]
     if "grade" in fields:
         resource["extension"] = [{"url": fields.get("grade-url", GRADE_URL), "valueInteger": fields["grade"]}]
     resource["event"] = {"text": fields.get("event", "fatigue")}

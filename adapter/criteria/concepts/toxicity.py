@@ -217,7 +217,9 @@ def answer_unresolved_toxicity(node: UnresolvedToxicity, scene: Scene) -> Answer
 def _events(scene: Scene) -> Iterator[AdverseEvent]:
     """Adverse events that happened and may be of the reference date or before."""
     for event in scene.record.of_type("AdverseEvent"):
-        if isinstance(event, AdverseEvent) and event.actuality != "potential" and when_of(event).earliest <= scene.on:
+        if not isinstance(event, AdverseEvent) or event.actuality == "potential" or event.status == "entered-in-error":
+            continue
+        if when_of(event).earliest <= scene.on:
             yield event
 
 

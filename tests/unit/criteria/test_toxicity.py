@@ -295,6 +295,7 @@ def event(grade: int | None = 2, **more: Any) -> dict[str, Any]:
         (event(4, date=None), ASKS),
         (event(4, date="2021-05-01", outcome="resolved"), ASKS),
         (event(4, date="2021-05-01", actuality="potential"), (F, None)),
+        (event(4, date="2021-05-01", status="entered-in-error"), (F, None)),
         (event(4, date="2021-05-01", **{"grade-url": "urn:example:other"}), (F, None)),
     ],
 )

@@ -246,8 +246,9 @@ def test_without_the_sites_extension_an_event_is_only_shown() -> None:
     assert [item.reference for item in answer.context] == ["AdverseEvent/ae"]
 
 
-def test_a_potential_event_is_none() -> None:
-    assert unresolved(due(actuality="potential")) == NEEDS
+@pytest.mark.parametrize("told", [{"actuality": "potential"}, {"status": "entered-in-error"}], ids=["R4", "R5"])
+def test_an_event_that_did_not_happen_is_none(told: dict[str, Any]) -> None:
+    assert unresolved(due(**told)) == NEEDS
 
 
 @pytest.mark.parametrize(
