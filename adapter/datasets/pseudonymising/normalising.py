@@ -136,7 +136,7 @@ class Normaliser:
                     place |= {name: value for name, value in found.items() if name not in place}
                 del place["valueString"]
             ranges = place.get("referenceRange")
-            if isinstance(ranges, list) and not is_for_all(ranges):
+            if isinstance(ranges, list) and not is_for_all(ranges, self._units):
                 place["referenceRange"] = holding(place, when, work, self._units)
 
     @staticmethod

@@ -69,9 +69,11 @@ def read_printed_range(text: str) -> PrintedRange:
     return PrintedRange(word, low, high, printed.unit)
 
 
-def is_for_all(ranges: list[Any]) -> bool:
-    """One range in numbers that does not say for whom or what it is: nearly all."""
-    return len(ranges) == 1 and isinstance(ranges[0], dict) and ranges[0].keys() <= _FOR_ALL
+def is_for_all(ranges: list[Any], units: UnitTable) -> bool:
+    """One range in numbers of known units that does not say for whom or what it is: nearly all."""
+    if len(ranges) != 1 or not isinstance(ranges[0], dict) or not ranges[0].keys() <= _FOR_ALL:
+        return False
+    return not any(_is_in_unknown_unit(end, units) for end in ranges[0].values())
 
 
 def holding(place: Json, when: Any, work: Work, units: UnitTable) -> list[Json]:
@@ -102,16 +104,27 @@ def _printed(item: Json) -> PrintedRange:
 
 def _in_numbers(item: Json, place: Json, work: Work, units: UnitTable) -> Json | None:
     """The range with the ends that only its text tells; None where the text is all there is, and cannot be read."""
-    found = {name: value for name, value in item.items() if name not in ("age", "appliesTo", "text")}
-    told = {name for name in ("low", "high") if _has_number(item.get(name))}
+    unread = {name for name in ("low", "high") if _is_in_unknown_unit(item.get(name), units)}
+    found = {name: value for name, value in item.items() if name not in ("age", "appliesTo", "text", *unread)}
+    told = {name for name in ("low", "high") if _has_number(found.get(name))}
     text = item.get("text")
+    if unread and told:
+        work.notes.add("range-blanked", "Observation", "referenceRange")
     if text is None or len(told) == 2:
-        return found
+        return None if unread and not told else found
     for name, end in _ends(_printed(item), place, work, units).items():
         if name not in told:
             found[name] = end
             told.add(name)
     return found if told else None
+
+
+def _is_in_unknown_unit(end: Any, units: UnitTable) -> bool:
+    """A limit whose unit cannot leave: without it, it would be read in the result's."""
+    if not isinstance(end, dict):
+        return False
+    unit, is_whole = units.of(end.get("unit"), end.get("system"), end.get("code"))
+    return not unit and not is_whole
 
 
 def _ends(printed: PrintedRange, place: Json, work: Work, units: UnitTable) -> dict[str, Json]:

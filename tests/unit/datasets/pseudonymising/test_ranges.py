@@ -60,6 +60,13 @@ def test_coded_unit_of_the_result_is_that_of_the_range(tmp_path: Path) -> None:
     assert left == [{"high": {"value": "16", **unit}}]
 
 
+def test_limit_in_a_unit_that_cannot_leave_is_not_read_in_the_results(tmp_path: Path) -> None:
+    strange, known = {"value": 12, "unit": "g%%"}, {"value": 16, **IN_GRAMS}
+
+    assert told(tmp_path, {"low": strange, "high": strange | {"value": 16}}) == ([], 1)
+    assert told(tmp_path, {"low": strange, "high": known}) == ([{"high": known | {"value": "16"}}], 1)
+
+
 def test_end_that_only_the_text_tells_stands_beside_the_number(tmp_path: Path) -> None:
     left, blanked = told(tmp_path, {"high": {"value": 41, **IN_GRAMS}, "text": "10 - 41"})
 
