@@ -123,7 +123,9 @@ def test_ranges_are_those_of_the_report_else_the_sites_own() -> None:
     trial, person = load_trial(TRIAL), read((*record(), bare, white))
     found = lab_ranges(trial, person, site=load_site("icm"), on=ON)
 
-    assert found["Observation/hb", "1", "121 g/L"] == LabRange(printed=("N: 130 - 170",))
+    assert found["Observation/hb", "1", "121 g/L"] == LabRange(
+        printed=("N: 130 - 170",), worded=frozenset({"N: 130 - 170"})
+    )
     assert found["Observation/alt", "1", "38 U/L"] == LabRange(printed=("≤ 41 U/L",))
     assert found["Observation/leuk", "1", "6 G/L"] == LabRange(printed=("4-10 G/L",))
     assert ("Observation/alt-bare", "1", "50 U/L") not in found
