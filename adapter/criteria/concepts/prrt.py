@@ -166,7 +166,7 @@ def second_course_open(scene: Scene) -> Answer:
 
 
 def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
-    """T by code; U when only a text names it, or a class of drugs that holds it, and no code of another drug is there; F else."""
+    """T by code; U when only a text names it, its code in another system or a class of drugs that holds it, and no code of another drug is there; F else."""
     codes = list(scene.codes(*concepts))
     lutathera = scene.schedule.medication
     if any(lutathera.has(*code) for code in codes):
@@ -175,10 +175,11 @@ def _is_lutathera(scene: Scene, *concepts: CodeableConcept | None) -> Truth:
     # ATC codes begin with those of their classes: V10XX is no other drug, it is what Lutathera had before a code of its own.
     if any(not any(code.startswith(drug) for code in lutathera.codes) for drug in drugs):
         return Truth.F
-    texts = [
-        word for concept in concepts if concept for word in (concept.text, *(c.display for c in concept.coding)) if word
-    ]
-    named = any(scene.schedule.text.search(text) for text in texts)
+    codings = [coding for concept in concepts if concept for coding in concept.coding]
+    texts = [text for text in (*(c.text for c in concepts if c), *(coding.display for coding in codings)) if text]
+    # Written under another name of its system, or under none, it is no code that is known, and no other drug.
+    named = any(coding.code and plain_code(lutathera.system, coding.code) in lutathera.codes for coding in codings)
+    named = named or any(scene.schedule.text.search(text) for text in texts)
     return Truth.U if named or (drugs and not texts) else Truth.F
 
 

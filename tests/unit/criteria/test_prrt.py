@@ -260,6 +260,28 @@ def test_a_class_of_drugs_that_holds_lutathera_is_no_other_drug(code: str, text:
     assert found.truth is (U if counted else T)
 
 
+@pytest.mark.parametrize(
+    ("coding", "counted"),
+    [
+        ({"system": "urn:oid:2.16.840.1.113883.6.73", "code": "V10XX04"}, True),
+        ({"system": "https://www.whocc.no/atc", "code": "v10xx04"}, True),
+        ({"code": "V10XX04"}, True),
+        ({"system": "urn:oid:2.16.840.1.113883.6.73", "code": "V10XX05"}, False),
+    ],
+)
+def test_the_code_of_lutathera_under_another_system_leaves_the_count_open(
+    coding: dict[str, str], counted: bool
+) -> None:
+    fifth = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "effectiveDateTime": str(START + timedelta(days=4 * 56)),
+        "medicationCodeableConcept": {"coding": [coding]},
+    }
+
+    assert answer_to(RULE, [*infusions(56, 56, 56), fifth]).truth is (U if counted else T)
+
+
 def test_a_shared_medication_tells_drug_and_batch() -> None:
     shared = [
         {
