@@ -137,7 +137,7 @@ def _narrows_the_list(page: Page, door: str, wanted: Chosen) -> None:
 
     search(page, wanted.number)
     expect(rows).to_have_text([wanted.name])
-    assert page.url == f"{door}/"
+    expect(page).to_have_url(f"{door}/")
     rows.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(wanted.name)
     expect(page.get_by_role("link", name="Open the hospital's own record")).to_have_attribute(
