@@ -14,6 +14,7 @@ from adapter.config import Settings
 from adapter.errors import BusyError, UsageError
 from adapter.loading import Content, Form, LoadReport, load, target_of, template
 from adapter.service.api import problem, problems_of
+from adapter.service.bodies import bounded_body
 from adapter.service.door.crossing import from_here
 from adapter.service.door.permissions import viewer_of
 from adapter.store import Store
@@ -86,7 +87,7 @@ def loading_router(settings: Settings) -> APIRouter:
             wanted = ", ".join(name for name in _FORMS if kind != "study" or name != "text/csv")
             return problem(415, f"The body is sent as {wanted}.")
         viewer = viewer_of(request)
-        body = await _body(request)
+        body = await bounded_body(request, MOST_BYTES)
         if body is None:
             return problem(413, f"At most {MOST_BYTES // 1024 // 1024} MB are taken at once.")
 
@@ -122,19 +123,6 @@ def loading_router(settings: Settings) -> APIRouter:
         return Response(text, media_type="application/json" if kind == "study" else "text/csv; charset=utf-8")
 
     return router
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, or None as soon as it is known to be too long."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > MOST_BYTES:
-        return None
-    found = bytearray()
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > MOST_BYTES:
-            return None
-    return bytes(found)
 
 
 _TEXT = {"schema": {"type": "string"}}

@@ -23,6 +23,7 @@ from adapter.config import Settings
 from adapter.fhir import RESOURCE_TYPES
 from adapter.observe import logger
 from adapter.service.api import problem, problems_of
+from adapter.service.bodies import bounded_body
 
 __all__ = ["MOST_BYTES", "NOTIFY_PREFIX", "Mark", "notification_router", "notified_types"]
 
@@ -109,7 +110,7 @@ def notification_router(settings: Settings, mark: Mark) -> APIRouter:
             return refused
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                body = await _bounded(request)
+                body = await bounded_body(request, MOST_BYTES)
         except TimeoutError:
             return problem(408, "The body did not come in time.")
         except ClientDisconnect:
@@ -209,19 +210,6 @@ def _unauthorised() -> Response:
     answer = problem(401, "Show the site's secret as Authorization: Bearer.")
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
-
-
-async def _bounded(request: Request) -> bytes | None:
-    """The body; None where it is longer than what is taken."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > MOST_BYTES:
-        return None
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return None
-    return bytes(body)
 
 
 def _read(body: bytes) -> _Body | None:

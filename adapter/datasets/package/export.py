@@ -6,7 +6,6 @@ export would be. What must stay as it was (pseudonyms, numbers of records, the s
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,6 +19,7 @@ from adapter.config import Settings
 from adapter.criteria import Trial
 from adapter.datasets.checks import check
 from adapter.datasets.checks.core_findings import load_waivers
+from adapter.datasets.collecting import collecting_later
 from adapter.datasets.engines import ViewTable, Written
 from adapter.datasets.engines.queries import Queries
 from adapter.datasets.engines.viewing import view_tables, written_views
@@ -111,7 +111,7 @@ def export(store: Store, settings: Settings, folder: Path, request: Request, *, 
         StorageError: there is no room.
     """
     trial = load_trial(request.trial)
-    with _collecting_later(), replacing(folder) as part, workroom(store) as room:
+    with collecting_later(), replacing(folder) as part, workroom(store) as room:
         staged = stage(
             store,
             settings,
@@ -306,17 +306,3 @@ def _lines(path: Path) -> int:
 def write_json(path: Path, value: Any) -> None:
     """One value, indented."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-
-
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    """Without the collector of cycles: millions of small values live until a package is written, and looking for cycles among them
-    again and again takes a fifth of the time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

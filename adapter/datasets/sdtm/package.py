@@ -6,14 +6,13 @@ what depends on the rows of all domains: days, epochs, visits, baseline, sequenc
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from adapter.criteria import Trial
+from adapter.datasets.collecting import collecting_later
 from adapter.datasets.model import Codelist, Dataset, Package
 from adapter.datasets.model import Study as PackageStudy
 from adapter.datasets.sdtm.cells import Finisher, finishers
@@ -89,23 +88,11 @@ def build_package(
     """
     documents = documents or load_domains()
     making = _Making(documents, Tables(tables, documents.shapes), trial, study)
-    with _collecting_later():
+    with collecting_later():
         making.read_subjects(staged, {"": trial.units, **(units or {})})
         making.make_rows(staged.verdicts)
         making.derive(sequences)
         return making.package(sequences, staged.files)
-
-
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    """Without the collector of cycles: rows hold none, and looking for them again and again costs a fifth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Making:

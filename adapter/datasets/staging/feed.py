@@ -6,10 +6,8 @@ made anew at each export, from the lake; the same lake, key and options give the
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,6 +17,7 @@ import msgspec
 
 from adapter.config import Settings
 from adapter.criteria import Trial
+from adapter.datasets.collecting import collecting_later
 from adapter.datasets.model import Finding
 from adapter.datasets.pseudonymising import Notes, Pseudonymiser, TraceEntry, Work, load_profile
 from adapter.datasets.pseudonymising.normalising import medication_references
@@ -96,7 +95,7 @@ def stage(
     """
     options = _Options(trial, load_study(trial.id), pseudonym_key(store.folder), as_of, shift_dates)
     feed = _Feed(numbers)
-    with _without_collecting():
+    with collecting_later():
         for site in sorted(set(sites) if sites is not None else _sites(store, settings)):
             _stage_site(store, settings, site, options, feed)
     files = feed.write(folder)
@@ -110,18 +109,6 @@ def stage(
         left_out=dict(sorted(feed.left_out.items())),
         trace=sorted(feed.trace, key=lambda one: (one.key, one.type, one.id)),
     )
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Resources are trees, which go as soon as nobody holds them: looking for cycles among them takes a quarter of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @dataclass(frozen=True)

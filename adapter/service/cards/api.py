@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from adapter.errors import ConfigurationError, DocumentError
 from adapter.observe import logger
+from adapter.service.bodies import bounded_body
 from adapter.service.cards import PATH, Caller, CardRoom, MalformedCall, NotAtHand, TokenRefused, room_of
 from adapter.service.cards.shapes import Cards, Discovery, FeedbackRequest, FeedbackTaken, HookRequest, body_of
 from adapter.service.language import preferred_language
@@ -44,7 +45,6 @@ _PROBLEMS: Final = {
 cards_api = APIRouter(prefix=PATH, tags=["CDS Hooks"])
 ServiceId = Annotated[str, Path(description="Id of a service, from the discovery.")]
 _UNAUTHORIZED: Final = 401
-_LONGEST_NUMBER: Final = 15
 
 
 def _problem(status: int, detail: str = "") -> JSONResponse:
@@ -145,26 +145,9 @@ async def _taken(request: Request, service: str, *paths: str) -> tuple[CardRoom,
         return _problem(415)
     try:
         async with asyncio.timeout(_READ_SECONDS):
-            body = await _bounded(request)
+            body = await bounded_body(request, MOST_BYTES)
     except TimeoutError:
         return _problem(408)
     except ClientDisconnect:
         return _problem(400)
     return (room, caller, body) if body is not None else _problem(413)
-
-
-async def _bounded(request: Request) -> bytes | None:
-    """The body; None where it is longer than what is taken."""
-    announced = request.headers.get("content-length", "0")
-    if (
-        announced.isascii()
-        and announced.isdigit()
-        and (len(announced) > _LONGEST_NUMBER or int(announced) > MOST_BYTES)
-    ):
-        return None
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return None
-    return bytes(body)

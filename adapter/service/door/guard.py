@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapter.observe import logger
+from adapter.service.bodies import says_more
 from adapter.service.door.access import Access, host_allowed
 from adapter.service.door.permissions import is_open
 from adapter.service.notifications import NOTIFY_PREFIX
@@ -42,7 +43,6 @@ _FORM_BYTES = 16 * 1024
 _BODY_BYTES = 2**20
 #: Routes that take more, or less, and count for themselves.
 _BOUNDED_THERE = ("/api/load/", "/cds-services/", "/fhir/", NOTIFY_PREFIX)
-_DIGITS = 10
 Refuse = Callable[[Request, int], Response]
 
 
@@ -128,16 +128,12 @@ def _is_too_long(request: Request) -> bool:
     """Whether a stranger sends the door more than a name and a password: it would be read whole before it is refused."""
     if request.method != "POST" or request.url.path != _DOOR:
         return False
-    told = request.headers.get("content-length", "")
-    return not (told.isascii() and told.isdecimal() and len(told) < _DIGITS and int(told) <= _FORM_BYTES)
+    return not request.headers.get("content-length") or says_more(request, _FORM_BYTES)
 
 
 def _says_too_much(request: Request) -> bool:
     """Whether a body that is announced is longer than any that is meant."""
-    told = request.headers.get("content-length", "")
-    is_number = told.isascii() and told.isdecimal()
-    is_short = not told or (is_number and len(told) < _DIGITS and int(told) <= _BODY_BYTES)
-    return not is_short and not request.url.path.startswith(_BOUNDED_THERE)
+    return says_more(request, _BODY_BYTES) and not request.url.path.startswith(_BOUNDED_THERE)
 
 
 def _bounded(request: Request, receive: Receive) -> Receive:

@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from adapter.config import Settings
+from adapter.service.bodies import bounded_body
 from adapter.service.fhir.refusals import FHIR_JSON, FhirRefused
 
 __all__ = ["JSON_KINDS", "base_of", "bounded", "check_accepts", "is_lenient", "parameters_of"]
@@ -104,16 +105,14 @@ async def bounded(request: Request, most: int) -> bytes:
     Raises:
         FhirRefused: it is longer than ``most`` bytes, does not come in time, or breaks off.
     """
-    body = bytearray()
     try:
         async with asyncio.timeout(_READ_SECONDS):
-            async for part in request.stream():
-                body += part
-                if len(body) > most:
-                    raise FhirRefused(413)
+            body = await bounded_body(request, most)
     except (TimeoutError, ClientDisconnect):
         raise FhirRefused(400, ("incomplete", "The body did not come in time.")) from None
-    return bytes(body)
+    if body is None:
+        raise FhirRefused(413)
+    return body
 
 
 def _is_zero(parameter: str) -> bool:
