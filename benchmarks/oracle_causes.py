@@ -17,7 +17,8 @@ from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.exchange.cql_measures import ucum_spellings
 from adapter.criteria.scene import USABLE, Scene, within
 from adapter.fhir import PatientRecord, parse_when
-from adapter.fhir.resources import Observation, ObservationComponent, Quantity, ReferenceRange
+from adapter.fhir.datatypes import Quantity, ReferenceRange
+from adapter.fhir.resources import Observation, ObservationComponent
 from adapter.terminology import Analyte, Site
 
 ATTESTED = "a person attested it; CQL reads coded data only"

@@ -9,7 +9,8 @@ from adapter.criteria.concepts.naming import concepts_of, texts_of
 from adapter.criteria.scene import Scene, evidence_of, is_on_record
 from adapter.criteria.trial import Criterion, Prompt
 from adapter.fhir import when_of
-from adapter.fhir.resources import CodeableConcept, Condition, Resource
+from adapter.fhir.datatypes import CodeableConcept
+from adapter.fhir.resources import Condition, Resource
 from adapter.fhir.stand_ins import DROPPED
 
 __all__ = ["prompted"]

@@ -13,7 +13,8 @@ from adapter.criteria.answer import Answer, Evidence
 from adapter.criteria.attestation import Attestations, Validity, attestations
 from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, abated, surely_after, when_of
-from adapter.fhir.resources import CodeableConcept, Coding, Condition, Observation, Patient, Resource
+from adapter.fhir.datatypes import CodeableConcept, Coding
+from adapter.fhir.resources import Condition, Observation, Patient, Resource
 from adapter.terminology import ICD10, ICD10_CM, ICDO3, TERMS, Site, Units, ValueSet
 
 if TYPE_CHECKING:

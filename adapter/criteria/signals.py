@@ -10,7 +10,8 @@ from adapter.criteria.concepts.naming import concepts_of, texts_of
 from adapter.criteria.concepts.participation import is_of_study
 from adapter.criteria.scene import Scene, is_on_record
 from adapter.criteria.trial import Signal
-from adapter.fhir.resources import CodeableConcept, Condition
+from adapter.fhir.datatypes import CodeableConcept
+from adapter.fhir.resources import Condition
 from adapter.fhir.stand_ins import DROPPED
 from adapter.terminology import ValueSet
 

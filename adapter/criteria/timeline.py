@@ -21,7 +21,7 @@ from adapter.criteria.scene import USABLE, Scene
 from adapter.criteria.tree import Comparison, Laboratory, Scale
 from adapter.criteria.trial import Trial
 from adapter.fhir import NumberInterval, PatientRecord, When, is_usable, plain
-from adapter.fhir.resources import Quantity, ReferenceRange
+from adapter.fhir.datatypes import Quantity, ReferenceRange
 from adapter.terminology import Site
 
 __all__ = ["Infused", "LabRange", "Limit", "Point", "Series", "Stated", "Timeline", "lab_ranges", "timeline_of"]

@@ -11,7 +11,9 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from adapter.fhir.datatypes import Period
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
+from adapter.fhir.modifiers import is_modified
 from adapter.fhir.resources import (
     READ_TYPES,
     AdverseEvent,
@@ -28,7 +30,6 @@ from adapter.fhir.resources import (
     MedicationRequest,
     Observation,
     Patient,
-    Period,
     Procedure,
     ProductResource,
     QuestionnaireResponse,
@@ -37,7 +38,7 @@ from adapter.fhir.resources import (
     Resource,
     decode,
 )
-from adapter.fhir.stand_ins import is_modified, stand_in_of, stand_ins_within
+from adapter.fhir.stand_ins import stand_in_of, stand_ins_within
 from adapter.fhir.summary import normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]

@@ -6,44 +6,48 @@ reads are not declared, so a fault in them does not cost a record. JSON numbers 
 
 from __future__ import annotations
 
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+from adapter.fhir.datatypes import (
+    Annotation,
+    CodeableConcept,
+    CodeableReference,
+    Extension,
+    FhirStruct,
+    Identifier,
+    Meta,
+    Period,
+    Quantity,
+    Range,
+    Reference,
+    ReferenceRange,
+)
 
 __all__ = [
     "PRODUCT_TYPES",
     "READ_TYPES",
     "AdverseEvent",
     "AllergyIntolerance",
-    "CodeableConcept",
-    "Coding",
     "Condition",
     "Consent",
     "ConsentPolicy",
     "Coverage",
     "DiagnosticReport",
     "DocumentReference",
-    "Extension",
     "Flag",
-    "Identifier",
     "ImagingStudy",
     "Medication",
     "MedicationAdministration",
     "MedicationRequest",
-    "Meta",
     "Observation",
     "ObservationComponent",
     "Patient",
-    "Period",
     "Procedure",
     "ProductResource",
-    "Quantity",
     "QuestionnaireResponse",
-    "Range",
-    "Reference",
-    "ReferenceRange",
     "ResearchStudy",
     "ResearchSubject",
     "Resource",
@@ -53,86 +57,7 @@ __all__ = [
 ]
 
 
-class _Struct(msgspec.Struct, rename="camel", frozen=True, kw_only=True, gc=False):
-    pass
-
-
-class Coding(_Struct, frozen=True):
-    system: str | None = None
-    code: str | None = None
-    display: str | None = None
-
-
-class CodeableConcept(_Struct, frozen=True):
-    coding: tuple[Coding, ...] = ()
-    text: str | None = None
-
-
-class CodeableReference(_Struct, frozen=True):  # R5 only
-    concept: CodeableConcept | None = None
-    reference: Reference | None = None
-
-
-class Identifier(_Struct, frozen=True):
-    system: str | None = None
-    value: str | None = None
-    type: CodeableConcept | None = None
-
-
-class Reference(_Struct, frozen=True):
-    reference: str | None = None
-    type: str | None = None
-    identifier: Identifier | None = None
-    display: str | None = None
-
-
-class Period(_Struct, frozen=True):
-    start: str | None = None
-    end: str | None = None
-
-
-class Quantity(_Struct, frozen=True):
-    value: Decimal | None = None
-    comparator: str | None = None
-    unit: str | None = None
-    system: str | None = None
-    code: str | None = None
-
-
-class Range(_Struct, frozen=True):
-    low: Quantity | None = None
-    high: Quantity | None = None
-
-
-class ReferenceRange(_Struct, frozen=True):
-    low: Quantity | None = None
-    high: Quantity | None = None
-    type: CodeableConcept | None = None
-    applies_to: tuple[CodeableConcept, ...] = ()
-    age: Range | None = None
-    text: str | None = None
-
-
-class Annotation(_Struct, frozen=True):
-    text: str | None = None
-
-
-class Extension(_Struct, frozen=True):
-    url: str | None = None
-    value_codeable_concept: CodeableConcept | None = None
-    value_code: str | None = None
-    value_date: str | None = None
-    value_string: str | None = None
-    value_integer: int | None = None
-    extension: tuple[Extension, ...] = ()
-
-
-class Meta(_Struct, frozen=True):
-    version_id: str | None = None
-    last_updated: str | None = None
-
-
-class Resource(_Struct, frozen=True):
+class Resource(FhirStruct, frozen=True):
     """What every resource has; a type that nothing reads is decoded no further."""
 
     resource_type: str
@@ -147,7 +72,7 @@ class Resource(_Struct, frozen=True):
         return self.id if "/" in self.id else f"{self.resource_type}/{self.id}"
 
 
-class PatientLink(_Struct, frozen=True):
+class PatientLink(FhirStruct, frozen=True):
     other: Reference = Reference()
     type: str | None = None
 
@@ -162,7 +87,7 @@ class Patient(Resource, frozen=True):
     link: tuple[PatientLink, ...] = ()
 
 
-class ConditionStage(_Struct, frozen=True):
+class ConditionStage(FhirStruct, frozen=True):
     summary: CodeableConcept | None = None
     assessment: tuple[Reference, ...] = ()
 
@@ -186,7 +111,7 @@ class Condition(Resource, frozen=True):
     evidence: tuple[Any, ...] = ()
 
 
-class ObservationComponent(_Struct, frozen=True):
+class ObservationComponent(FhirStruct, frozen=True):
     code: CodeableConcept = CodeableConcept()
     value_quantity: Quantity | None = None
     value_string: str | None = None
@@ -240,7 +165,7 @@ class Observation(Resource, frozen=True):
     component: tuple[ObservationComponent, ...] = ()
 
 
-class MedicationBatch(_Struct, frozen=True):
+class MedicationBatch(FhirStruct, frozen=True):
     lot_number: str | None = None
 
 
@@ -250,7 +175,7 @@ class Medication(Resource, frozen=True):
     batch: MedicationBatch | None = None
 
 
-class Dosage(_Struct, frozen=True):
+class Dosage(FhirStruct, frozen=True):
     text: str | None = None
     dose: Quantity | None = None
 
@@ -307,12 +232,12 @@ class Procedure(Resource, frozen=True):
     occurrence_period: Period | None = None
 
 
-class AnswerItem(_Struct, frozen=True):
+class AnswerItem(FhirStruct, frozen=True):
     value_boolean: bool | None = None
     value_date: str | None = None
 
 
-class ResponseItem(_Struct, frozen=True):
+class ResponseItem(FhirStruct, frozen=True):
     link_id: str | None = None
     answer: tuple[AnswerItem, ...] = ()
     item: tuple[ResponseItem, ...] = ()
@@ -342,7 +267,7 @@ class ResearchStudy(Resource, frozen=True):
     category: tuple[CodeableConcept, ...] = ()
 
 
-class ImagingSeries(_Struct, frozen=True):
+class ImagingSeries(FhirStruct, frozen=True):
     modality: Any = None
 
 
@@ -388,11 +313,11 @@ class Flag(Resource, frozen=True):
     period: Period | None = None
 
 
-class ConsentPolicy(_Struct, frozen=True):
+class ConsentPolicy(FhirStruct, frozen=True):
     uri: str | None = None
 
 
-class ConsentProvision(_Struct, frozen=True):
+class ConsentProvision(FhirStruct, frozen=True):
     type: str | None = None
     period: Period | None = None
 
@@ -415,7 +340,7 @@ class Coverage(Resource, frozen=True):
     payor: tuple[Reference, ...] = ()
 
 
-class AllergyReaction(_Struct, frozen=True):
+class AllergyReaction(FhirStruct, frozen=True):
     substance: CodeableConcept | None = None
 
 
@@ -431,7 +356,7 @@ class AllergyIntolerance(Resource, frozen=True):
     reaction: tuple[AllergyReaction, ...] = ()
 
 
-class SuspectEntity(_Struct, frozen=True):
+class SuspectEntity(FhirStruct, frozen=True):
     instance: Reference | None = None
     # R4 a list of BackboneElements, R5 one with other names: read for the codes of the assessment only.
     causality: Any = None

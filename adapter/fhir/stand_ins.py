@@ -12,20 +12,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from adapter.fhir.datatypes import CodeableConcept, Coding, Identifier, Period
 from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.resources import (
     AdverseEvent,
     AllergyIntolerance,
-    CodeableConcept,
-    Coding,
     Condition,
     Consent,
     ConsentPolicy,
-    Identifier,
     MedicationAdministration,
     Observation,
     ObservationComponent,
-    Period,
     Procedure,
     ResearchSubject,
     Resource,
@@ -34,29 +31,10 @@ from adapter.fhir.summary import ID_FORM, person_of_body
 
 _E = TypeVar("_E", Identifier, ConsentPolicy)
 
-__all__ = ["DROPPED", "is_modified", "stand_in_of", "stand_ins_within"]
+__all__ = ["DROPPED", "stand_in_of", "stand_ins_within"]
 
 #: Statuses of what did not happen or was written by mistake, of any resource type.
 DROPPED = frozenset({"entered-in-error", "cancelled", "not-done"})
-
-
-def is_modified(raw: bytes, resource_type: str) -> bool:
-    """Whether a modifierExtension may turn into its opposite what a resource says: none is known here (R4 extensibility.html#modifierExtension).
-
-    Who a person is stays known: without it nothing could be said at all.
-    """
-    if b'"modifierExtension"' not in raw or resource_type == "Patient":
-        return False
-    stack: list[Any] = [msgspec.json.decode(raw)]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            if node.get("modifierExtension"):
-                return True
-            stack += node.values()
-        elif isinstance(node, list):
-            stack += node
-    return False
 
 
 def stand_in_of(raw: bytes) -> Resource | None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from adapter.fhir import is_usable, read_printed_number
-from adapter.fhir.resources import CodeableConcept, CodeableReference, Quantity, Range, ReferenceRange
+from adapter.fhir.datatypes import CodeableConcept, CodeableReference, Quantity, Range, ReferenceRange
 
 __all__ = ["CODED_TYPES", "OTHER", "UCUM", "Carrier", "concepts_of", "shown", "unit_as_sent", "unit_shown", "values_of"]
 

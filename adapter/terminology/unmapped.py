@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapter.fhir import plain
-from adapter.fhir.resources import CodeableConcept
+from adapter.fhir.datatypes import CodeableConcept
 from adapter.terminology.analytes import Analyte
 from adapter.terminology.coded import OTHER, Carrier, concepts_of, shown, unit_as_sent, unit_shown, values_of
 from adapter.terminology.vocabulary import Vocabulary

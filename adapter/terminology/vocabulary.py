@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from adapter.fhir.resources import CodeableConcept, Coding
+from adapter.fhir.datatypes import CodeableConcept, Coding
 from adapter.terminology.analytes import Analyte, UnitProblem, Units
 from adapter.terminology.coded import UCUM
 from adapter.terminology.site import Site

@@ -15,7 +15,8 @@ from adapter.criteria.scene import Scene, evidence_of, within
 from adapter.criteria.tree import Allergy
 from adapter.criteria.truth import Truth
 from adapter.fhir import parse_when, when_of
-from adapter.fhir.resources import AllergyIntolerance, CodeableConcept, Coding
+from adapter.fhir.datatypes import CodeableConcept, Coding
+from adapter.fhir.resources import AllergyIntolerance
 from adapter.terminology import ValueSet
 
 __all__ = ["answer_allergy"]

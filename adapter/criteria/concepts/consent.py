@@ -18,7 +18,8 @@ from adapter.criteria.scene import Scene, evidence_of
 from adapter.criteria.tree import SignedConsent
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, normalise_reference, period_when, when_of
-from adapter.fhir.resources import Consent, Period
+from adapter.fhir.datatypes import Period
+from adapter.fhir.resources import Consent
 
 __all__ = ["answer_consent"]
 

@@ -16,8 +16,8 @@ from adapter.criteria.concepts.periods import InForce, bounds, in_force
 from adapter.criteria.scene import Scene, code_text, evidence_of
 from adapter.criteria.tree import Coverage
 from adapter.criteria.truth import Truth
+from adapter.fhir.datatypes import Identifier
 from adapter.fhir.resources import Coverage as CoverageResource
-from adapter.fhir.resources import Identifier
 
 __all__ = ["answer_coverage"]
 

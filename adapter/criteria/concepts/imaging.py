@@ -28,14 +28,8 @@ from adapter.fhir import (
     parse_when,
     when_of,
 )
-from adapter.fhir.resources import (
-    CodeableConcept,
-    DiagnosticReport,
-    ImagingStudy,
-    Observation,
-    Reference,
-    Resource,
-)
+from adapter.fhir.datatypes import CodeableConcept, Reference
+from adapter.fhir.resources import DiagnosticReport, ImagingStudy, Observation, Resource
 from adapter.terminology import ValueSet
 
 __all__ = ["Examinations", "Ties", "answer_examination", "answer_examination_value", "shown_reading"]

@@ -19,7 +19,8 @@ from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene
 from adapter.criteria.tree import Comparison, MeasurableDisease
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, normalise_reference
-from adapter.fhir.resources import CodeableConcept, ImagingStudy
+from adapter.fhir.datatypes import CodeableConcept
+from adapter.fhir.resources import ImagingStudy
 
 __all__ = ["answer_measurable"]
 

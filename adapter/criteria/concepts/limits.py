@@ -10,8 +10,8 @@ from adapter.criteria.concepts.person import ages_on, genders
 from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import Scene
 from adapter.fhir import EXACT, is_usable, read_printed_number
+from adapter.fhir.datatypes import Quantity, Range, ReferenceRange
 from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, OTHERS_WORDS, PRINTED_RANGE
-from adapter.fhir.resources import Quantity, Range, ReferenceRange
 from adapter.terminology import UnitProblem
 
 __all__ = ["limits_of_normal"]

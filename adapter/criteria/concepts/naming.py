@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from adapter.criteria.scene import Scene
+from adapter.fhir.datatypes import CodeableConcept
 from adapter.fhir.resources import (
     AllergyIntolerance,
-    CodeableConcept,
     Condition,
     DiagnosticReport,
     DocumentReference,

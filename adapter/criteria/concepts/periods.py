@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from adapter.criteria.scene import within
 from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, When, parse_when
-from adapter.fhir.resources import Period
+from adapter.fhir.datatypes import Period
 
 __all__ = ["Bounds", "InForce", "bounds", "in_force"]
 

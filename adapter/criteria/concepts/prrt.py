@@ -16,7 +16,8 @@ from adapter.criteria.scene import evidence_of
 from adapter.criteria.tree import CycleCount, SecondCourse
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, is_usable, normalise_reference, parse_when, plain, when_of
-from adapter.fhir.resources import CodeableConcept, MedicationAdministration, Procedure
+from adapter.fhir.datatypes import CodeableConcept
+from adapter.fhir.resources import MedicationAdministration, Procedure
 from adapter.terminology import plain_code
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from adapter.criteria.answer import Evidence, Reason
 from adapter.criteria.concepts.corrections import CORRECTING
 from adapter.criteria.scene import Scene, evidence_of
 from adapter.fhir import NumberInterval, When, is_no_result, is_usable, plain, read_printed_number, when_of
-from adapter.fhir.resources import CodeableConcept, Observation, ObservationComponent, Quantity, ReferenceRange
+from adapter.fhir.datatypes import CodeableConcept, Quantity, ReferenceRange
+from adapter.fhir.resources import Observation, ObservationComponent
 from adapter.terminology import Analyte, UnitProblem
 
 __all__ = ["Reading", "read_result", "unworded"]

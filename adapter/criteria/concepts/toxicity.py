@@ -21,7 +21,8 @@ from adapter.criteria.scene import USABLE, Scene, evidence_of, within
 from adapter.criteria.tree import CourseToxicity, Graded, Scale, UnresolvedToxicity
 from adapter.criteria.truth import Truth
 from adapter.fhir import normalise_reference, when_of
-from adapter.fhir.resources import AdverseEvent, Extension, SuspectEntity
+from adapter.fhir.datatypes import Extension
+from adapter.fhir.resources import AdverseEvent, SuspectEntity
 
 __all__ = ["answer_course_toxicity", "answer_unresolved_toxicity"]
 

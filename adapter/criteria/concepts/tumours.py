@@ -27,14 +27,8 @@ from adapter.criteria.scene import (
 from adapter.criteria.tree import Comparison, Grade, Histology
 from adapter.criteria.truth import Truth
 from adapter.fhir import is_no_result, normalise_reference, when_of
-from adapter.fhir.resources import (
-    CodeableConcept,
-    Condition,
-    DiagnosticReport,
-    Observation,
-    ObservationComponent,
-    Resource,
-)
+from adapter.fhir.datatypes import CodeableConcept
+from adapter.fhir.resources import Condition, DiagnosticReport, Observation, ObservationComponent, Resource
 from adapter.terminology import ICD10, ICD10_CM, ICDO3, ValueSet, plain_code
 
 __all__ = ["Tumours", "answer_grade", "answer_histology", "is_unconfirmed"]

@@ -66,7 +66,7 @@ def decide(
 ) -> StandingDecision | JSONResponse:
     """Record a decision on what was seen; refused where somebody decided meanwhile, or new data came."""
     made = decide_here(desk, _opened(desk, key, stage), wish)
-    return made.decision if made.decision is not None else problem(made.status, made.detail)
+    return made.decision if made.decision is not None else problem(made.kind.status, made.kind.detail)
 
 
 @patient_api.post(
@@ -82,4 +82,4 @@ def attest(
 ) -> AttestationKept | JSONResponse:
     """Keep signed statements as a QuestionnaireResponse of the site, and screen the patient with them."""
     made = attest_here(desk, _opened(desk, key, stage), wish, stage=stage, today=today_of(request))
-    return made.kept if made.kept is not None else problem(made.status, made.detail)
+    return made.kept if made.kept is not None else problem(made.kind.status, made.kind.detail)

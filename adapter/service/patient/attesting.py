@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from adapter.screening.hospital_records import RecordState
 from adapter.service.desk import Desk
 from adapter.service.language import Language
 from adapter.service.patient.file import Opened, open_patient
+from adapter.service.patient.wishes import WishKind
 from adapter.store.own import is_own
 
 __all__ = [
@@ -71,31 +71,18 @@ class AttestationKept(BaseModel):
     to_answer: list[str] = Field(description="Sentences that still wait for a person.")
 
 
-class AttestingKind(StrEnum):
+class AttestingKind(WishKind):
     """What became of a wish."""
 
-    DONE = "done"
-    FORBIDDEN = "forbidden"
-    NOTHING = "nothing"
-    UNKNOWN_SENTENCE = "unknown-sentence"
-    TWICE = "twice"
-    DAY_TO_COME = "day-to-come"
-    NOT_OURS = "not-ours"
-    NO_RECORD = "no-record"
-    BUSY = "busy"
-
-
-_TOLD: Final = {
-    AttestingKind.DONE: (200, ""),
-    AttestingKind.FORBIDDEN: (403, "Your role at this site does not attest."),
-    AttestingKind.NOTHING: (422, "Nothing is attested and nothing withdrawn."),
-    AttestingKind.UNKNOWN_SENTENCE: (422, "The trial has no such sentence at this stage."),
-    AttestingKind.TWICE: (422, "One sentence is answered twice."),
-    AttestingKind.DAY_TO_COME: (422, "The day of a fact lies in the future."),
-    AttestingKind.NOT_OURS: (409, "What is to be withdrawn was not attested here."),
-    AttestingKind.NO_RECORD: (409, "The hospital's record is deleted, or cannot be read with the site's documents."),
-    AttestingKind.BUSY: (503, "Another run works on this site; nothing was kept. Send it again in a moment."),
-}
+    DONE = "done", 200
+    FORBIDDEN = "forbidden", 403, "Your role at this site does not attest."
+    NOTHING = "nothing", 422, "Nothing is attested and nothing withdrawn."
+    UNKNOWN_SENTENCE = "unknown-sentence", 422, "The trial has no such sentence at this stage."
+    TWICE = "twice", 422, "One sentence is answered twice."
+    DAY_TO_COME = "day-to-come", 422, "The day of a fact lies in the future."
+    NOT_OURS = "not-ours", 409, "What is to be withdrawn was not attested here."
+    NO_RECORD = "no-record", 409, "The hospital's record is deleted, or cannot be read with the site's documents."
+    BUSY = "busy", 503, "Another run works on this site; nothing was kept. Send it again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +91,6 @@ class AttestationMade:
 
     kind: AttestingKind
     kept: AttestationKept | None = None
-
-    @property
-    def status(self) -> int:
-        """Of HTTP."""
-        return _TOLD[self.kind][0]
-
-    @property
-    def detail(self) -> str:
-        """A sentence for programs; nothing of the patient is in it."""
-        return _TOLD[self.kind][1]
 
 
 def questions_for(desk: Desk, opened: Opened, stage: Stage, today: date) -> tuple[Question, ...]:

@@ -65,7 +65,7 @@ def attest_by_form(
     )
     if made.kind is AttestingKind.DONE:
         return back_to(opened.file.key, stage_of(request), told="attested")
-    return _form_page(request, desk, opened, sent=sent, status=made.status, problem=made.kind.value)
+    return _form_page(request, desk, opened, sent=sent, status=made.kind.status, problem=made.kind.value)
 
 
 def _opened(request: Request, desk: Desk, key: str) -> Opened:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -19,6 +18,7 @@ from adapter.screening import words
 from adapter.service.desk import Desk
 from adapter.service.language import Language
 from adapter.service.patient.file import Opened
+from adapter.service.patient.wishes import WishKind
 from adapter.service.shapes import StandingDecision, Verdict
 from adapter.store import Decision, StaleDecisionError
 
@@ -67,30 +67,20 @@ class DecisionRequest(BaseModel):
     seen: str = Field(min_length=1, max_length=64)
 
 
-class DecidingKind(StrEnum):
+class DecidingKind(WishKind):
     """What became of a wish."""
 
-    DONE = "done"
-    UNKNOWN_STATE = "unknown-state"
-    UNKNOWN_REASON = "unknown-reason"
-    FORBIDDEN = "forbidden"
-    NEEDS_INVESTIGATOR = "needs-investigator"
-    DECIDED_MEANWHILE = "decided-meanwhile"
-    NEW_VERDICT = "new-verdict"
-
-
-_TOLD: Final = {
-    DecidingKind.DONE: (200, ""),
-    DecidingKind.UNKNOWN_STATE: (422, "There is no such state in the trial."),
-    DecidingKind.UNKNOWN_REASON: (422, "The reason is the id of a criterion, or a code of the list."),
-    DecidingKind.FORBIDDEN: (403, "Your role at this site does not decide on patients."),
-    DecidingKind.NEEDS_INVESTIGATOR: (
+    DONE = "done", 200
+    UNKNOWN_STATE = "unknown-state", 422, "There is no such state in the trial."
+    UNKNOWN_REASON = "unknown-reason", 422, "The reason is the id of a criterion, or a code of the list."
+    FORBIDDEN = "forbidden", 403, "Your role at this site does not decide on patients."
+    NEEDS_INVESTIGATOR = (
+        "needs-investigator",
         403,
         "This state ends pre-screening on medical grounds: an investigator decides.",
-    ),
-    DecidingKind.DECIDED_MEANWHILE: (409, "Somebody decided on this patient meanwhile; read the file again."),
-    DecidingKind.NEW_VERDICT: (409, "New data came since the verdict that you saw; read the file again."),
-}
+    )
+    DECIDED_MEANWHILE = "decided-meanwhile", 409, "Somebody decided on this patient meanwhile; read the file again."
+    NEW_VERDICT = "new-verdict", 409, "New data came since the verdict that you saw; read the file again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +89,6 @@ class DecisionMade:
 
     kind: DecidingKind
     decision: StandingDecision | None = None
-
-    @property
-    def status(self) -> int:
-        """Of HTTP."""
-        return _TOLD[self.kind][0]
-
-    @property
-    def detail(self) -> str:
-        """A sentence for programs; nothing of the patient is in it."""
-        return _TOLD[self.kind][1]
 
 
 @dataclass(frozen=True, slots=True)

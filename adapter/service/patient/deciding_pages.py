@@ -98,7 +98,7 @@ def decide_by_form(
 
 
 def _status(made: DecisionMade | None) -> int:
-    return 422 if made is None else made.status
+    return 422 if made is None else made.kind.status
 
 
 def _wish(sent: dict[str, str]) -> tuple[DecisionRequest | None, dict[str, str]]:

@@ -12,7 +12,8 @@ from adapter.criteria import Stage, evaluate
 from adapter.criteria.verdict import PartVerdict
 from adapter.documents import load_site, load_trial
 from adapter.fhir import PatientRecord
-from adapter.fhir.resources import CodeableConcept, Observation
+from adapter.fhir.datatypes import CodeableConcept
+from adapter.fhir.resources import Observation
 from adapter.fhir.stand_ins import stand_ins_within
 
 PATIENT = "Patient/1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +22,9 @@ from tests.support.patient_desk import (
     as_viewer,
     hidden_fields,
     send,
-    served,
-    ward,
 )
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Ward]:
-    with ward(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def client(desk: Ward) -> Iterator[TestClient]:
-    with served(desk) as found:
-        yield found
 
 
 def answers(client: TestClient, desk: Ward, signed: bool = True, /, **said: str) -> Any:

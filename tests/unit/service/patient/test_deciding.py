@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,25 +29,11 @@ from tests.support.patient_desk import (
     hidden_fields,
     observation,
     send,
-    served,
-    ward,
 )
 from tests.support.screened import verdict, verdicts
 
 Json = dict[str, Any]
 _JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Ward]:
-    with ward(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def client(desk: Ward) -> Iterator[TestClient]:
-    with served(desk) as found:
-        yield found
 
 
 def form_of(client: TestClient, desk: Ward, **typed: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,25 +17,11 @@ from adapter.service import create_app
 from adapter.service.language import LANGUAGES, load_words
 from adapter.store import Store
 from tests.support.screened import HOSTILE, SITE
-from tests.support.unsettled import SECRET, lab_key, open_lab_conflict, unsettled_store
+from tests.support.unsettled import SECRET, lab_key, open_lab_conflict
 from tests.unit.service.conftest import HOME
 from tests.unit.service.test_pages import Outline
 
 OURS = {"keep": "ours"}
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a store that is copied and never changed."""
-    with unsettled_store(tmp_path_factory.mktemp("unsettled")) as found:
-        yield found
-
-
-@pytest.fixture
-def settings(filled: Settings, tmp_path: Path) -> Settings:
-    """Settings of a store of one's own: these tests change it."""
-    shutil.copytree(filled.store.path, tmp_path / "var")
-    return filled.model_copy(update={"store": filled.store.model_copy(update={"path": tmp_path / "var"})})
 
 
 @contextmanager

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,23 +17,8 @@ from adapter.service.settling.listing import list_unsettled
 from adapter.service.settling.unsettled import FieldDifference, OpenConflict, Unsettled
 from adapter.store import Store
 from tests.support.screened import SITE, TRIAL
-from tests.support.unsettled import SECRET, lab_key, unsettled_store
+from tests.support.unsettled import SECRET, lab_key
 from tests.unit.service.settling.test_conflicts import OURS, hidden, open_numbers, opened, press
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a store that is copied and never changed."""
-    with unsettled_store(tmp_path_factory.mktemp("unsettled")) as found:
-        yield found
-
-
-@pytest.fixture
-def settings(filled: Settings, tmp_path: Path) -> Settings:
-    """Settings of a store of one's own: these tests change it."""
-    shutil.copytree(filled.store.path, tmp_path / "var")
-    return filled.model_copy(update={"store": filled.store.model_copy(update={"path": tmp_path / "var"})})
-
 
 # Forms of somebody else ---------------------------------------------------------------------------------------------
 
