@@ -94,7 +94,7 @@ def evaluate(
     dead = deceased(scene)
     because = () if dead else (*signals_of(scene), *(("added",) if added else ()))
     flips, outcome_flips = (dict.fromkeys(found.answers, None), None) if dead else _sweep(criteria, found, scene)
-    return PatientVerdict(
+    verdict = PatientVerdict(
         trial=trial.id,
         criteria_version=trial.version,
         site=site.id,
@@ -111,6 +111,8 @@ def evaluate(
         to_order=() if dead or found.permanent else _to_order(criteria, found.answers, flips, scene),
         criteria=tuple(_verdict(item, found.answers[item.id], flips[item.id], scene) for item in criteria),
     )
+    scene.close()
+    return verdict
 
 
 def _judge(criteria: list[Criterion], scene: Scene) -> _Found:

@@ -122,6 +122,13 @@ class Scene:
             )
         return self.days[day]
 
+    def close(self) -> None:
+        """Forget what was found: its parts point at each other, and only the collector of cycles would find that they are not needed."""
+        for one in (self, *self.days.values()):
+            for later in one.later.values():
+                later.close()
+            vars(one).clear()
+
     def since(self, moment: When) -> Scene:
         """The same with only what is surely later than ``moment``; attestations of that time are left out too."""
         if moment not in self.later:
