@@ -1,4 +1,4 @@
-"""In: the store. Out: how much is in it; whether all it lists is there, byte for byte as it came (else exit 5)."""
+"""In: the store. Out: how much is in it; whether all it lists is there, byte for byte as it came (else exit 5); origins, fewer files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from adapter.cli.opening import opened, settings_of
 from adapter.cli.options import Options
 from adapter.cli.origin import origin
 from adapter.cli.output import console, data, line, note
+from adapter.cli.store_compact import compact
 
 if TYPE_CHECKING:
     from adapter.store import Store
@@ -23,8 +24,9 @@ _IN_PART = 5
 _ROWS = 512
 _PRIVATE = 0o077
 
-store = typer.Typer(help="Look at the store.", rich_markup_mode=None, no_args_is_help=True)
+store = typer.Typer(help="Look at the store, and keep it in order.", rich_markup_mode=None, no_args_is_help=True)
 store.command()(origin)
+store.command()(compact)
 
 
 @store.command()

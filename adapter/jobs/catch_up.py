@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from adapter.config import Settings
@@ -23,7 +24,7 @@ from adapter.jobs.notified import Marks, Pace, Worker
 from adapter.jobs.parts import Outcome
 from adapter.jobs.screening import screen_site
 from adapter.observe import logger
-from adapter.store import Store
+from adapter.store import LakeMark, Store, seqs_after
 from adapter.sync.quiet_hours import quiet_until
 from adapter.terminology import Site
 
@@ -42,7 +43,7 @@ _OPEN_AGAIN: Final = 30.0
 class _State:
     """What of a site's store tells whose record is another now."""
 
-    files: frozenset[str]
+    mark: LakeMark
     deleted: frozenset[object]
     put_aside: frozenset[object]
     merges: Mapping[str, str]
@@ -81,7 +82,7 @@ class Changes:
     def _state(self) -> _State:
         lake = self._store.lake
         return _State(
-            files=frozenset(lake.index_files(self._site)),
+            mark=lake.mark(self._site),
             deleted=frozenset(lake.tombstones(self._site)),
             put_aside=frozenset(item.key for item in self._store.quarantined(self._site)),
             merges=lake.merges(self._site),
@@ -90,14 +91,22 @@ class Changes:
 
     def _between(self, before: _State, now: _State) -> frozenset[str] | None:
         same = (before.deleted, before.put_aside, before.day) == (now.deleted, now.put_aside, now.day)
-        if not same or before.files - now.files:
+        if not same:
             return None
         people: set[str] = set()
-        for file in sorted(now.files - before.files):
-            found = set(pq.read_table(file, columns=["patient"]).column("patient").to_pylist())
+        arrived = 0
+        files, first_seq = self._store.lake.files_since(self._site, before.mark)
+        for file in files:
+            # Where segments were merged, older versions stand there too.
+            came = (pc.field("seq") >= first_seq) & (pc.field("seq") < seqs_after(now.mark.run))
+            rows = pq.read_table(file, columns=["patient"], filters=came, partitioning=None)
+            arrived += rows.num_rows
+            found = set(rows.column("patient").to_pylist())
             # A Medication or a ResearchStudy: whoever refers to it has another record now.
             if None in found or len(people := people | found) > _MOST_PEOPLE:
                 return None
+        if before.mark.versions + arrived != now.mark.versions:
+            return None
         for patient in before.merges.keys() | now.merges.keys():
             survivors = {before.merges.get(patient, patient), now.merges.get(patient, patient)}
             if len(survivors) > 1:

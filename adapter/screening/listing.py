@@ -24,10 +24,10 @@ from adapter.criteria import Stage, Trial
 from adapter.fhir import PARIS
 from adapter.observe import logger, release
 from adapter.screening.listing_bins import Bin
-from adapter.screening.listing_records import changed_patients, fold
+from adapter.screening.listing_records import Arrived, changed_patients, count_arrived, fold
 from adapter.screening.listing_row import MARKERS, WorklistRow, place_of
 from adapter.screening.listing_rows import Made, RowMaker
-from adapter.store import Store
+from adapter.store import Store, seqs_after
 from adapter.store.listing import ListingEntry, ListingInputs, ListingState, Overtaken, Position, Wanted
 
 __all__ = [
@@ -220,14 +220,15 @@ def _changed(
     then = before.position
     if then is None or then.made_by != now.made_by:
         return None
-    segments, kept = inputs.segments_since(then)
-    if kept != then.segments:
+    segments, versions = inputs.segments_since(then)
+    arrived = Arrived(segments, seqs_after(then.run))
+    if versions - count_arrived(store, site, arrived) != then.versions:
         # Written anew, or somebody was forgotten: what is in it is no longer a continuation of what was.
         return None
     patients: set[str] = set()
     buried = inputs.buried_since(then)
     if segments or buried or now.tombstones != then.tombstones:
-        patients |= changed_patients(store, site, segments=segments, buried=buried)
+        patients |= changed_patients(store, site, arrived, buried=buried)
     patients |= _remerged(before.merges, maker.merges)
     if (then.decision, then.decisions) != (now.decision, now.decisions):
         new = inputs.decided_since(then)

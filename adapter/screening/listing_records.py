@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import msgspec
@@ -20,7 +20,16 @@ import pyarrow as pa
 from adapter.store import Store
 from adapter.store.segments import bucket_of
 
-__all__ = ["RecordFacts", "RecordReader", "changed_patients", "fold", "numbers_of", "open_records"]
+__all__ = [
+    "Arrived",
+    "RecordFacts",
+    "RecordReader",
+    "changed_patients",
+    "count_arrived",
+    "fold",
+    "numbers_of",
+    "open_records",
+]
 
 _PATIENT: Final = "Patient"
 #: Of these a date is no day on which somebody saw the patient.
@@ -127,21 +136,45 @@ def open_records(store: Store, site: str) -> Iterator[RecordReader]:
         yield RecordReader(connection, raw, index)
 
 
-def changed_patients(
-    store: Store, site: str, *, segments: Sequence[tuple[str, str]], buried: Sequence[tuple[str, str]]
-) -> set[str]:
-    """Patients (``Patient/id``) with a resource in new segments, or one that was deleted or was theirs before.
+class Arrived(NamedTuple):
+    """Versions that came after a position: type and name of the segments that hold them, and their lowest sequence number.
+
+    Where segments were merged, older versions stand in them too.
+    """
+
+    segments: Sequence[tuple[str, str]]
+    first_seq: int
+
+    def files(self, store: Store, site: str) -> list[str]:
+        """Index files of the segments."""
+        return [str(store.lake.index_path(site, type_, name)) for type_, name in self.segments]
+
+
+def count_arrived(store: Store, site: str, arrived: Arrived) -> int:
+    """How many versions came."""
+    if not arrived.segments:
+        return 0
+    with store.lake.engine.connection() as connection:
+        [(number,)] = connection.execute(
+            "select count(*) from read_parquet($new, hive_partitioning = false) where seq >= $first_seq",
+            {"new": arrived.files(store, site), "first_seq": arrived.first_seq},
+        ).fetchall()
+    return int(number)
+
+
+def changed_patients(store: Store, site: str, arrived: Arrived, *, buried: Sequence[tuple[str, str]]) -> set[str]:
+    """Patients (``Patient/id``) with a resource that came, or one that was deleted or was theirs before.
 
     Args:
         store: open.
         site: whose lake.
-        segments: type and name of the new ones.
+        arrived: what came.
         buried: type and id of what was deleted.
     """
     files = store.lake.index_files(site)
-    if not files or not (segments or buried):
+    new = arrived.files(store, site)
+    if not files or not (new or buried):
         return {f"{type_}/{id_}" for type_, id_ in buried if type_ == _PATIENT}
-    new = [str(store.lake.index_path(site, type_, name)) for type_, name in segments]
     gone = pa.table(
         {
             "type": pa.array([type_ for type_, _ in buried], pa.string()),
@@ -150,14 +183,14 @@ def changed_patients(
     )
     with store.lake.engine.connection() as connection:
         connection.register("gone_rows", gone)
-        written = "union select type, id from read_parquet($new, hive_partitioning = false)" if new else ""
+        came = "union select type, id from read_parquet($new, hive_partitioning = false) where seq >= $first_seq"
         rows = connection.execute(
             f"""
-            with touched as (select type, id from gone_rows {written})
+            with touched as (select type, id from gone_rows {came if new else ""})
             select distinct v.patient from read_parquet($files, hive_partitioning = false) v
             semi join touched t on t.type = v.type and t.id = v.id where v.patient is not null
             """,  # noqa: S608 - only texts of this file are put in; values are parameters
-            {"files": files, **({"new": new} if new else {})},
+            {"files": files, **({"new": new, "first_seq": arrived.first_seq} if new else {})},
         ).fetchall()
         connection.unregister("gone_rows")
     return {row[0] for row in rows} | {f"{type_}/{id_}" for type_, id_ in buried if type_ == _PATIENT}

@@ -10,11 +10,11 @@ from adapter.store.accounts import Account, KeptPassword, fold_name
 from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
 from adapter.store.decisions import Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
-from adapter.store.lake import Lake, OriginInfo, PatientResources
+from adapter.store.lake import Lake, LakeMark, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
 from adapter.store.pseudonym_key import pseudonym_key
 from adapter.store.quarantine import QuarantinedItem
-from adapter.store.runs import Run, RunInfo
+from adapter.store.runs import Run, RunInfo, seqs_after
 from adapter.store.segments import Origin
 from adapter.store.space import writing
 from adapter.store.state import private_file, private_folder
@@ -37,6 +37,7 @@ __all__ = [
     "KeptPassword",
     "KeptVerdict",
     "Lake",
+    "LakeMark",
     "LakeWriter",
     "Origin",
     "OriginInfo",
@@ -60,5 +61,6 @@ __all__ = [
     "private_file",
     "private_folder",
     "pseudonym_key",
+    "seqs_after",
     "writing",
 ]

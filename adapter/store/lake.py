@@ -9,27 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
 import pyarrow as pa
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from adapter.observe import logger
+from adapter.store.compaction import FAN, compact
 from adapter.store.engine import SetEngine
 from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
-from adapter.store.models import RunRow, SegmentRow, TombstoneRow
-from adapter.store.runs import Run
+from adapter.store.models import RetiredSegmentRow, RunRow, SegmentRow, TombstoneRow
+from adapter.store.runs import Run, SegmentInfo, seqs_after
 from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of, digest_of
-from adapter.store.state import State
+from adapter.store.state import State, now
 from adapter.store.versions import Tombstone, mark_superseded
 from adapter.store.writer import LakeWriter
 
-__all__ = ["Lake", "OriginInfo", "PatientResources"]
+__all__ = ["Lake", "LakeMark", "OriginInfo", "PatientResources"]
 
 #: A pass over the lake reads about this much raw data at once.
 _PASS_BYTES = 24 * 2**20
@@ -39,6 +40,9 @@ _KEPT, _MOST_KEPT = 8, 1_000_000
 _ROOMS = ("lake", "index")
 #: Names asked for in one query.
 _AT_ONCE = 500
+
+#: So long a reader may take: until then the files of segments that were merged are kept for it.
+_READ_WITHIN = timedelta(hours=6)
 
 #: The index files and deletions that something was found in.
 _State = tuple[tuple[str, ...], tuple[Tombstone, ...]]
@@ -70,6 +74,16 @@ class OriginInfo(msgspec.Struct, frozen=True):
     version: str | None
     last_updated: str | None
     live: bool
+
+
+class LakeMark(NamedTuple):
+    """How far a site's lake has come: the newest run that brought a version, and how many versions there are.
+
+    Merging segments moves neither.
+    """
+
+    run: int
+    versions: int
 
 
 class Lake:
@@ -107,6 +121,18 @@ class Lake:
             ]
         return found
 
+    def mark(self, site: str) -> LakeMark:
+        """How far the lake of a site has come."""
+        query = select(func.coalesce(func.max(SegmentRow.run), 0), func.coalesce(func.sum(SegmentRow.rows), 0))
+        with self._state.session() as session:
+            run, versions = session.execute(query.where(SegmentRow.site == site)).one()
+        return LakeMark(int(run), int(versions))
+
+    def files_since(self, site: str, mark: LakeMark) -> tuple[list[str], int]:
+        """Index files that hold versions which came after a mark, and the lowest sequence number of these."""
+        rows = [row for row in self._segments(site) if row.run > mark.run]
+        return [str(self.index_path(site, row.type, row.name)) for row in rows], seqs_after(mark.run)
+
     def tombstones(self, site: str, type_: str | None = None) -> list[Tombstone]:
         """Deletions at a site, or of one of its types."""
         query = select(TombstoneRow).where(TombstoneRow.site == site)
@@ -129,6 +155,32 @@ class Lake:
         """Takes the resources of a run; first clears away what a killed run of this site left."""
         self._clear_leftovers(run.site)
         return LakeWriter(self, run)
+
+    def compact(self, run: Run, *, fan: int = FAN) -> dict[str, int]:
+        """Merge the small segments of a run's site.
+
+        Args:
+            run: holds the site; what it brought is committed.
+            fan: see `compaction.planned`.
+
+        Returns:
+            by type, how many fewer segments there are.
+
+        Raises:
+            StorageError: there is no room; what was merged before is.
+        """
+        self._clear_leftovers(run.site)
+        found: dict[str, int] = {}
+        by_type: dict[str, list[SegmentInfo]] = {}
+        for row in self._segments(run.site):
+            segment = SegmentInfo(row.type, row.name, rows=row.rows, raw_bytes=row.raw_bytes)
+            segment.digests = (row.raw_sha256, row.index_sha256)
+            by_type.setdefault(row.type, []).append(segment)
+        for type_, segments in sorted(by_type.items()):
+            fewer = compact(self, run, segments, fan=fan)
+            if fewer:
+                found[type_] = fewer
+        return found
 
     # What is in it ------------------------------------------------------------------------------------------------
 
@@ -374,7 +426,10 @@ class Lake:
         return [buckets[at : at + size] for at in range(0, len(buckets), size)]
 
     def _clear_leftovers(self, site: str) -> None:
-        """Remove files of runs of this state that were not committed; only the holder of the site's lock may call this."""
+        """Remove files of runs of this state that were not committed, or were merged long since; only the holder of the site's lock may call this."""
+        with self._state.session() as session:
+            old = (RetiredSegmentRow.site == site, RetiredSegmentRow.at < now() - _READ_WITHIN)
+            session.execute(delete(RetiredSegmentRow).where(*old))
         unlisted = self._unlisted(site)
         unknown = self._of_no_run(unlisted)
         for path in unlisted:
@@ -389,7 +444,11 @@ class Lake:
         return sorted(path for site in sites for path in self._of_no_run(self._unlisted(site)))
 
     def _unlisted(self, site: str) -> list[Path]:
-        known = {(row.type, f"{row.name}.parquet") for row in self._segments(site)}
+        retired = select(RetiredSegmentRow.type, RetiredSegmentRow.name).where(RetiredSegmentRow.site == site)
+        with self._state.session() as session:
+            kept = [(type_, name) for type_, name in session.execute(retired)]
+        kept += [(row.type, row.name) for row in self._segments(site)]
+        known = {(type_, f"{name}.parquet") for type_, name in kept}
         found = (path for room in _ROOMS for path in (self._folder / room / site).glob("*/*"))
         return [path for path in found if (path.parent.name, path.name) not in known]
 

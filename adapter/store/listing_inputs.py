@@ -33,8 +33,8 @@ class Position(msgspec.Struct, frozen=True):
     decisions: int
     added_at: datetime | None
     added: int
-    segment: int
-    segments: int
+    run: int
+    versions: int
     tombstone_run: int
     tombstones: int
 
@@ -78,8 +78,8 @@ class ListingInputs:
             select(func.count()).where(*self._decided).scalar_subquery(),
             select(func.max(AddedCandidateRow.added_at)).where(*self._added).scalar_subquery(),
             select(func.count()).where(*self._added).scalar_subquery(),
-            _of(func.coalesce(func.max(SegmentRow.number), 0), SegmentRow.site == self._site),
-            _of(func.count(SegmentRow.number), SegmentRow.site == self._site),
+            _of(func.coalesce(func.max(SegmentRow.run), 0), SegmentRow.site == self._site),
+            _of(func.coalesce(func.sum(SegmentRow.rows), 0), SegmentRow.site == self._site),
             _of(func.coalesce(func.max(TombstoneRow.run), 0), TombstoneRow.site == self._site),
             _of(func.count(TombstoneRow.id), TombstoneRow.site == self._site),
         )
@@ -120,12 +120,12 @@ class ListingInputs:
             return set(session.scalars(select(AddedCandidateRow.patient).where(*self._added)))
 
     def segments_since(self, before: Position) -> tuple[list[tuple[str, str]], int]:
-        """Type and name of the segments after a position, and how many of those before are there still."""
-        query = select(SegmentRow.number, SegmentRow.type, SegmentRow.name).where(SegmentRow.site == self._site)
+        """Type and name of the segments that hold versions from after a position, and how many versions there are in all."""
+        query = select(SegmentRow.run, SegmentRow.type, SegmentRow.name, SegmentRow.rows)
         with self._state.session() as session:
-            rows = session.execute(query.order_by(SegmentRow.number)).all()
-        new = [(type_, name) for number, type_, name in rows if number > before.segment]
-        return new, len(rows) - len(new)
+            rows = session.execute(query.where(SegmentRow.site == self._site).order_by(SegmentRow.number)).all()
+        new = [(type_, name) for run, type_, name, _ in rows if run > before.run]
+        return new, sum(held for _, _, _, held in rows)
 
     def buried_since(self, before: Position) -> list[tuple[str, str]]:
         """Type and id of what was deleted after a position."""

@@ -38,6 +38,7 @@ __all__ = [
     "OutboxServerRow",
     "PatientKeyRow",
     "QuarantineRow",
+    "RetiredSegmentRow",
     "RunRow",
     "SegmentRow",
     "SiteLockRow",
@@ -114,7 +115,7 @@ class SiteLockRow(Base):
 
 
 class SegmentRow(Base):
-    """One pair of Parquet files (raw and index) of a committed run."""
+    """One pair of Parquet files (raw and index); ``run`` is the newest that brought some of its rows."""
 
     __tablename__ = "segment"
     __table_args__ = (Index("ix_segment_site_type", "site", "type"),)
@@ -128,6 +129,17 @@ class SegmentRow(Base):
     raw_bytes: Mapped[int] = mapped_column(BigInteger)
     raw_sha256: Mapped[str | None] = mapped_column(String(64))
     index_sha256: Mapped[str | None] = mapped_column(String(64))
+
+
+class RetiredSegmentRow(Base):
+    """A segment whose rows stand in another one since ``at``; who began to read before still has its files."""
+
+    __tablename__ = "retired_segment"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class BookmarkRow(Base):

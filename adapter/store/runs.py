@@ -20,9 +20,17 @@ from typing import Any, Self, cast
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapter.errors import BusyError, ReluthError, StorageError, UsageError
+from adapter.errors import BusyError, DefectError, ReluthError, StorageError, UsageError
 from adapter.observe import logger
-from adapter.store.models import BookmarkRow, QuarantineRow, RunRow, SegmentRow, SiteLockRow, TombstoneRow
+from adapter.store.models import (
+    BookmarkRow,
+    QuarantineRow,
+    RetiredSegmentRow,
+    RunRow,
+    SegmentRow,
+    SiteLockRow,
+    TombstoneRow,
+)
 from adapter.store.processes import start_of
 from adapter.store.state import State, now
 from adapter.store.versions import Tombstone
@@ -37,6 +45,7 @@ __all__ = [
     "note_failed_run",
     "note_run",
     "recent_runs",
+    "seqs_after",
 ]
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -150,19 +159,7 @@ class Run:
         """
         at = now()
         with self._state.session() as session:
-            session.add_all(
-                SegmentRow(
-                    run=self.number,
-                    site=self.site,
-                    type=segment.type,
-                    name=segment.name,
-                    rows=segment.rows,
-                    raw_bytes=segment.raw_bytes,
-                    raw_sha256=segment.digests[0],
-                    index_sha256=segment.digests[1],
-                )
-                for segment in segments
-            )
+            session.add_all(_row(segment, run=self.number, site=self.site) for segment in segments)
             self._state.upsert(
                 session,
                 TombstoneRow,
@@ -191,6 +188,27 @@ class Run:
                 .values(state="committed", complete=complete, ended_at=at)
             )
 
+    def merge(self, type_: str, names: Collection[str], into: SegmentInfo) -> None:
+        """Put one segment in the place of others whose rows it holds; their files stay for who is reading them.
+
+        Args:
+            type_: of the segments.
+            names: of those that go, all visible.
+            into: the one that comes, written.
+
+        Raises:
+            DefectError: they do not hold as many rows as it does.
+        """
+        ours = (SegmentRow.site == self.site, SegmentRow.type == type_, SegmentRow.name.in_(list(names)))
+        with self._state.session() as session:
+            gone = list(session.scalars(select(SegmentRow).where(*ours)))
+            if len(gone) != len(names) or sum(row.rows for row in gone) != into.rows:
+                raise DefectError(f"segments of {type_} changed while they were merged")
+            at = now()
+            session.add_all(RetiredSegmentRow(site=row.site, type=row.type, name=row.name, at=at) for row in gone)
+            session.add(_row(into, run=max(row.run for row in gone), site=self.site))
+            session.execute(delete(SegmentRow).where(*ours))
+
     def record(self, summary: str) -> None:
         """Keep the run's closing summary (JSON)."""
         with self._state.session() as session:
@@ -205,6 +223,24 @@ class Run:
         with self._state.session() as session:
             session.execute(update(RunRow).where(RunRow.number == self.number, RunRow.state == "open").values(**failed))
             session.execute(delete(SiteLockRow).where(SiteLockRow.site == self.site, SiteLockRow.token == self._token))
+
+
+def seqs_after(run: int) -> int:
+    """The lowest sequence number of any run that came after the one of this number."""
+    return (run + 1) << _SEQ_BITS
+
+
+def _row(segment: SegmentInfo, *, run: int, site: str) -> SegmentRow:
+    return SegmentRow(
+        run=run,
+        site=site,
+        type=segment.type,
+        name=segment.name,
+        rows=segment.rows,
+        raw_bytes=segment.raw_bytes,
+        raw_sha256=segment.digests[0],
+        index_sha256=segment.digests[1],
+    )
 
 
 def begin_run(state: State, site: str, kind: str) -> Run:

@@ -25,10 +25,15 @@ from adapter.store.state import private_file
 __all__ = [
     "BUCKETS",
     "NO_BUCKET",
+    "ROW_ORDER",
+    "SCHEMAS",
     "Batch",
     "Origin",
     "bucket_of",
+    "digest_of",
     "keep_rows",
+    "read_rows",
+    "sync_folder",
     "write_pair",
 ]
 
@@ -79,7 +84,11 @@ _INDEX_SCHEMA = pa.schema(
         ("links", pa.list_(pa.string())),
     ]
 )
-_ORDER = [("bucket", "ascending"), ("patient", "ascending"), ("id", "ascending"), ("seq", "ascending")]
+#: Of the rows of a segment.
+ROW_ORDER = [("bucket", "ascending"), ("patient", "ascending"), ("id", "ascending"), ("seq", "ascending")]
+
+#: Of the raw bytes, of the index.
+SCHEMAS = (_RAW_SCHEMA, _INDEX_SCHEMA)
 
 
 class Origin(NamedTuple):
@@ -141,7 +150,7 @@ class Batch:
         self._pack()
         raw = pa.concat_tables([pair[0] for pair in self._packed])
         index = pa.concat_tables([pair[1] for pair in self._packed])
-        order = pc.sort_indices(index.select(["bucket", "patient", "id", "seq"]), sort_keys=_ORDER)
+        order = pc.sort_indices(index.select(["bucket", "patient", "id", "seq"]), sort_keys=ROW_ORDER)
         return raw.take(order), index.take(order)
 
     def _begin(self) -> None:
@@ -242,10 +251,15 @@ def keep_rows(raw_path: Path, index_path: Path, *, seqs: Collection[int]) -> tup
     wanted = pa.array(sorted(seqs), type=pa.int64())
     found = []
     for path in (raw_path, index_path):
-        # partitioning=None: folders named like key=value must not become columns.
-        table = pq.read_table(path, partitioning=None)
+        table = read_rows(path)
         found.append(table.filter(pc.is_in(table["seq"], value_set=wanted)))
     return found[0], found[1]
+
+
+def read_rows(path: Path) -> pa.Table:
+    """All rows of one file of a segment."""
+    # partitioning=None: folders named like key=value must not become columns.
+    return pq.read_table(path, partitioning=None)
 
 
 def _write(table: pa.Table, path: Path, **options: Any) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from adapter.errors import RemoteError
+from adapter.errors import RemoteError, StorageError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
+from adapter.observe import logger
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
 from adapter.store.own import is_own
 from adapter.sync.mending import Mending
@@ -87,6 +88,7 @@ def pull(
             work.find_overtaken(type_)
         summary = work.close(absent)
         source.close()
+        work.compact()
         return summary
 
 
@@ -279,6 +281,13 @@ class _Pull:
         )
         self._run.record(summary.to_json())
         return summary
+
+    def compact(self) -> None:
+        """Merge what small pulls have left behind; what was pulled is in the store, whatever becomes of it."""
+        try:
+            self._store.lake.compact(self._run)
+        except StorageError as error:
+            logger("sync").warning("segments could not be merged", site=self._run.site, problem=str(error))
 
     def _fail(self, type_: str, error: RemoteError) -> None:
         self._codes.add(error.exit_code)

@@ -43,6 +43,7 @@ STEPS = st.one_of(
     st.tuples(st.just("record"), person, st.booleans(), st.sampled_from(["", "2025-05-02", "2025-05-20"])),
     st.tuples(st.just("delete"), person),
     st.tuples(st.just("merge"), person, person),
+    st.tuples(st.just("compact"), person),
 )
 
 
@@ -99,6 +100,13 @@ class Ward:
         if old != new:
             self._pull(patient(old, link=[{"other": {"reference": f"Patient/{new}"}, "type": "replaced-by"}]))
 
+    def compact(self, who: str) -> None:
+        """Something comes, and stands in one segment with what was there before when the rows are brought up to date."""
+        self.record(who, active=True, day="2025-05-20")
+        with self.store.begin_run(SITE, "compact") as run:
+            self.store.lake.compact(run, fan=2)
+            run.commit([])
+
     def delete(self, who: str) -> None:
         with self.store.begin_run(SITE, "pull") as run:
             self.store.lake.writer(run).commit(deleted=[Tombstone("Patient", who, run.last_seq)])
@@ -121,6 +129,7 @@ def ward() -> Iterator[Ward]:
 @example(
     [("merge", "a", "c"), ("decide", "a", "contacted", True), ("delete", "c"), ("record", "a", True, "2025-05-02")]
 )
+@example([("compact", "b"), ("record", "a", False, ""), ("compact", "a"), ("delete", "b")])
 def test_rows_brought_up_to_date_are_those_made_from_nothing(steps: list[tuple[Any, ...]]) -> None:
     trial = load_trial(TRIAL)
     with ward() as there:

@@ -75,6 +75,32 @@ def test_those_changed_of_whom_something_came(changes: Changes, clinic: Clinic) 
     assert changes.people() == frozenset()
 
 
+def test_merged_segments_are_no_change(changes: Changes, clinic: Clinic, store: Store) -> None:
+    clinic.pull(condition("c-b2", "b", "C17.2"))
+    merge_segments(store)
+    assert changes.people() == frozenset({"Patient/b"})
+
+    clinic.pull(condition("c-a2", "a", "C17.2"))
+    assert changes.people() == frozenset({"Patient/a"})
+    merge_segments(store)
+    assert changes.people() == frozenset()
+
+
+def test_everybody_may_have_changed_where_versions_are_gone(
+    changes: Changes, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = store.lake.mark(SITE)
+    monkeypatch.setattr(store.lake, "mark", lambda _: was._replace(versions=was.versions - 1))
+
+    assert changes.people() is None
+
+
+def merge_segments(store: Store) -> None:
+    with store.begin_run(SITE, "compact") as run:
+        assert store.lake.compact(run, fan=2)
+        run.commit([])
+
+
 def test_both_changed_where_one_is_merged_into_the_other_or_taken_out_again(changes: Changes, clinic: Clinic) -> None:
     clinic.pull(
         patient("a", meta={"versionId": "2"}, link=[{"other": {"reference": "Patient/b"}, "type": "replaced-by"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from adapter.errors import BusyError
 from adapter.fhir import Summariser, Summary, summarise
 from adapter.store import Store
+from adapter.store.compaction import FAN
 from adapter.sync import FolderSource, PullSummary, pull
 from tests.unit.store.making import everything, line, live, observation, patient, write_folder
 
@@ -207,3 +209,27 @@ def test_notices_name_what_was_left_out(store: Store, tmp_path: Path) -> None:
 
     assert [notice.partition(":")[0] for notice in summary.notices] == ["truth.ndjson"]
     assert summary.complete
+
+
+def test_small_pulls_leave_few_segments(store: Store, tmp_path: Path) -> None:
+    for number in range(FAN + 1):
+        _pull(store, tmp_path / str(number), {"Observation.ndjson": observation(f"o{number}", "a") + b"\n"})
+
+    assert len(store.lake.index_files("icm")) == 2
+    assert len(everything(store)) == FAN + 1
+
+
+def test_pull_is_whole_also_where_there_is_no_room_to_merge(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("adapter.store.compaction.write_pair", full)
+    for number in range(FAN):
+        summary = _pull(store, tmp_path / str(number), {"Observation.ndjson": observation(f"o{number}", "a") + b"\n"})
+
+        assert (summary.complete, summary.exit_code) == (True, 0)
+    assert len(everything(store)) == FAN
+    [run] = store.runs("pull", limit=1)
+    assert (run.state, run.complete) == ("committed", True)
