@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, cast, func, select
 
 from adapter.store.models import AddedCandidateRow, DecisionRow, PatientKeyRow, SegmentRow, TombstoneRow, VerdictRow
 from adapter.store.state import State
@@ -79,7 +79,8 @@ class ListingInputs:
             select(func.max(AddedCandidateRow.added_at)).where(*self._added).scalar_subquery(),
             select(func.count()).where(*self._added).scalar_subquery(),
             _of(func.coalesce(func.max(SegmentRow.run), 0), SegmentRow.site == self._site),
-            _of(func.coalesce(func.sum(SegmentRow.rows), 0), SegmentRow.site == self._site),
+            # PostgreSQL adds whole numbers up to a decimal.
+            _of(cast(func.coalesce(func.sum(SegmentRow.rows), 0), BigInteger), SegmentRow.site == self._site),
             _of(func.coalesce(func.max(TombstoneRow.run), 0), TombstoneRow.site == self._site),
             _of(func.count(TombstoneRow.id), TombstoneRow.site == self._site),
         )

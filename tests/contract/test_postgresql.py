@@ -25,6 +25,7 @@ from adapter.screening.listing import Search, every_row, read_page, refresh
 from adapter.service import create_app
 from adapter.store import StaleDecisionError, Store
 from adapter.store.cards import CardFeedback, ShownCard
+from adapter.store.compaction import FAN
 from adapter.store.models import Base
 from adapter.sync import FolderSource, pull
 from tests.support.clinic import patient, write_feed
@@ -132,6 +133,27 @@ def test_the_list_follows_verdicts_decisions_records_and_deletions(store: Store,
     found = {row.patient: row for row in every_row(store, trial, STAGE, sites=[SITE])}
     assert found["Patient/course"].bin is Bin.NO_LONGER_ELIGIBLE
     assert found["Patient/low"].markers == ("record-inactive",)
+
+
+def test_merged_segments_are_no_news_to_the_list(store: Store, trial: Trial, tmp_path: Path) -> None:
+    made = refreshed(store, trial)
+    before = store.lake.mark(SITE)
+    for number in range(FAN):
+        feed = write_feed(tmp_path / f"more-{number}", [patient(f"more-{number}")])
+        pull(store, FolderSource(feed), site=SITE)
+    with store.begin_run(SITE, "compact") as run:
+        store.lake.compact(run, fan=2)
+        run.commit([])
+
+    assert len(store.lake.index_files(SITE, "Patient")) == 1
+    assert store.lake.mark(SITE).versions == before.versions + FAN
+    assert refreshed(store, trial) == made
+
+
+def refreshed(store: Store, trial: Trial) -> list[object]:
+    """The rows of the list, brought up to date."""
+    assert refresh(store, trial, STAGE, SITE)
+    return list(every_row(store, trial, STAGE, sites=[SITE]))
 
 
 def test_pages_come_in_the_order_of_bytes_whatever_the_server_sorts_by(store: Store, trial: Trial) -> None:
