@@ -7,14 +7,14 @@ holds; two of one instant that contradict are a conflict (clarifications.md 11, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted, combine_all
 from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, add_months, normalise_reference, parse_when, when_of
-from adapter.fhir.resources import QuestionnaireResponse, ResponseItem
+from adapter.fhir.resources import AnswerItem, QuestionnaireResponse, ResponseItem
 
 __all__ = [
     "FOR_GOOD",
@@ -68,9 +68,13 @@ def _after_months(given: date, months: int) -> frozenset[date]:
 FOR_GOOD = Validity()
 
 
+#: The link of an answer that cannot be read, as cannot the question that it is to.
+_ANY = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """One answer of one person."""
+    """One answer of one person; ``truth`` is U where it cannot be read."""
 
     link: str
     when: When
@@ -78,6 +82,9 @@ class Attestation:
     since: When | None
     evidence: Evidence
 
+
+#: An answer of which nothing can be read.
+_UNREAD = AnswerItem()
 
 #: What persons attested, by linkId, in time's order.
 Attestations = Mapping[str, tuple[Attestation, ...]]
@@ -89,10 +96,14 @@ def attestations(record: PatientRecord, *, trial: str, on: date) -> Attestations
     for response in record.responses:
         if not _counts(response, trial):
             continue
-        when = when_of(response)
-        if when.earliest <= on and when != ALWAYS:
+        when, unread = when_of(response), response.reference in record.unread
+        # What cannot be read may be a correction or a withdrawal, of whatever day.
+        if when.earliest <= on and (unread or when != ALWAYS):
             for item in _answers(response):
                 found.setdefault(item.link, []).append(item)
+    for_all = found.pop(_ANY, [])
+    for link, items in found.items():
+        items += [replace(item, link=link) for item in for_all]
     return {
         link: tuple(sorted(items, key=lambda item: (item.when.start, item.evidence.reference)))
         for link, items in found.items()
@@ -122,6 +133,8 @@ def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
         item = stack.pop()
         stack.extend(item.item)
         since = next((answer.value_date for answer in item.answer if answer.value_date), None)
+        if _UNREAD in item.answer and all(answer.value_boolean is None for answer in item.answer):
+            yield Attestation(item.link_id or _ANY, when, Truth.U, None, _shown(response, when, item.link_id))
         for answer in item.answer:
             if answer.value_boolean is None or item.link_id is None:
                 continue
@@ -131,13 +144,12 @@ def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:
                 when=when,
                 truth=Truth.T if answer.value_boolean else Truth.F,
                 since=parse_when(since),
-                evidence=Evidence(
-                    reference=response.reference,
-                    version=response.meta.version_id,
-                    effective=when.text(),
-                    value=text if since is None else f"{text}, {since}",
-                ),
+                evidence=_shown(response, when, text if since is None else f"{text}, {since}"),
             )
+
+
+def _shown(response: QuestionnaireResponse, when: When, value: str | None) -> Evidence:
+    return Evidence(reference=response.reference, version=response.meta.version_id, effective=when.text(), value=value)
 
 
 def held(found: Attestations, link: str, *, on: date, validity: Validity) -> tuple[Attestation, ...]:
@@ -153,7 +165,8 @@ def held(found: Attestations, link: str, *, on: date, validity: Validity) -> tup
     # but it may be the latest, so it must not contradict the one that does count.
     sure = [item for item in mine if item.when.latest <= on and (first_day is None or item.when.earliest >= first_day)]
     if not sure:
-        return ()
+        # One that cannot be read, of an unknown day, may be given in time.
+        return tuple([item for item in mine if item.truth is Truth.U])
     newest = sure[-1]
     return newest, *(item for item in mine if item is not newest and not newest.when.surely_after(item.when))
 
@@ -196,6 +209,17 @@ def spoken(holding: tuple[Attestation, ...], *, validity: Validity, later: froze
     expiry = validity.lapses(newest.when.earliest)
     if later:
         expiry |= later
+    unread = [item for item in holding if item.truth is Truth.U]
+    if unread:
+        # It may say the same, the opposite, or that nothing is attested any more. One that is surely later closes it.
+        return Answer(
+            Truth.U,
+            Reason.NOT_READ,
+            tuple(item.evidence for item in holding),
+            attestable=all(item.when.is_bounded for item in unread),
+            changes=expiry,
+            wanted=(Wanted(newest.link, attestation=True),),
+        ), newest.when
     if len(holding) == 1:
         return Answer(newest.truth, evidence=(newest.evidence,), attested=True, changes=expiry), newest.when
     rivals = sorted(holding, key=lambda item: (item.when.start, item.evidence.reference))

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from heapq import heapify, heappop, heappush
 from typing import assert_never
 
-from adapter.criteria.answer import Answer
+from adapter.criteria.answer import Answer, Reason
 from adapter.criteria.answering import answer, answer_criterion, answer_part
 from adapter.criteria.attestation import latest_attestation
 from adapter.criteria.concepts.participation import is_of_study
@@ -148,9 +148,10 @@ def _is_permanent(criterion: Criterion, found: Answer) -> bool:
 def _is_signed(criterion: Criterion, scene: Scene) -> bool:
     """An investigator attested the criterion or a part of it, and it still counts."""
     links = [link for link in scene.attestations if link == criterion.id or link.startswith(f"{criterion.id}.")]
-    return any(
+    given = [
         latest_attestation(scene.attestations, link, on=scene.on, validity=scene.trial.validity(link)) for link in links
-    )
+    ]
+    return any(item is not None and item[0].reason is not Reason.NOT_READ for item in given)
 
 
 def _sweep(criteria: list[Criterion], found: _Found, scene: Scene) -> tuple[dict[str, date | None], date | None]:

@@ -152,7 +152,8 @@ def _of_criterion(criterion: Criterion, scene: Scene) -> Iterator[Question]:
     labels = {criterion.id: criterion.label, **{part.id: part.label for part in criterion.parts}}
     for link, dated in attestable_links(criterion).items():
         validity = scene.trial.validity(link)
-        standing = held(scene.attestations, link, on=scene.on, validity=validity)
+        holding = held(scene.attestations, link, on=scene.on, validity=validity)
+        standing = tuple(item for item in holding if item.truth is not Truth.U)
         answered = whole if link == criterion.id else parts.get(link)
         yield Question(
             link=link,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,9 +12,8 @@ import msgspec
 
 from adapter.fhir.datatypes import Period
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
-from adapter.fhir.modifiers import is_modified
+from adapter.fhir.gathering import SHARED_TYPES, Gathered
 from adapter.fhir.resources import (
-    READ_TYPES,
     AdverseEvent,
     AllergyIntolerance,
     Condition,
@@ -36,22 +34,12 @@ from adapter.fhir.resources import (
     ResearchStudy,
     ResearchSubject,
     Resource,
-    decode,
 )
-from adapter.fhir.stand_ins import stand_in_of, stand_ins_within
 from adapter.fhir.summary import normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
 
 _R = TypeVar("_R", bound=Resource)
-
-#: Resource types without a patient of their own that a record refers to.
-_SHARED_TYPES = ("Medication/", "ResearchStudy/")
-
-
-class _Head(msgspec.Struct, rename="camel"):
-    resource_type: str
-    id: str = ""
 
 
 class _Pointers(msgspec.Struct, rename="camel"):
@@ -61,8 +49,6 @@ class _Pointers(msgspec.Struct, rename="camel"):
     study: dict[str, object] | None = None
 
 
-_HEAD = msgspec.json.Decoder(_Head)
-_TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 _POINTERS = msgspec.json.Decoder(_Pointers)
 
 
@@ -81,7 +67,7 @@ def needed_references(resources: Iterable[bytes]) -> set[str]:
         for node in (pointers.medication_reference, nested, pointers.study):
             literal = node.get("reference") if isinstance(node, dict) else None
             target = normalise_reference(literal) if isinstance(literal, str) else None
-            if target is not None and target.startswith(_SHARED_TYPES):
+            if target is not None and target.startswith(SHARED_TYPES):
                 found.add(target)
     return found
 
@@ -164,6 +150,7 @@ class PatientRecord:
         patient: ``Patient/id`` of the surviving identity.
         merged: the identities merged into it.
         unreadable: ``ResourceType/id`` that could not be decoded; what hangs on them is not read.
+        unread: references of what only stands in the record, as it cannot be read or lies within another resource.
     """
 
     patient: str
@@ -171,6 +158,7 @@ class PatientRecord:
     unreadable: tuple[str, ...] = ()
     resources: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
     shared: Mapping[str, Resource] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
     @classmethod
     def read(
@@ -192,37 +180,19 @@ class PatientRecord:
             resources: raw JSON, current versions only.
             merged: identities merged into it.
             shared: raw Medication and ResearchStudy resources by reference.
-            held_back: raw resources of the person that were put aside as faulty: of each, what it is about stands in the
-                record without time or value, so that an older one is not taken for the latest.
+            held_back: raw resources of the person, and shared ones, that were put aside as faulty: of each, what it is about stands in the
+                record without time or value, so that an older one is not taken for the latest. It stands there in place of
+                the version of its id that could be read, unless that one is the newer.
         """
-        by_type: dict[str, list[Resource]] = {}
-        unreadable, faulty = [], []
-        stand_ins: list[Resource | None] = []
+        gathered = Gathered(held_back)
         for raw in resources:
-            stand_ins += stand_ins_within(raw, people=(patient, *merged))
-            try:
-                resource = _decoded(raw)
-                if resource is not None and is_modified(raw, resource.resource_type):
-                    unreadable.append(resource.reference)
-                    faulty.append(raw)
-                elif resource is not None:
-                    if isinstance(resource, ProductResource):
-                        resource.contained_medications()
-                    by_type.setdefault(resource.resource_type, []).append(resource)
-            except (msgspec.MsgspecError, ArithmeticError):
-                unreadable.append(_name(raw))
-                faulty.append(raw)
-        stand_ins += map(stand_in_of, (*held_back, *faulty))
-        for stand_in in filter(None, stand_ins):
-            by_type.setdefault(stand_in.resource_type, []).append(stand_in)
-        known = {}
+            gathered.own(raw, people=(patient, *merged))
         for reference, raw in (shared or {}).items():
-            try:
-                known[reference] = decode(reference.partition("/")[0], raw)
-            except (msgspec.MsgspecError, ArithmeticError):
-                unreadable.append(reference)
-        ordered = {name: tuple(sorted(items, key=lambda item: item.id)) for name, items in by_type.items()}
-        return cls(patient, tuple(sorted(merged)), tuple(sorted(unreadable)), ordered, known)
+            gathered.shared(reference, raw)
+        gathered.stand_in()
+        ordered = {name: tuple(sorted(items, key=lambda item: item.id)) for name, items in gathered.by_type.items()}
+        unreadable, unread = tuple(sorted(gathered.unreadable)), frozenset(gathered.unread)
+        return cls(patient, tuple(sorted(merged)), unreadable, ordered, gathered.known, unread)
 
     def _of(self, kind: type[_R]) -> tuple[_R, ...]:
         return cast("tuple[_R, ...]", self.resources.get(kind.__name__, ()))
@@ -314,7 +284,7 @@ class PatientRecord:
         return known, max(starts, default=ALWAYS.start)
 
     def _with(self, resources: Mapping[str, tuple[Resource, ...]]) -> PatientRecord:
-        return PatientRecord(self.patient, self.merged, self.unreadable, resources, self.shared)
+        return PatientRecord(self.patient, self.merged, self.unreadable, resources, self.shared, self.unread)
 
 
 def known_from(resource: Resource) -> When:
@@ -362,28 +332,3 @@ def _until(name: str, items: tuple[Resource, ...], day: date) -> tuple[Resource,
     if known is None or isinstance(items[0], _WITH_ONSET):
         return tuple([item for item in items if not surely_after(item, day)])
     return tuple([item for item in items if (known(item) or ALWAYS).earliest <= day])
-
-
-def _decoded(raw: bytes) -> Resource | None:
-    """A resource of a type that is read, None of another type.
-
-    Raises:
-        msgspec.MsgspecError: it is faulty.
-        ArithmeticError: one of its numbers is.
-    """
-    # Nearly every resource begins with its type: it is not decoded once more to find that out.
-    begins = _TYPE_FIRST.match(raw)
-    if begins is not None and (name := begins[1].decode()) in READ_TYPES:
-        resource = decode(name, raw)
-        if resource.resource_type == name:
-            return resource
-    head = _HEAD.decode(raw)
-    return decode(head.resource_type, raw) if head.resource_type in READ_TYPES else None
-
-
-def _name(raw: bytes) -> str:
-    try:
-        head = _HEAD.decode(raw)
-    except msgspec.MsgspecError:
-        return "(unreadable)"
-    return f"{head.resource_type}/{head.id}"

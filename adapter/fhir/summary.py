@@ -108,7 +108,7 @@ def summarise(raw: bytes) -> Summary:
     try:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise ResourceProblem(_json_problem(raw, problem), _named(as_far_as_told(raw))) from None
+        raise ResourceProblem(_json_problem(raw, problem), name_of(raw)) from None
     if not isinstance(body, dict):
         raise ResourceProblem("not a JSON object")
     resource_type, identity = body.get("resourceType"), body.get("id")
@@ -130,7 +130,9 @@ def summarise(raw: bytes) -> Summary:
     return _summary(resource_type, identity, body)
 
 
-def _named(body: Any) -> str | None:
+def name_of(raw: bytes) -> str | None:
+    """``ResourceType/id`` of a resource, as far as even a faulty one tells; None when it does not."""
+    body = as_far_as_told(raw)
     if not isinstance(body, dict):
         return None
     resource_type, identity = body.get("resourceType"), body.get("id")
@@ -287,7 +289,9 @@ def person_of_body(body: dict[str, Any]) -> str | None:
 def person_of(raw: bytes) -> str | None:
     """``Patient/id`` that a resource is about, as far as even a faulty one tells; None when it does not."""
     body = as_far_as_told(raw)
-    return person_of_body(body) if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        return None
+    return name_of(raw) if body.get("resourceType") == "Patient" else person_of_body(body)
 
 
 def _time(body: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ import msgspec
 
 from adapter.fhir import ResourceProblem, Summary, person_of, summarise
 from adapter.fhir.compare import decode_resource, is_same
-from adapter.store.stamps import order, stamp_of
+from adapter.fhir.stamps import order, stamp_of
 
 __all__ = ["SHARED_TYPES", "Fresh", "by_reference", "read_fresh"]
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from adapter.fhir import PatientRecord, needed_references, person_of
+from adapter.fhir import PatientRecord, needed_references
 from adapter.screening.fresh import SHARED_TYPES, Fresh, by_reference
+from adapter.screening.held_back import held_back
 from adapter.screening.hospital_records import deleted_people
 from adapter.store import Store
 
@@ -52,7 +53,7 @@ class _Lake:
         at: when it was looked at.
         key: names the state that it was read from.
         ids: all ids of a person, by each of them.
-        held_back: resources in quarantine, by the person that they are about.
+        held_back: resources in quarantine, by the person that they are about, shared ones by their own name.
         shared: Medications and studies asked for so far, by reference; None for one that is not there.
     """
 
@@ -180,9 +181,11 @@ class LiveRecords:
         shared = {**person.shared, **self._shared(person.site, unknown)}
         shared |= {name: raw for name, raw in given.items() if name not in newer}
         held = self._lake(person.site).held_back
-        held_back = [raw for one in person.ids for raw in held.get(one, ())]
+        # A shared one may lie in the quarantine and nowhere else.
+        named = sorted(needed_references(own.values())) if any(not one.startswith("Patient/") for one in held) else ()
+        aside = [raw for one in (*person.ids, *named) for raw in held.get(one, ())]
         return PatientRecord.read(
-            person.patient, own.values(), merged=person.ids[1:], shared=shared, held_back=[*held_back, *faulty]
+            person.patient, own.values(), merged=person.ids[1:], shared=shared, held_back=[*aside, *faulty]
         )
 
     def _shared(self, site: str, references: Collection[str]) -> dict[str, bytes]:
@@ -219,13 +222,7 @@ class LiveRecords:
         ids: dict[str, tuple[str, ...]] = {}
         for survivor, olds in members.items():
             ids |= dict.fromkeys((survivor, *olds), (survivor, *olds))
-        held_back: dict[str, list[bytes]] = {}
-        for item in items:
-            raw = self._store.quarantined_raw(item)
-            person = person_of(raw)
-            if person is not None:
-                held_back.setdefault(person, []).append(raw)
-        return _Lake(moment, key, ids, deleted_people(self._store, site), held_back, {})
+        return _Lake(moment, key, ids, deleted_people(self._store, site), held_back(self._store, items), {})
 
 
 def _size(person: Person) -> int:

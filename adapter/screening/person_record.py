@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapter.fhir import PatientRecord, needed_references
-from adapter.screening.screen import held_back_of
+from adapter.screening.held_back import held_back_of
 from adapter.store import Store
 
 __all__ = ["read_record"]
@@ -20,11 +20,11 @@ def read_record(store: Store, site: str, patient: str) -> PatientRecord | None:
     found = next(store.lake.records(site, [patient]), None)
     if found is None:
         return None
-    aside = held_back_of(store, site)
+    aside, needed = held_back_of(store, site), needed_references(found.resources)
     return PatientRecord.read(
         found.patient,
         found.resources,
         merged=found.merged,
-        shared=store.lake.shared(site, needed_references(found.resources)),
-        held_back=[raw for one in (found.patient, *found.merged) for raw in aside.get(one, ())],
+        shared=store.lake.shared(site, needed),
+        held_back=[raw for one in (found.patient, *found.merged, *sorted(needed)) for raw in aside.get(one, ())],
     )

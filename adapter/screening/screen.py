@@ -19,14 +19,15 @@ import msgspec
 
 from adapter.criteria import Outcome, PatientVerdict, Stage, Trial, evaluate, reference_date
 from adapter.errors import UsageError
-from adapter.fhir import PatientRecord, needed_references, person_of
+from adapter.fhir import PatientRecord, needed_references
+from adapter.screening.held_back import held_back_of
 from adapter.screening.hospital_records import RECORD_DELETED, as_deleted, deleted_people
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.spool import Spool
 from adapter.store import PatientResources, Store, StoredVerdict
 from adapter.terminology import Site
 
-__all__ = ["Asked", "Progress", "Screening", "held_back_of", "screen"]
+__all__ = ["Asked", "Progress", "Screening", "screen"]
 
 #: Records in hand at once: enough to ask for shared resources together, few enough for memory.
 _BATCH = 64
@@ -150,7 +151,7 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
         if person in deleted and (asked.patients is None or person in asked.patients):
             to_mark.append(saved)
     # A record in quarantine may be the only sign of a candidate: who has one is looked at exactly.
-    held_back = {merges.get(patient, patient) for patient in held_back_of(store, site.id)}
+    held_back = {merges.get(one, one) for one in held_back_of(store, site.id) if one.startswith("Patient/")}
     wanted = _wanted(store, trial, site, asked=asked, extra=added | before | decided | held_back)
     show_all = asked.everyone or asked.patients is not None
     keeper = _Keeper(store, asked, known=before | decided)
@@ -205,7 +206,8 @@ class _Evaluator:
         shared = self._store.lake.shared(self._site.id, set().union(*needed.values()))
         for person in people:
             own = {reference: shared[reference] for reference in sorted(needed[person.patient]) if reference in shared}
-            held_back = [raw for one in (person.patient, *person.merged) for raw in self._held_back.get(one, ())]
+            about = (person.patient, *person.merged, *sorted(needed[person.patient]))
+            held_back = [raw for one in about for raw in self._held_back.get(one, ())]
             try:
                 record = PatientRecord.read(
                     person.patient, person.resources, merged=person.merged, shared=own, held_back=held_back
@@ -243,22 +245,6 @@ class _Evaluator:
             found.update(hashlib.sha256(raw).digest())
         found.update(b"added" if person.patient in self._added else b"")
         return found.hexdigest()
-
-
-def held_back_of(store: Store, site: str) -> dict[str, list[bytes]]:
-    """Faulty resources in quarantine by the person that they are about, as far as they tell.
-
-    A count that cannot be read is the latest all the same: without this the one before it would decide.
-    """
-    found: dict[str, list[bytes]] = {}
-    for item in store.quarantined(site):
-        if item.reference is None:
-            continue
-        raw = store.quarantined_raw(item)
-        person = person_of(raw)
-        if person is not None:
-            found.setdefault(person, []).append(raw)
-    return found
 
 
 def _plainly(site: Site) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from adapter.fhir import Summary
-from adapter.store.stamps import instant, version_number
+from adapter.fhir.stamps import instant, version_number
 from adapter.store.state import private_file
 
 __all__ = [

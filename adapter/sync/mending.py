@@ -1,7 +1,7 @@
 """In: what earlier pulls put aside, and what this one reads well. Out: which of it is mended, and so no longer missing.
 
 An older version that comes once more mends nothing: what was put aside is newer, and would be lost without a word. Which
-of two versions is the newer one is told as the store tells it (`adapter.store.stamps`).
+of two versions is the newer one is told as the store tells it (`adapter.fhir.stamps`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from adapter.fhir import Summary
+from adapter.fhir.stamps import Stamp, order, stamp_of
 from adapter.store import QuarantinedItem
-from adapter.store.stamps import Stamp, order, stamp_of
 
 __all__ = ["Mending"]
 

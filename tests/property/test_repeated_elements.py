@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from adapter.fhir import ALWAYS, Summariser, parse_when, repeated, summarise
 from adapter.fhir.dates import calendar_day
+from adapter.fhir.stamps import instant, version_number
 from adapter.simulate import simulate
 from adapter.store import Store
 from adapter.store.segments import bucket_of
-from adapter.store.stamps import instant, version_number
 from adapter.sync import FolderSource, pull
 
 SYNTHEA = Path(__file__).resolve().parents[3] / "shared" / "feed" / "synthea-r4"

@@ -6,7 +6,7 @@ its day (clarifications.md 31).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -81,10 +81,11 @@ def _targets(references: tuple[Reference, ...]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """One examination: its day, or, of a day that is not sure, what is known of it."""
+    """One examination: its day, or, of a day that is not sure, what is known of it; ``unread`` where nothing of it can be read."""
 
     when: When
     resources: tuple[tuple[Resource, Evidence], ...]
+    unread: bool = False
 
     @property
     def references(self) -> frozenset[str]:
@@ -109,7 +110,7 @@ class Examinations(NamedTuple):
     def of(cls, value_set: ValueSet, scene: Scene) -> Examinations:
         """Read a scene's own record."""
         counting, flagged = _recorded(value_set, scene)
-        return cls(_grouped(counting), flagged)
+        return cls(_grouped(counting, scene.record), flagged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class _Window:
         if not made and not flagged:
             return _NO_WINDOW
         start = add_months(scene.on, -months)
-        placed = [(item, within(item.when, start, scene.on)) for item in made]
+        placed = [(item, _placed(item, start, scene.on)) for item in made]
         inside = tuple((item, truth) for item, truth in placed if truth is not Truth.F)
         lapses = Validity(months=months).lapses
         return cls(
@@ -152,7 +153,9 @@ class _Window:
         """Why there is none that surely lies in the window."""
         if self.inside:
             evidence = tuple(shown for item, _ in self.inside for shown in item.evidence(scene))
-            return Answer(Truth.U, Reason.IMPRECISE_DATE, evidence, changes=self.changes, wanted=_WANTED)
+            return Answer(
+                Truth.U, _unsure(item for item, _ in self.inside), evidence, changes=self.changes, wanted=_WANTED
+            )
         newest = max(self.old, key=lambda item: item.when.end, default=None)
         evidence = newest.evidence(scene) if newest else ()
         if self.flagged:
@@ -161,6 +164,16 @@ class _Window:
 
 
 _NO_WINDOW = _Window((), (), (), frozenset())
+
+
+def _placed(made: _Made, start: date, on: date) -> Truth:
+    """Whether it lies in a window; U of one that cannot be read, for it may not have been made."""
+    truth = within(made.when, start, on)
+    return Truth.U if made.unread and truth is Truth.T else truth
+
+
+def _unsure(rivals: Iterable[_Made]) -> Reason:
+    return Reason.NOT_READ if any(item.unread for item in rivals) else Reason.IMPRECISE_DATE
 
 
 def _known_ends(when: When) -> Iterator[date]:
@@ -180,7 +193,8 @@ def _recorded(value_set: ValueSet, scene: Scene) -> tuple[list[tuple[Resource, E
     for resource, concepts, counts in _imaging(scene.record):
         concept = next((item for item in concepts if scene.has(value_set, item)), None)
         when = when_of(resource)
-        if concept is None or when.earliest > scene.on:
+        # What lies within another without a day of its own is told by that one.
+        if concept is None or when.earliest > scene.on or ("#" in resource.reference and not when.is_bounded):
             continue
         evidence = evidence_of(resource, code_text(scene, concept, value_set.system), when)
         if counts:
@@ -194,7 +208,7 @@ def _imaging(record: PatientRecord) -> Iterator[tuple[Resource, tuple[CodeableCo
     """Procedures, studies and reports, the concepts that say what each is, and whether its status counts."""
     resource: Resource
     for resource in record.procedures:
-        yield resource, _given(resource.code), resource.status == "completed"
+        yield resource, _given(resource.code), resource.status == "completed" or resource.reference in record.unread
     for resource in record.of_type("ImagingStudy"):
         if isinstance(resource, ImagingStudy):
             yield resource, resource.performed, resource.status not in _DROPPED
@@ -207,7 +221,7 @@ def _given(concept: CodeableConcept | None) -> tuple[CodeableConcept, ...]:
     return () if concept is None else (concept,)
 
 
-def _grouped(recorded: list[tuple[Resource, Evidence]]) -> list[_Made]:
+def _grouped(recorded: list[tuple[Resource, Evidence]], record: PatientRecord) -> list[_Made]:
     """One examination a calendar day; of a day that is not sure, one a code and time."""
     whens: dict[str, When] = {}
     groups: dict[str, list[tuple[Resource, Evidence]]] = {}
@@ -225,7 +239,10 @@ def _grouped(recorded: list[tuple[Resource, Evidence]]) -> list[_Made]:
             groups[studies.pop()].append((report, evidence))
         else:
             _add(report, evidence, whens, groups)
-    return [_Made(whens[key], tuple(items)) for key, items in groups.items()]
+    return [
+        _Made(whens[key], tuple(items), all(resource.reference in record.unread for resource, _ in items))
+        for key, items in groups.items()
+    ]
 
 
 def _add(
@@ -276,7 +293,7 @@ def answer_examination_value(node: ExaminationValue, scene: Scene) -> Answer:
     truths = {answer.truth for answer in answers}
     if len(truths) == 1 and Truth.U not in truths:
         return answers[0].but(evidence=evidence, changes=changes)
-    return Answer(Truth.U, Reason.IMPRECISE_DATE, evidence, changes=changes, wanted=_WANTED)
+    return Answer(Truth.U, _unsure(rivals), evidence, changes=changes, wanted=_WANTED)
 
 
 def _found(made: _Made, node: ExaminationValue, scene: Scene) -> Answer:

@@ -67,7 +67,8 @@ def test_a_record_names_what_it_cannot_read_and_keeps_the_rest() -> None:
     assert found.unreadable == ("(unreadable)", "(unreadable)", "Medication/m", "Observation/bad")
     assert [(item.id, when_of(item) == ALWAYS) for item in found.observations] == [("bad", True), ("good", True)]
     assert [item.value_codeable_concept is None for item in found.observations] == [False, True]
-    assert set(found.shared) == {"ResearchStudy/s"}
+    assert set(found.shared) == {"Medication/m", "ResearchStudy/s"}
+    assert found.unread == {"Medication/m", "Observation/bad"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapter.fhir import as_far_as_told
+from adapter.fhir.faulty import as_far_as_told
 
 __all__ = ["Stamp", "instant", "order", "stamp_of", "version_number"]
 

@@ -1,0 +1,110 @@
+"""In: a sound pull, then one whose newer versions cannot be read. Out: what each way of reading a record makes of the person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter.criteria import PatientVerdict, Stage, Trial, evaluate
+from adapter.screening import Asked, screen
+from adapter.screening.live_records import LiveRecords
+from adapter.screening.person_record import read_record
+from adapter.store import Store
+from adapter.sync import FolderSource, pull
+from adapter.terminology import Site
+from tests.support.clinic import ON, condition, patient, write_feed
+
+Way = Callable[[Store, Trial], PatientVerdict]
+
+PLAIN = Site.plain("clinic")
+DAY = date.fromisoformat(ON)
+WHOSE = "held"
+MEDICATION = {
+    "resourceType": "Medication",
+    "id": "m",
+    "code": {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]},
+}
+INFUSIONS = [
+    {
+        "resourceType": "MedicationAdministration",
+        "id": f"i{number}",
+        "status": "completed",
+        "subject": {"reference": f"Patient/{WHOSE}"},
+        "effectiveDateTime": day,
+        "medicationReference": {"reference": "Medication/m"},
+    }
+    for number, day in enumerate(["2021-01-04", "2021-03-01", "2021-04-26", "2021-06-21"])
+]
+
+
+def screened(store: Store, trial: Trial) -> PatientVerdict:
+    [found] = screen(store, trial, PLAIN, Asked(today=DAY, on=DAY, patients=[f"Patient/{WHOSE}"], save=False))
+    return found
+
+
+def read(store: Store, trial: Trial) -> PatientVerdict:
+    found = read_record(store, "clinic", f"Patient/{WHOSE}")
+    assert found is not None
+    return evaluate(trial, found, site=PLAIN, stage=Stage.REGISTRATION, on=DAY)
+
+
+def live(store: Store, trial: Trial) -> PatientVerdict:
+    records = LiveRecords(store)
+    person = records.person("clinic", (f"Patient/{WHOSE}",))
+    return evaluate(trial, records.record(person), site=PLAIN, stage=Stage.REGISTRATION, on=DAY)
+
+
+@pytest.fixture(params=[screened, read, live])
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
+def truths(verdict: PatientVerdict, *names: str) -> list[str]:
+    return [str(one.truth) for name in names for one in verdict.criteria if one.id == name]
+
+
+FAULTY = [
+    ({**MEDICATION, "meta": {"versionId": "2"}, "batch": 5}, ["U", "T"]),
+    ({**patient(WHOSE), "birthDate": 1950}, ["T", "U"]),
+    ({**INFUSIONS[3], "effectiveDateTime": 5}, ["U", "T"]),
+    ({**INFUSIONS[3], "effectiveDateTime": 5, "meta": {"versionId": "0"}}, ["U", "T"]),
+]
+
+
+@pytest.mark.parametrize(("faulty", "expected"), FAULTY)
+def test_a_newer_version_in_quarantine_takes_the_place_of_the_one_in_the_lake(
+    store: Store, trial: Trial, tmp_path: Path, way: Way, faulty: dict[str, Any], expected: list[str]
+) -> None:
+    sound = [patient(WHOSE), condition("c", WHOSE, "C17.2"), MEDICATION, *INFUSIONS]
+    pull(store, FolderSource(write_feed(tmp_path / "sound", sound)), site="clinic")
+    before = truths(way(store, trial), "I03", "I01")
+    pull(store, FolderSource(write_feed(tmp_path / "faulty", [faulty])), site="clinic")
+
+    assert (before, truths(way(store, trial), "I03", "I01")) == (["T", "T"], expected)
+
+
+def test_an_older_version_in_quarantine_takes_nothing_away(
+    store: Store, trial: Trial, tmp_path: Path, way: Way
+) -> None:
+    sound = [{**item, "meta": {"versionId": "2"}} for item in (patient(WHOSE), MEDICATION, *INFUSIONS)]
+    pull(store, FolderSource(write_feed(tmp_path / "sound", sound)), site="clinic")
+    older = [{**INFUSIONS[3], "effectiveDateTime": 5}, {**MEDICATION, "batch": 5}, {**patient(WHOSE), "birthDate": 1}]
+    again = [{**item, "meta": {"versionId": "1"}} for item in older]
+    pull(store, FolderSource(write_feed(tmp_path / "older", again)), site="clinic")
+
+    assert truths(way(store, trial), "I03", "I01") == ["T", "T"]
+
+
+def test_a_product_that_lies_in_quarantine_only_may_be_the_one(
+    store: Store, trial: Trial, tmp_path: Path, way: Way
+) -> None:
+    feed = [patient(WHOSE), *INFUSIONS, {**MEDICATION, "batch": 5}]
+    pull(store, FolderSource(write_feed(tmp_path / "feed", feed)), site="clinic")
+    [criterion] = [one for one in way(store, trial).criteria if one.id == "I03"]
+
+    assert len(criterion.evidence) == len(INFUSIONS)
