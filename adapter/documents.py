@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +24,7 @@ from adapter.terminology import (
     parse_concept_map,
     parse_site,
     parse_site_units,
+    parse_systems,
     parse_units,
 )
 from adapter.views import ViewDefinition, parse_view
@@ -202,6 +204,12 @@ def _units() -> Units:
     return parse_units(_read(files("mappings") / "terminology" / "units.yaml", name))
 
 
+@lru_cache(maxsize=1)
+def _systems() -> Mapping[str, str]:
+    name = "terminology/systems.yaml"
+    return parse_systems(_read(files("mappings") / "terminology" / "systems.yaml", name))
+
+
 #: What may stand in a site's overlay folder, besides ``conceptmaps/*.json`` (clarifications.md).
 _OVERLAY_FILES = frozenset({"completeness.yaml", "site.yaml", "units.yaml"})
 
@@ -232,7 +240,7 @@ def load_site(site_id: str, overlay: Path | None = None) -> Site:
     Raises:
         DocumentError: the folder is missing, a document is wrong, or a file is none of the known kinds.
     """
-    site = Site.plain(site_id)
+    site = Site(site_id, aliases=_systems())
     if overlay is None:
         return site
     if not overlay.is_dir():
@@ -247,7 +255,7 @@ def load_site(site_id: str, overlay: Path | None = None) -> Site:
     for file in sorted((overlay / "conceptmaps").glob("*.json")):
         for source, targets in _parsed(file, parse_concept_map).items():
             maps[source] = tuple(dict.fromkeys((*maps.get(source, ()), *targets)))
-    found = Site(site_id, concept_map=maps, **changes)
+    found = replace(site, concept_map=maps, **changes)
     if (overlay / "site.yaml").is_file():
         found = parse_site(_read(overlay / "site.yaml", "site.yaml"), found)
     return found

@@ -370,6 +370,6 @@ def code_text(scene: Scene, concept: CodeableConcept | None, system: str = ICD10
     """The code as sent of the first coding in ``system``, else of the first coding, else nothing: never free text."""
     codings = concept.coding if concept else ()
     for coding in codings:
-        if coding.system in (scene.site.icd10_systems if system == ICD10 else {system}):
+        if coding.system is not None and scene.site.system_of(coding.system) == system:
             return coding.code
     return codings[0].code if codings else None

@@ -52,11 +52,11 @@ def possible_candidates(store: Store, trial: Trial, site: Site) -> set[str]:
 def signal_codes(signal: Signal, site: Site) -> frozenset[str]:
     """The codes of a signal as feeds spell them, with the site's local codes that its ConceptMaps take to them."""
     listed = {*signal.codes, *(f"{found.system}|{code}" for found in signal.value_sets for code in found.codes)}
-    return frozenset(spelling for coding in listed for spelling in _spellings(coding)) | _mapped(signal, site)
+    return frozenset(other for coding in listed for other in _spellings(coding, site)) | _mapped(signal, site)
 
 
 def signal_prefixes(signal: Signal, site: Site) -> frozenset[str]:
-    """The prefixes of a signal, in every code system that the site uses for CIM-10.
+    """The prefixes of a signal, under every name of its code system, and in every one that the site uses for CIM-10.
 
     The store compares prefixes without dots and case, so an exact code of ICD-10 or ATC is looked for as a prefix as well:
     one found too many costs an evaluation, one too few a patient.
@@ -87,23 +87,22 @@ def _categories(value_set: ValueSet) -> Iterator[str]:
 
 def _in_all_systems(coding: str, site: Site) -> Iterator[str]:
     system, _, code = coding.partition("|")
-    yield coding
-    if system == ICD10:
-        for other in site.icd10_systems:
-            yield f"{other}|{code}"
-    if system == ICDO3:
-        for mark in _MORPHOLOGY_MARKS:
-            yield f"{system}|{mark}{code}"
+    for name in site.names_of(system):
+        yield f"{name}|{code}"
+        if system == ICDO3:
+            for mark in _MORPHOLOGY_MARKS:
+                yield f"{name}|{mark}{code}"
 
 
-def _spellings(coding: str) -> Iterator[str]:
-    yield coding
+def _spellings(coding: str, site: Site) -> Iterator[str]:
     system, _, code = coding.partition("|")
-    if system == ICDO3:
-        # `plain_code` reads all of these as the same morphology.
-        for mark in _MORPHOLOGY_MARKS:
-            yield f"{system}|{mark}{code}"
-            yield f"{system}|{mark}{code.replace('/', '')}"
+    for name in site.names_of(system):
+        yield f"{name}|{code}"
+        if system == ICDO3:
+            # `plain_code` reads all of these as the same morphology.
+            for mark in _MORPHOLOGY_MARKS:
+                yield f"{name}|{mark}{code}"
+                yield f"{name}|{mark}{code.replace('/', '')}"
 
 
 def _mapped(signal: Signal, site: Site) -> frozenset[str]:

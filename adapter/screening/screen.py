@@ -258,6 +258,7 @@ def _plainly(site: Site) -> tuple[object, ...]:
         sorted(site.unit_spellings.items()),
         site.limits,
         site.adverse_event_grade,
+        sorted(site.aliases.items()),
     )
 
 

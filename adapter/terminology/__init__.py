@@ -14,6 +14,7 @@ from adapter.terminology.site import (
     parse_site,
     parse_site_units,
 )
+from adapter.terminology.systems import parse_systems
 from adapter.terminology.valuesets import ATC, ICD10, ICD10_CM, ICDO3, TERMS, ValueSet, parse_value_sets, plain_code
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "parse_concept_map",
     "parse_site",
     "parse_site_units",
+    "parse_systems",
     "parse_units",
     "parse_value_sets",
     "plain_code",

@@ -16,6 +16,7 @@ import msgspec
 
 from adapter.fhir import is_usable, read_printed_number
 from adapter.fhir.datatypes import CodeableConcept, CodeableReference, Quantity, Range, ReferenceRange
+from adapter.terminology.site import Site
 
 __all__ = ["CODED_TYPES", "OTHER", "UCUM", "Carrier", "concepts_of", "shown", "unit_as_sent", "unit_shown", "values_of"]
 
@@ -134,14 +135,14 @@ def unit_shown(unit: str | None, *, printed: bool = False) -> str | None:
     return flat if is_unit and (not printed or all(map(_UNIT_WORD.fullmatch, words))) else OTHER
 
 
-def unit_as_sent(carrier: Carrier) -> tuple[str | None, str | None] | None:
+def unit_as_sent(carrier: Carrier, site: Site) -> tuple[str | None, str | None] | None:
     """Coded and printed unit of a number; None where there is no number with a unit to look at."""
     quantity = carrier.value_quantity
     if quantity is None and carrier.value_range is not None:
         quantity = carrier.value_range.low or carrier.value_range.high
     if quantity is not None:
         # A code of another system than UCUM is no unit (laboratories put their own numbers there).
-        coded = quantity.code if quantity.system in (None, UCUM) else None
+        coded = quantity.code if quantity.system is None or site.system_of(quantity.system) == UCUM else None
         return (coded, quantity.unit) if quantity.value is not None else None
     if carrier.value_string is not None and (printed := read_printed_number(carrier.value_string)) is not None:
         return None, printed.unit

@@ -53,7 +53,11 @@ class SiteLimit:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How the records of one site are to be read."""
+    """How the records of one site are to be read.
+
+    Attributes:
+        aliases: the code system that each other name of one stands for; what the site says of a name holds before it.
+    """
 
     id: str
     icd10_systems: frozenset[str] = frozenset({ICD10})
@@ -63,6 +67,7 @@ class Site:
     unit_spellings: Mapping[tuple[str, str], str] = field(default_factory=dict)
     limits: tuple[SiteLimit, ...] = ()
     adverse_event_grade: str | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
     _units: dict[int, tuple[Units, Units]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
@@ -79,8 +84,24 @@ class Site:
 
     def standard(self, system: str, code: str) -> tuple[tuple[str, str], ...]:
         """The coding itself in its standard system, and what the site's ConceptMaps make of it."""
+        if system in self.aliases and not self.translates(system, code):
+            system = self.system_of(system)
         plain = ICD10 if system in self.icd10_systems else system
         return ((plain, code), *self.concept_map.get((system, code), ()))
+
+    def translates(self, system: str, code: str) -> bool:
+        """A document of the site says what this coding means, as it is sent."""
+        return (system, code) in self.concept_map or (system, code) in self.fasting_codes
+
+    def system_of(self, name: str) -> str:
+        """The code system that a name stands for: as the site declares it, else by its other names."""
+        return ICD10 if name in self.icd10_systems else self.aliases.get(name, name)
+
+    def names_of(self, system: str) -> tuple[str, ...]:
+        """A code system, and the other names under which a feed may send its codes."""
+        declared = sorted(self.icd10_systems - {system}) if system == ICD10 else []
+        others = [name for name, stands_for in self.aliases.items() if stands_for == system]
+        return tuple(dict.fromkeys((system, *declared, *others)))
 
     def units(self, general: Units) -> Units:
         """The general unit spellings with the site's own before them."""

@@ -323,7 +323,7 @@ class Tally:
     # Units and limits ---------------------------------------------------------------------------------------------
 
     def _measure(self, analyte: Analyte, carrier: Carrier, persons: Collection[str]) -> None:
-        if (sent := unit_as_sent(carrier)) is None:
+        if (sent := unit_as_sent(carrier, self._vocabulary.site)) is None:
             return
         code, text = sent
         asked = (analyte.id, code, text)

@@ -57,13 +57,14 @@ class Vocabulary:
 
     def reads_system(self, system: str) -> bool:
         """Codes of this system are read as they stand, or say nothing that a site could map (UCUM, HL7's own)."""
-        if system in _READ or system in self.systems or system in self.site.icd10_systems:
+        system = self.site.system_of(system)
+        if system in _READ or system in self.systems:
             return True
         return system.startswith(_HL7) and not system.startswith(_FOREIGN)
 
     def translates(self, system: str, code: str) -> bool:
         """A document of the site says what this code means."""
-        return (system, code) in self.site.concept_map or (system, code) in self.site.fasting_codes
+        return self.site.translates(system, code) or self.site.translates(self.site.system_of(system), code)
 
     def reads(self, coding: Coding) -> bool:
         """A coding that needs no further mapping."""

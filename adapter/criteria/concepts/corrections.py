@@ -27,6 +27,7 @@ class Corrections:
 
     def __init__(self, scene: Scene) -> None:
         self._made: dict[Hashable, Carrier] = {}
+        self._system_of = scene.site.system_of
         for observation in scene.record.observations:
             if observation.status not in CORRECTING:
                 continue
@@ -34,7 +35,7 @@ class Corrections:
             if when.is_bounded:
                 carriers: tuple[Carrier, ...] = (observation, *observation.component)
                 for carrier in carriers:
-                    self._made[_question(observation, carrier, when)] = carrier
+                    self._made[self._question(observation, carrier, when)] = carrier
 
     def of(self, observation: Observation, carrier: Carrier) -> Truth:
         """Whether a correction replaces it: T at one instant; U where only the day is the same, which two samples may share."""
@@ -44,9 +45,13 @@ class Corrections:
         """The correction of the same question, instant, site and focus; None for what is a correction itself, or not used."""
         if not self._made or observation.status in CORRECTING or observation.status not in USABLE:
             return None
-        return self._made.get(_question(observation, carrier, when_of(observation)))
+        return self._made.get(self._question(observation, carrier, when_of(observation)))
 
-
-def _question(observation: Observation, carrier: Carrier, when: When) -> Hashable:
-    codes = frozenset((coding.system, coding.code) for coding in carrier.code.coding if coding.code)
-    return when, codes or carrier.code.text, observation.body_site, observation.focus
+    def _question(self, observation: Observation, carrier: Carrier, when: When) -> Hashable:
+        names = self._system_of
+        codes = frozenset(
+            (names(coding.system) if coding.system else None, coding.code)
+            for coding in carrier.code.coding
+            if coding.code
+        )
+        return when, codes or carrier.code.text, observation.body_site, observation.focus

@@ -17,6 +17,7 @@ from adapter.fhir import NumberInterval, When, is_no_result, is_usable, plain, r
 from adapter.fhir.datatypes import CodeableConcept, Quantity, ReferenceRange
 from adapter.fhir.resources import Observation, ObservationComponent
 from adapter.terminology import Analyte, UnitProblem
+from adapter.terminology.coded import UCUM
 
 __all__ = ["Reading", "read_result", "unworded"]
 
@@ -211,7 +212,7 @@ def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
     if interval is None:
         return None, Reason.COMPARATOR, None, None
     # A code of another system than UCUM is no unit (laboratories put their own numbers there).
-    ucum = quantity.system in (None, "http://unitsofmeasure.org")
+    ucum = quantity.system is None or scene.site.system_of(quantity.system) == UCUM
     return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, None, scene)
 
 
