@@ -111,19 +111,28 @@ def attestations(record: PatientRecord, *, trial: str, on: date) -> Attestations
 
 
 def _counts(response: QuestionnaireResponse, trial: str) -> bool:
-    author = response.author
-    kind = ""
-    if author is not None and author.reference is not None:
-        kind = (normalise_reference(author.reference) or "").partition("/")[0]
-    elif author is not None and author.identifier is not None:
-        # A logical reference (R4 references.html#logical): who signs here need not be a resource of the hospital.
-        kind = author.type or ""
     canonical = (response.questionnaire or "").partition("|")[0]
     return (
         response.status == "completed"
         and canonical == f"urn:reluth:attestation:{trial}"
-        and kind in ("Practitioner", "PractitionerRole")
+        and _kind_of_author(response) in ("Practitioner", "PractitionerRole")
     )
+
+
+def _kind_of_author(response: QuestionnaireResponse) -> str | None:
+    """The resource type of who signed."""
+    author = response.author
+    if author is None:
+        return None
+    literal = author.reference
+    if literal is None:
+        # A logical reference (R4 references.html#logical): who signs here need not be a resource of the hospital.
+        return author.type if author.identifier is not None else None
+    if literal.startswith("#"):
+        contained = response.contained if isinstance(response.contained, list) else []
+        kinds = (one.get("resourceType") for one in contained if isinstance(one, dict) and one.get("id") == literal[1:])
+        return next((kind for kind in kinds if isinstance(kind, str)), None)
+    return (normalise_reference(literal) or "").partition("/")[0]
 
 
 def _answers(response: QuestionnaireResponse) -> Iterator[Attestation]:

@@ -248,6 +248,8 @@ class ResponseItem(FhirStruct, frozen=True):
 
 
 class QuestionnaireResponse(Resource, frozen=True):
+    # Read for who signed; a fault in it costs nothing else.
+    contained: Any = None
     questionnaire: str | None = None
     status: str | None = None
     subject: Reference | None = None

@@ -122,6 +122,7 @@ def test_attestations_are_in_times_order() -> None:
         ({"author": "Patient/1"}, 0),
         ({"author": "Device/1"}, 0),
         ({"author": "urn:uuid:1"}, 0),
+        ({"author": "#p"}, 0),
         ({"author": None}, 0),
         ({"status": "amended"}, 0),
         ({"status": "in-progress"}, 0),
@@ -227,3 +228,29 @@ def test_the_latest_attestation_holds_and_two_of_one_time_conflict(
 def test_no_attestation_is_nobody_said() -> None:
     assert latest({"I09": True}) is None
     assert latest() is None
+
+
+@pytest.mark.parametrize(
+    ("author", "contained", "count"),
+    [
+        ({"reference": "#p"}, [{"resourceType": "Practitioner", "id": "p"}], 1),
+        ({"reference": "#p"}, [{"resourceType": "PractitionerRole", "id": "p"}], 1),
+        ({"reference": "#p"}, [{"resourceType": "Patient", "id": "p"}], 0),
+        ({"reference": "#p", "type": "Practitioner"}, [{"resourceType": "Patient", "id": "p"}], 0),
+        ({"reference": "#p"}, [{"resourceType": "Practitioner", "id": "q"}, 5, {"id": "p", "resourceType": 5}], 0),
+        ({"reference": "#p"}, "p", 0),
+    ],
+)
+def test_who_signed_may_stand_in_the_response(author: Any, contained: Any, count: int) -> None:
+    response = {
+        "resourceType": "QuestionnaireResponse",
+        "id": "q",
+        "status": "completed",
+        "questionnaire": f"urn:reluth:attestation:{TRIAL}",
+        "authored": "2025-05-20",
+        "author": author,
+        "contained": contained,
+        "item": [{"linkId": "I08", "answer": [{"valueBoolean": True}]}],
+    }
+
+    assert len(attestations(record([response]), trial=TRIAL, on=ON)) == count
