@@ -82,7 +82,7 @@ class Pseudonymiser:
         self._key = key
         self._notes = notes
         self._known = KnownCodes(profile.tables, trial, site)
-        self._units = UnitTable(trial.units, frozenset(self._known.units()), site.unit_spellings)
+        self._units = UnitTable(trial.units, frozenset(self._known.units()), site)
         self._version = version
         self._grade = site.adverse_event_grade
         lists = {

@@ -6,7 +6,6 @@ A number is a number: exact, and not longer than a result can be. A printed resu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -16,7 +15,7 @@ from adapter.datasets.pseudonymising.work import Work
 from adapter.fhir import PARIS, When, is_usable, parse_when, plain, read_printed_number
 from adapter.fhir.quantities import NumberInterval
 from adapter.pseudonyms import shift_text
-from adapter.terminology import Units
+from adapter.terminology import Site, Units
 
 __all__ = ["COMPARATORS", "UnitTable", "date_value", "decimal_value", "quantity_value", "read_result"]
 
@@ -127,13 +126,14 @@ class UnitTable:
     Args:
         units: general spellings.
         codes: UCUM codes that are allowed.
-        site: spellings of the site, by analyte and spelling.
+        site: its spellings, by analyte and spelling, and the names under which it sends UCUM.
     """
 
-    def __init__(self, units: Units, codes: frozenset[str], site: Mapping[tuple[str, str], str]) -> None:
+    def __init__(self, units: Units, codes: frozenset[str], site: Site) -> None:
         self._codes = codes
+        self._ucum = frozenset(site.names_of(UCUM))
         spelt = {*units.spellings, *codes}
-        self._folded = {_folded(spelling) for spelling in (*spelt, *(spelling for _, spelling in site))}
+        self._folded = {_folded(spelling) for spelling in (*spelt, *(spelling for _, spelling in site.unit_spellings))}
         self._known: dict[tuple[Any, Any, Any], tuple[dict[str, str], bool]] = {}
 
     def of(self, printed: Any, system: Any, code: Any) -> tuple[dict[str, str], bool]:
@@ -156,11 +156,11 @@ class UnitTable:
         found: dict[str, str] = {}
         unit = self.spelling(printed)
         # A code of another system than UCUM is no unit.
-        coded = self.code(code) if system in (None, UCUM) else None
+        coded = self.code(code) if system is None or system in self._ucum else None
         if unit is not None:
             found["unit"] = unit
         if coded is not None:
-            found |= {"system": UCUM, "code": coded} if system == UCUM else {"code": coded}
+            found |= {"code": coded} if system is None else {"system": UCUM, "code": coded}
         return found, (printed is None) == (unit is None) and (code is None) == (coded is None)
 
     def code(self, value: Any) -> str | None:

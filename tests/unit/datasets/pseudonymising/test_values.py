@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,13 +12,14 @@ import pytest
 from adapter.datasets.pseudonymising import Notes, Work, identifying, load_profile
 from adapter.datasets.pseudonymising.codes import KnownCodes
 from adapter.datasets.pseudonymising.values import UnitTable, date_value, decimal_value, quantity_value, read_result
-from adapter.documents import load_trial
+from adapter.documents import load_site, load_trial
 from adapter.fhir import parse_when
 from adapter.terminology import Site
 
 TRIAL = load_trial("nct04954820")
 KNOWN = KnownCodes(load_profile().tables, TRIAL, Site.plain("icm"))
-UNITS = UnitTable(TRIAL.units, frozenset(KNOWN.units()), {("platelets", "milliers/mm3"): "10*3/uL"})
+SITE = replace(load_site("icm"), unit_spellings={("platelets", "milliers/mm3"): "10*3/uL"})
+UNITS = UnitTable(TRIAL.units, frozenset(KNOWN.units()), SITE)
 PLACE = ("Observation", "x")
 TERMS = "urn:reluth:terms"
 
@@ -127,6 +129,19 @@ def test_unit_of_no_table_does_not_leave_its_number_does(unit: object) -> None:
 
     assert quantity_value(told, one, PLACE, UNITS) == {"value": 1}
     assert noted(one) == ["unit-blanked"]
+
+
+@pytest.mark.parametrize(
+    ("system", "left"),
+    [
+        ("http://unitsofmeasure.org", {"system": "http://unitsofmeasure.org", "code": "g/dL"}),
+        ("urn:oid:2.16.840.1.113883.6.8", {"system": "http://unitsofmeasure.org", "code": "g/dL"}),
+        (None, {"code": "g/dL"}),
+        ("urn:local", {}),
+    ],
+)
+def test_a_unit_leaves_under_ucum_by_whatever_name_it_came(system: str | None, left: dict[str, str]) -> None:
+    assert UNITS.of(None, system, "g/dL")[0] == left
 
 
 def test_code_of_another_system_is_no_unit() -> None:
