@@ -254,7 +254,8 @@ def load_site(site_id: str, overlay: Path | None = None) -> Site:
     maps: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
     for file in sorted((overlay / "conceptmaps").glob("*.json")):
         for source, targets in _parsed(file, parse_concept_map).items():
-            maps[source] = tuple(dict.fromkeys((*maps.get(source, ()), *targets)))
+            meant = ((site.system_of(system), code) for system, code in targets)
+            maps[source] = tuple(dict.fromkeys((*maps.get(source, ()), *meant)))
     found = replace(site, concept_map=maps, **changes)
     if (overlay / "site.yaml").is_file():
         found = parse_site(_read(overlay / "site.yaml", "site.yaml"), found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,15 @@ def test_a_map_from_the_system_itself_holds_for_its_other_names() -> None:
 
     assert site.standard(OID, "HB") == ((LOINC, "HB"), *target)
     assert vocabulary_of(load_trial("nct04954820"), site).translates(OID, "HB")
+
+
+def test_a_map_to_another_name_is_one_to_the_system(tmp_path: Path) -> None:
+    row = {"code": "HB", "target": [{"code": "718-7", "equivalence": "equivalent"}]}
+    document = {"resourceType": "ConceptMap", "group": [{"source": "urn:labo", "target": OID, "element": [row]}]}
+    (tmp_path / "conceptmaps").mkdir()
+    (tmp_path / "conceptmaps" / "labo.json").write_text(json.dumps(document), encoding="utf-8")
+
+    assert load_site("icm", tmp_path).standard("urn:labo", "HB") == (("urn:labo", "HB"), (LOINC, "718-7"))
 
 
 def test_a_name_that_the_site_declares_as_its_cim10_is_that() -> None:
