@@ -84,9 +84,10 @@ def _consent(body: dict[str, Any], identity: str) -> Consent:
     return Consent(
         resource_type="Consent",
         id=identity,
-        scope=_concept(body.get("scope")),
+        # One without content stands for one that cannot be read.
+        scope=_concept(body["scope"]) if "scope" in body else None,
         identifier=_each(body.get("identifier"), Identifier),
-        policy=_each(body.get("policy"), ConsentPolicy),
+        policy=_each(body.get("policy"), ConsentPolicy) or ((ConsentPolicy(),) if "policy" in body else ()),
     )
 
 

@@ -18,8 +18,8 @@ from adapter.criteria.scene import Scene, evidence_of
 from adapter.criteria.tree import SignedConsent
 from adapter.criteria.truth import Truth
 from adapter.fhir import When, normalise_reference, period_when, when_of
-from adapter.fhir.datatypes import Period
-from adapter.fhir.resources import Consent
+from adapter.fhir.datatypes import CodeableConcept, Period
+from adapter.fhir.resources import Consent, ConsentPolicy
 
 __all__ = ["answer_consent"]
 
@@ -85,12 +85,18 @@ def _forms(scene: Scene) -> Iterator[_Form]:
 
 
 def _is_research(consent: Consent, scene: Scene) -> bool:
+    """Of that scope; of one that cannot be read it may be."""
+    if consent.reference in scene.record.unread and consent.scope == CodeableConcept():
+        return True
     sent = {coding.code for coding in consent.scope.coding} if consent.scope else set()
     return "research" in sent or "research" in {code for _, code in scene.codes(consent.scope)}
 
 
 def _names(consent: Consent, scene: Scene) -> bool:
+    """It names the trial; one whose policies cannot be read may name it."""
     known = scene.trial.identifiers
+    if consent.reference in scene.record.unread and consent.policy == (ConsentPolicy(),):
+        return True
     if any(names_study(identifier.value, known) for identifier in consent.identifier):
         return True
     uris = [policy.uri.replace("%20", " ") for policy in consent.policy if policy.uri]

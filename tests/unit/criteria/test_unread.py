@@ -190,6 +190,50 @@ def test_what_cannot_be_read_is_nobodys_signature() -> None:
     assert outcomes == ["eligible", "ready-for-investigator"]
 
 
+# --- consent
+
+
+def consent(**more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Consent",
+        "id": "signed",
+        "status": "active",
+        "scope": {"coding": [{"code": "research"}]},
+        "patient": {"reference": "Patient/1"},
+        "dateTime": "2025-05-20",
+        "policy": [{"uri": "https://clinicaltrials.gov/study/NCT04954820"}],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("faulty", "truth"),
+    [
+        (consent(id="later", provision=5), U),
+        (consent(id="later", policy=5), U),
+        (consent(id="later", policy=[{"uri": 5}]), U),
+        (consent(id="later", scope=5), U),
+        (consent(id="later", scope=5, policy=5), U),
+        (consent(provision=5), U),
+        (consent(id="later", provision=5, policy=[{"uri": "https://clinicaltrials.gov/study/NCT1"}]), T),
+        (consent(id="later", policy=5, scope={"coding": [{"code": "patient-privacy"}]}), T),
+        ({key: value for key, value in consent(id="later", provision=5).items() if key != "policy"}, T),
+    ],
+)
+def test_a_withdrawal_that_cannot_be_read_leaves_no_older_consent_in_force(faulty: Any, truth: Truth) -> None:
+    assert answer("I14", scene([consent()])).truth is T
+    assert answer("I14", scene([consent()], aside=[faulty])).truth is truth
+
+
+def test_a_cover_whose_newer_version_cannot_be_read_proves_nothing() -> None:
+    cover = {"coverage": {"start": "2020-01-01", "type": "AMO"}}
+    newer = {"resourceType": "Coverage", "id": "coverage-1", "status": 5}
+
+    assert answer("I16", scene([cover])).truth is T
+    assert answer("I16", scene([cover], aside=[newer])).truth is U
+    assert answer("I16", scene([cover], aside=[{**newer, "id": "other"}])).truth is T
+
+
 # --- imaging
 
 EXAMINED = [{**procedure(), "id": "old"}, percent(95), krenning(3)]
