@@ -94,9 +94,10 @@ def attestations(record: PatientRecord, *, trial: str, on: date) -> Attestations
     """All attestations for the trial that may have been authored on or before ``on``, by linkId, in time's order."""
     found: dict[str, list[Attestation]] = {}
     for response in record.responses:
-        if not _counts(response, trial):
+        unread = response.reference in record.unread
+        if not _counts(response, trial, unread=unread):
             continue
-        when, unread = when_of(response), response.reference in record.unread
+        when = when_of(response)
         # What cannot be read may be a correction or a withdrawal, of whatever day.
         if when.earliest <= on and (unread or when != ALWAYS):
             for item in _answers(response):
@@ -110,11 +111,11 @@ def attestations(record: PatientRecord, *, trial: str, on: date) -> Attestations
     }
 
 
-def _counts(response: QuestionnaireResponse, trial: str) -> bool:
+def _counts(response: QuestionnaireResponse, trial: str, *, unread: bool) -> bool:
     canonical = (response.questionnaire or "").partition("|")[0]
     return (
         response.status == "completed"
-        and canonical == f"urn:reluth:attestation:{trial}"
+        and (canonical == f"urn:reluth:attestation:{trial}" or (unread and response.questionnaire == ""))
         and _kind_of_author(response) in ("Practitioner", "PractitionerRole")
     )
 

@@ -147,14 +147,15 @@ def _flag(body: dict[str, Any], identity: str) -> Flag:
 
 def _response(body: dict[str, Any], identity: str) -> QuestionnaireResponse:
     # Its time stands, so that a newer answer closes what it leaves open; and whether it is one that counts.
-    questionnaire, status, authored = (_text(body.get(name)) for name in ("questionnaire", "status", "authored"))
-    author = body.get("author")
+    status, authored = _text(body.get("status")), _text(body.get("authored"))
+    author, questionnaire = body.get("author"), body.get("questionnaire")
     # Whoever cannot be told may be one who can attest.
     unknown = Reference(type="Practitioner", identifier=Identifier())
     return QuestionnaireResponse(
         resource_type="QuestionnaireResponse",
         id=identity,
-        questionnaire=questionnaire,
+        # Without content where it cannot be read: it may be any.
+        questionnaire=None if questionnaire is None else _text(questionnaire) or "",
         status=status or "completed",
         authored=authored,
         author=None if author is None else _one(author, Reference) or unknown,

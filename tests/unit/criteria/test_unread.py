@@ -129,6 +129,7 @@ def test_a_correction_that_cannot_be_read_leaves_no_older_attestation_standing()
         said("yes", authored="gestern"),
         said("yes", authored=5),
         said("yes", author=5),
+        said("yes", questionnaire={"reference": "Questionnaire/1"}),
         said("yes", status=5),
         said("yes", item="x"),
         said("yes", item=[5]),
