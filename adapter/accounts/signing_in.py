@@ -79,5 +79,7 @@ class SigningIn:
         problem = password_problem(password, name=account.name)
         if problem is not None:
             raise UsageError(problem.sentence())
-        self._store.accounts.set_password(account.number, KeptPassword(self._passwords.hash(password)))
-        self._store.audit(account.name, "user-password", subject=account_subject(account), detail="own")
+        kept = KeptPassword(self._passwords.hash(password))
+        with self._store.together():
+            self._store.accounts.set_password(account.number, kept)
+            self._store.audit(account.name, "user-password", subject=account_subject(account), detail="own")

@@ -29,8 +29,9 @@ def add(
         if deleted is not None:
             raise UsageError(f"{deleted}: nobody can be put on the list without one")
         by = actor()
-        room.store.add_candidate(person.site, person.patient, trial=document.id, by=by)
-        room.store.audit(by, "add", subject=f"{person.site}/{person.patient}", detail=document.id)
+        with room.store.together():
+            room.store.add_candidate(person.site, person.patient, trial=document.id, by=by)
+            room.store.audit(by, "add", subject=f"{person.site}/{person.patient}", detail=document.id)
     if options.json:
         data({"trial": document.id, "site": person.site, "patient": person.patient, "added": True})
     note(options, f"{person} is on the list of {document.acronym}; `reluth screen --patient {person}` evaluates them")

@@ -39,10 +39,10 @@ def decide(
                 f"{deleted}, and they were never on the list of {document.acronym}: there is nothing to decide"
             )
         by = actor()
-        made = room.store.decide(person.site, person.patient, trial=document.id, state=state, reason=reason, by=by)
-        room.store.audit(
-            by, "decide", subject=f"{person.site}/{person.patient}", detail=f"{document.id} {state} {reason}"
-        )
+        with room.store.together():
+            made = room.store.decide(person.site, person.patient, trial=document.id, state=state, reason=reason, by=by)
+            detail = f"{document.id} {state} {reason}"
+            room.store.audit(by, "decide", subject=f"{person.site}/{person.patient}", detail=detail)
     if options.json:
         found = {"trial": document.id, "site": made.site, "patient": made.patient, "version": made.version}
         data({**found, "state": made.state, "reason": made.reason})

@@ -49,8 +49,9 @@ def add(
             raise UsageError(f"account {folded}: there is one by this name already")
         is_first = not room.store.accounts.any_enabled()
         password, made = _password(folded, from_stdin=password_stdin)
-        account = room.store.accounts.add(folded, roles=roles, password=password, display=display, email=email)
-        _audit(room, "user-add", account, " ".join(written_roles(roles)))
+        with room.store.together():
+            account = room.store.accounts.add(folded, roles=roles, password=password, display=display, email=email)
+            _audit(room, "user-add", account, " ".join(written_roles(roles)))
     _tell(options, account, made=made)
     note(options, f"account {account.name}: made, as {', '.join(written_roles(account.roles))}")
     if is_first:
@@ -111,9 +112,10 @@ def role(
         for text in taken - set(written_roles(given)):
             found, _, site = text.partition("@")
             wanted[site].discard(found)
-        account = room.store.accounts.set_roles(account.number, wanted)
         changed = [*(f"+{text}" for text in written_roles(given)), *(f"-{text}" for text in sorted(taken))]
-        _audit(room, "user-role", account, " ".join(changed))
+        with room.store.together():
+            account = room.store.accounts.set_roles(account.number, wanted)
+            _audit(room, "user-role", account, " ".join(changed))
     _tell(options, account)
     note(options, f"account {account.name}: now {', '.join(written_roles(account.roles)) or 'without a role'}")
 
@@ -127,8 +129,9 @@ def password(ctx: typer.Context, name: Name, password_stdin: FromStdin = False) 
         if account.issuer is not None:
             raise UsageError(f"account {account.name}: signs in at {account.issuer}, and has no password here")
         kept, made = _password(account.name, from_stdin=password_stdin)
-        account = room.store.accounts.set_password(account.number, kept)
-        _audit(room, "user-password", account, "one-time" if kept.one_time else "given")
+        with room.store.together():
+            account = room.store.accounts.set_password(account.number, kept)
+            _audit(room, "user-password", account, "one-time" if kept.one_time else "given")
     _tell(options, account, made=made)
     note(options, f"account {account.name}: has another password")
 
@@ -138,8 +141,9 @@ def disable(ctx: typer.Context, name: Name) -> None:
     """Let an account sign in no more. Its sessions end; what it did stays under its name."""
     options: Options = ctx.obj
     with opened(options) as room:
-        account = room.store.accounts.disable(_known(room, name).number)
-        _audit(room, "user-disable", account)
+        with room.store.together():
+            account = room.store.accounts.disable(_known(room, name).number)
+            _audit(room, "user-disable", account)
         is_last = not room.store.accounts.any_enabled()
     _tell(options, account)
     note(options, f"account {account.name}: disabled")
@@ -151,7 +155,7 @@ def disable(ctx: typer.Context, name: Name) -> None:
 def enable(ctx: typer.Context, name: Name) -> None:
     """Let a disabled account sign in again."""
     options: Options = ctx.obj
-    with opened(options) as room:
+    with opened(options) as room, room.store.together():
         account = room.store.accounts.enable(_known(room, name).number)
         _audit(room, "user-enable", account)
     _tell(options, account)
@@ -162,7 +166,7 @@ def enable(ctx: typer.Context, name: Name) -> None:
 def unlock(ctx: typer.Context, name: Name) -> None:
     """Forget the wrong passwords that locked an account."""
     options: Options = ctx.obj
-    with opened(options) as room:
+    with opened(options) as room, room.store.together():
         account = room.store.accounts.unlock(_known(room, name).number)
         _audit(room, "user-unlock", account)
     _tell(options, account)

@@ -78,7 +78,9 @@ def attest(
         made = attestation_of(patient, trial, form.statements, form.by) if form.statements else None
         if made is not None:
             _add(writer, made, ATTESTED + form.by.account)
-        writer.commit()
+        with store.together():
+            writer.commit()
+            _audit(store, site.id, patient, trial=trial, form=form)
         found = Attested(
             site=site.id,
             run=run.name,
@@ -88,6 +90,12 @@ def attest(
         run.record(json.dumps({"attested": len(form.statements), "withdrawn": len(changed)}))
         _screen(store, trial, site, patient, today=today)
         return found
+
+
+def _audit(store: Store, site: str, patient: str, *, trial: Trial, form: SignedForm) -> None:
+    said = [f"{one.link}={'yes' if one.truth else 'no'}" for one in form.statements]
+    detail = " ".join([trial.id, *said, *(f"{link}=withdrawn" for link in form.withdrawn)])
+    store.audit(form.by.account, "attest", subject=f"{site}/{patient}", detail=detail)
 
 
 def _add(writer: LakeWriter, resource: dict[str, Any], source: str) -> None:

@@ -59,20 +59,21 @@ def _load(store: Store, content: Content, reading: Reading, *, site: str, by: st
     if not correct:
         kept, known = _kept_whole(store, content, reading, kept, site=site)
     counts = PutCounts()
-    if kept:
-        counts = store.entities.put_all(
-            site, [read.entity for read in kept], source=content.file, by=by[:_LONGEST_NAME]
+    with store.together():
+        if kept:
+            counts = store.entities.put_all(
+                site, [read.entity for read in kept], source=content.file, by=by[:_LONGEST_NAME]
+            )
+        report = LoadReport(
+            kind=content.kind,
+            site=site,
+            read=reading.rows,
+            new=counts.new,
+            changed=counts.changed,
+            unchanged=counts.unchanged + known,
+            refused=tuple(sorted(reading.refused, key=lambda refused: refused.row)),
         )
-    report = LoadReport(
-        kind=content.kind,
-        site=site,
-        read=reading.rows,
-        new=counts.new,
-        changed=counts.changed,
-        unchanged=counts.unchanged + known,
-        refused=tuple(sorted(reading.refused, key=lambda refused: refused.row)),
-    )
-    _audit(store, report, by=by, correct=correct)
+        _audit(store, report, by=by, correct=correct)
     return report
 
 

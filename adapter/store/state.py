@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from adapter.errors import ConfigurationError, StorageError
+from adapter.errors import ConfigurationError, DefectError, StorageError
 from adapter.observe import uninterrupted
 from adapter.store.space import no_room, writing
 
@@ -51,6 +52,7 @@ class State:
         # Not as text: a question mark in the path would end it, and the state lie beside the folder.
         self.engine = _engine(url or URL.create("sqlite", database=str(folder / "state.sqlite")))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._joint = _Joint()
         try:
             self._migrate()
         except BaseException:
@@ -63,9 +65,38 @@ class State:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """One transaction: committed at the end, rolled back on any exception; a signal to end waits for it."""
-        with uninterrupted(), self._sessions.begin() as session:
-            yield session
+        """One transaction: committed at the end, rolled back on any exception; a signal to end waits for it.
+
+        Within `together` it is a part of that transaction.
+        """
+        joint = self._joint.session
+        if joint is None:
+            with uninterrupted(), self._sessions.begin() as session:
+                yield session
+            return
+        try:
+            yield joint
+            # As a session of its own ends: what clashes is told here, and nothing of it is handed to the next one.
+            joint.flush()
+            joint.expunge_all()
+        except BaseException:
+            self._joint.is_broken = True
+            raise
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All sessions of this thread within the block are one transaction: a change and its line in the audit trail are there both or neither."""
+        if self._joint.session is not None:
+            yield
+            return
+        with self.session() as session:
+            self._joint.session, self._joint.is_broken = session, False
+            try:
+                yield
+                if self._joint.is_broken:
+                    raise DefectError("a transaction of which a part failed was to be committed")
+            finally:
+                self._joint.session = None
 
     def upsert(
         self,
@@ -132,6 +163,13 @@ class State:
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+
+class _Joint(threading.local):
+    """The transaction that the sessions of a thread are parts of, and whether one of them failed."""
+
+    session: Session | None = None
+    is_broken = False
 
 
 def _engine(url: str | URL) -> Engine:

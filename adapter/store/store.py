@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -214,6 +214,10 @@ class Store:
     def forget_quarantined(self, item: QuarantinedItem) -> None:
         """Remove the bytes of an item that a run took off the list with its commit."""
         self._quarantine.forget(item)
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is kept within the block is one transaction, all of it or nothing; for a change and its line in the audit trail."""
+        return self._state.together()
 
     # Verdicts -----------------------------------------------------------------------------------------------------
 

@@ -139,7 +139,6 @@ def attest_here(
         made = attest(desk.store, opened.reading, opened.patient, trial=desk.trial, form=form, today=today)
     except BusyError:
         return AttestationMade(AttestingKind.BUSY)
-    _audit(desk, opened, wish)
     now = open_patient(desk, opened.file.key, stage)
     left = questions_for(desk, now, stage, today) if now is not None else ()
     return AttestationMade(
@@ -176,9 +175,3 @@ def _hindrance(
 def _moment(today: date) -> datetime:
     """Now, on the service's day, so that what is attested counts on that day."""
     return datetime.combine(today, datetime.now(_PARIS).time(), tzinfo=_PARIS)
-
-
-def _audit(desk: Desk, opened: Opened, wish: AttestationRequest) -> None:
-    said = [f"{one.link}={'yes' if one.answer else 'no'}" for one in wish.answers]
-    detail = " ".join([desk.trial.id, *said, *(f"{link}=withdrawn" for link in wish.withdraw)])
-    desk.audit("attest", subject=f"{opened.site}/{opened.patient}", detail=detail)

@@ -136,22 +136,23 @@ def decide_here(desk: Desk, opened: Opened, wish: DecisionRequest) -> DecisionMa
     if kind is not None:
         return DecisionMade(kind)
     try:
-        made = desk.store.decide(
-            opened.site,
-            opened.patient,
-            trial=desk.trial.id,
-            state=wish.state,
-            reason=wish.reason,
-            by=desk.viewer.actor,
-            expected=wish.version,
-            note=wish.note,
-            seen=wish.seen,
-        )
+        with desk.store.together():
+            made = desk.store.decide(
+                opened.site,
+                opened.patient,
+                trial=desk.trial.id,
+                state=wish.state,
+                reason=wish.reason,
+                by=desk.viewer.actor,
+                expected=wish.version,
+                note=wish.note,
+                seen=wish.seen,
+            )
+            # Codes only: the note stays where who the patient is may be seen.
+            detail = f"{desk.trial.id} {wish.state} {wish.reason}"
+            desk.audit("decide", subject=f"{opened.site}/{opened.patient}", detail=detail)
     except StaleDecisionError:
         return _sent_twice(desk, opened, wish)
-    # Codes only: the note stays where who the patient is may be seen.
-    detail = f"{desk.trial.id} {wish.state} {wish.reason}"
-    desk.audit("decide", subject=f"{opened.site}/{opened.patient}", detail=detail)
     return _done(made, opened)
 
 

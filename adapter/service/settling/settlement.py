@@ -104,14 +104,15 @@ def settle(store: Store, number: int, *, keep: Keep, by: str, seen: str | None =
     if seen is not None and seen != seen_of(conflict):
         problem = f"conflict {number}: it has changed since it was looked at; look again"
         return Settlement(SettlementKind.CHANGED, conflict, problem)
+    subject = f"{conflict.site}/{conflict.kind}/{conflict.key}"
     try:
-        settle_conflict(store, number, keep=keep, by=by[:_ACTOR_LENGTH])
+        with store.together():
+            settle_conflict(store, number, keep=keep, by=by[:_ACTOR_LENGTH])
+            store.audit(by[:_ACTOR_LENGTH], "settle", subject=subject[:_SUBJECT_LENGTH], detail=f"kept {keep}")
     except UsageError as error:
         closed = number not in {one.number for one in store.outbox.conflicts(site=conflict.site)}
         # Between the look and the settling somebody else was faster; else this cause cannot be settled so.
         return Settlement(SettlementKind.GONE if closed else SettlementKind.IMPOSSIBLE, conflict, str(error))
-    subject = f"{conflict.site}/{conflict.kind}/{conflict.key}"
-    store.audit(by[:_ACTOR_LENGTH], "settle", subject=subject[:_SUBJECT_LENGTH], detail=f"kept {keep}")
     return Settlement(SettlementKind.DONE, conflict)
 
 

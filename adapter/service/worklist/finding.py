@@ -109,8 +109,9 @@ def put_on_list(desk: Desk, site: str, patient: str, *, today: date) -> Put | No
     if not desk.may(Permission.ADD, site) or not desk.shows_identity(site) or not _is_there(desk.store, site, patient):
         return None
     person = desk.store.lake.merges(site).get(patient, patient)
-    desk.store.add_candidate(site, person, trial=desk.trial.id, by=desk.viewer.actor)
-    desk.audit("add", subject=f"{site}/{person}", detail=desk.trial.id)
+    with desk.store.together():
+        desk.store.add_candidate(site, person, trial=desk.trial.id, by=desk.viewer.actor)
+        desk.audit("add", subject=f"{site}/{person}", detail=desk.trial.id)
     key = desk.store.patient_key(site, person)
     try:
         told = load_site(site, desk.overlay(site))

@@ -19,7 +19,7 @@ from adapter.jobs.attesting import Attested, attest
 from adapter.screening.attesting import Signature, SignedForm, Statement, attestation_of
 from adapter.store import Origin, Store
 from adapter.store.own import is_own
-from adapter.store.stored_versions import stored_versions
+from adapter.store.stored_versions import stored_versions, versions_about
 from tests.support.patient_desk import ON, PATIENT, SITE, TRIAL, ward
 
 _AT = datetime(2025, 6, 1, 11, 30, 0, 250_000, tzinfo=ZoneInfo("Europe/Paris"))
@@ -55,6 +55,10 @@ def versions(store: Store, made: Attested) -> list[dict[str, Any]]:
     assert made.reference is not None
     type_, _, id_ = made.reference.partition("/")
     return [json.loads(one.raw) for one in stored_versions(store.lake, SITE, type_, id_)]
+
+
+def responses(store: Store) -> int:
+    return len(versions_about(store.lake, SITE, "QuestionnaireResponse", [PATIENT]))
 
 
 def test_attestation_decides_at_once_and_a_correction_decides_anew(store: Store) -> None:
@@ -168,3 +172,23 @@ def test_attestation_at_a_busy_site_keeps_nothing(store: Store) -> None:
 def test_attestation_that_says_nothing_is_a_defect_of_the_caller(store: Store) -> None:
     with pytest.raises(ValueError, match="nothing is attested"):
         sign(store)
+
+
+def test_attestation_and_its_line_of_the_trail_are_there_both_or_neither(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "audit", broken)
+        with pytest.raises(OSError):  # noqa: PT011 - raised above
+            sign(store, said("I08", True))
+
+    assert (responses(store), store.audit_trail()) == (0, [])
+    # Whatever becomes of the screening, what is kept is in the trail.
+    monkeypatch.setattr("adapter.jobs.attesting.screen", broken)
+    with pytest.raises(OSError):  # noqa: PT011 - raised above
+        sign(store, said("I08", True))
+    assert [one.detail for one in store.audit_trail()] == [f"{TRIAL} I08=yes"]
+    assert responses(store) == 1

@@ -152,8 +152,9 @@ def test_settling_by_the_hospital_leaves_nothing_to_do_where_it_was_deleted(clie
 def test_settling_at_the_same_moment_is_done_once_and_the_other_is_told(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def be_slower(store: Store, number: int, **_more: Any) -> None:
-        store.outbox.settle(number, kept="hospital", by="nurse", counterparts=())
+    def be_slower(_store: Store, number: int, **_more: Any) -> None:
+        with opened(settings) as another:
+            another.outbox.settle(number, kept="hospital", by="nurse", counterparts=())
         raise UsageError("there is none open by this number")
 
     monkeypatch.setattr(settlement, "settle_conflict", be_slower)
