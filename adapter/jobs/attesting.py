@@ -6,13 +6,14 @@ The site is held until the new verdicts are kept: nobody sees the attestation be
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
 
 from adapter.criteria import Stage, Trial
+from adapter.errors import UsageError
 from adapter.fhir import summarise
 from adapter.fhir.compare import decode_resource, encode_resource
 from adapter.screening import Asked, screen
@@ -22,7 +23,7 @@ from adapter.store.own import is_own
 from adapter.store.stored_versions import versions_about
 from adapter.terminology import Site
 
-__all__ = ["ATTESTED", "WITHDRAWN", "Attested", "attest"]
+__all__ = ["ATTESTED", "WITHDRAWN", "Attested", "StaleAttestationError", "attest"]
 
 #: Where a version of ours came from; behind it stands who did it.
 ATTESTED: Final = "attested here by "
@@ -45,6 +46,13 @@ class Attested(msgspec.Struct, frozen=True):
     withdrawn: tuple[str, ...]
 
 
+class StaleAttestationError(UsageError):
+    """Somebody else attested or withdrew the same meanwhile: read again, then sign."""
+
+    def __init__(self, site: str, patient: str) -> None:
+        super().__init__(f"{site} {patient}: attested meanwhile by another person; read it again first")
+
+
 def attest(
     store: Store,
     site: Site,
@@ -53,6 +61,7 @@ def attest(
     trial: Trial,
     form: SignedForm,
     today: date,
+    is_as_seen: Callable[[], bool] = lambda: True,
 ) -> Attested:
     """Keep what a person attests, and screen the patient with it.
 
@@ -63,14 +72,18 @@ def attest(
         trial: whose sentences.
         form: what is attested and withdrawn, and by whom.
         today: the reference date of the screening.
+        is_as_seen: asked while the site is held: whether the sentences still stand as the person saw them.
 
     Raises:
+        StaleAttestationError: they do not; nothing was kept.
         BusyError: another run works on this site; nothing was kept.
         ValueError: nothing is said.
     """
     if not form.statements and not form.withdrawn:
         raise ValueError("nothing is attested and nothing withdrawn")
     with store.begin_run(site.id, _KIND) as run:
+        if not is_as_seen():
+            raise StaleAttestationError(site.id, patient)
         changed = _withdrawals(store, site.id, patient, trial=trial, links=form.withdrawn, at=form.by.at)
         writer = store.lake.writer(run)
         for resource in changed:

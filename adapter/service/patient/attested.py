@@ -1,8 +1,10 @@
-"""In: the QuestionnaireResponses of a person in the store. Out: who attested what when, and who withdrew it: the history, oldest first."""
+"""In: the QuestionnaireResponses of a person in the store. Out: who attested what when, and who withdrew it: the history, oldest first; and what has been said of each sentence, to compare."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +18,7 @@ from adapter.store import Store
 from adapter.store.own import is_own
 from adapter.store.stored_versions import StoredVersion, versions_about
 
-__all__ = ["attestation_events"]
+__all__ = ["attestation_events", "last_said", "seen_of"]
 
 _TYPE = "QuestionnaireResponse"
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -44,6 +46,25 @@ def attestation_events(store: Store, trial: Trial, *, site: str, people: Sequenc
         found += _events(version, resource, answers, before.get(version.id))
         before[version.id] = answers
     return sorted(found, key=lambda one: one.at or _BEFORE_ALL)
+
+
+def seen_of(events: Iterable[AttestationEvent]) -> dict[str, str]:
+    """By linkId, for each sentence that was ever attested: another text after each further word on it.
+
+    >>> seen_of([])
+    {}
+    """
+    told: dict[str, list[str]] = {}
+    for one in events:
+        for link, said in one.answers.items():
+            # Without the reference: it would be a trace of the hospital's number for those who may not know it.
+            told.setdefault(link, []).append(json.dumps([str(one.at), one.kind, one.by, one.here, said]))
+    return {link: hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:16] for link, lines in told.items()}
+
+
+def last_said(events: Iterable[AttestationEvent]) -> dict[str, bool | None]:
+    """By linkId, the last word on each sentence that was ever attested; None where that is a withdrawal."""
+    return {link: said for one in events for link, said in one.answers.items()}
 
 
 def _events(

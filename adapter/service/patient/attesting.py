@@ -1,4 +1,8 @@
-"""In: what a person wants to attest of a patient. Out: it kept, with the new verdict, or why it was not; what was typed is never lost."""
+"""In: what a person wants to attest of a patient. Out: it kept, with the new verdict, or why it was not; what was typed is never lost.
+
+Optimistic, as a decision is: whoever attests or withdraws names what they saw of each sentence. Where somebody else has said another
+thing of it since, they are told and may send the same again, knowing it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapter.accounts import Permission
 from adapter.criteria import Outcome, Question, Stage, questions_of
 from adapter.errors import BusyError
-from adapter.jobs.attesting import attest
+from adapter.jobs.attesting import StaleAttestationError, attest
 from adapter.screening.attesting import Signature, SignedForm, Statement
 from adapter.screening.hospital_records import RecordState
 from adapter.service.desk import Desk
 from adapter.service.language import Language
+from adapter.service.patient.attested import attestation_events, last_said, seen_of
 from adapter.service.patient.file import Opened, open_patient
 from adapter.service.patient.wishes import WishKind
 from adapter.store.own import is_own
@@ -37,6 +42,7 @@ _PARIS: Final = ZoneInfo("Europe/Paris")
 _MOST: Final = 500
 
 Link = Annotated[str, Field(min_length=1, max_length=64)]
+Seen = Annotated[str, Field(max_length=64)]
 
 
 class AttestedAnswer(BaseModel):
@@ -50,12 +56,17 @@ class AttestedAnswer(BaseModel):
 
 
 class AttestationRequest(BaseModel):
-    """What a person attests, and what they do not answer any more; ``signed``: they say that it is so."""
+    """What a person attests, and what they do not answer any more; ``signed``: they say that it is so.
+
+    ``seen``: what they saw of the sentences they speak of, as ``attested`` of the patient's file has it; one that is left out was
+    never attested as far as they know.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     answers: list[AttestedAnswer] = Field(default=[], max_length=_MOST)
     withdraw: list[Link] = Field(default=[], max_length=_MOST)
+    seen: dict[Link, Seen] = Field(default={}, max_length=_MOST)
     signed: Literal[True]
 
 
@@ -81,6 +92,11 @@ class AttestingKind(WishKind):
     TWICE = "twice", 422, "One sentence is answered twice."
     DAY_TO_COME = "day-to-come", 422, "The day of a fact lies in the future."
     NOT_OURS = "not-ours", 409, "What is to be withdrawn was not attested here."
+    ATTESTED_MEANWHILE = (
+        "attested-meanwhile",
+        409,
+        "Somebody attested or withdrew one of these sentences meanwhile; read the file again.",
+    )
     NO_RECORD = "no-record", 409, "The hospital's record is deleted, or cannot be read with the site's documents."
     BUSY = "busy", 503, "Another run works on this site; nothing was kept. Send it again in a moment."
 
@@ -136,9 +152,19 @@ def attest_here(
         withdrawn=tuple(wish.withdraw),
     )
     try:
-        made = attest(desk.store, opened.reading, opened.patient, trial=desk.trial, form=form, today=today)
+        made = attest(
+            desk.store,
+            opened.reading,
+            opened.patient,
+            trial=desk.trial,
+            form=form,
+            today=today,
+            is_as_seen=lambda: _is_as_seen(desk, opened, wish),
+        )
     except BusyError:
         return AttestationMade(AttestingKind.BUSY)
+    except StaleAttestationError:
+        return AttestationMade(AttestingKind.ATTESTED_MEANWHILE)
     now = open_patient(desk, opened.file.key, stage)
     left = questions_for(desk, now, stage, today) if now is not None else ()
     return AttestationMade(
@@ -169,7 +195,23 @@ def _hindrance(
         return AttestingKind.TWICE
     if any(one.since is not None and one.since > today for one in wish.answers):
         return AttestingKind.DAY_TO_COME
+    if not _is_as_seen(desk, opened, wish):
+        return AttestingKind.ATTESTED_MEANWHILE
     return None if all(withdrawable(asked[link]) for link in wish.withdraw) else AttestingKind.NOT_OURS
+
+
+def _is_as_seen(desk: Desk, opened: Opened, wish: AttestationRequest) -> bool:
+    """Whether nobody has said another thing of these sentences than what is wished since the person saw them.
+
+    Who says the same at the same moment (a double click, a program that lost the answer) is not told that somebody was faster.
+    """
+    events = attestation_events(desk.store, desk.trial, site=opened.site, people=opened.people)
+    now, said = seen_of(events), last_said(events)
+    wished: dict[str, bool | None] = {one.link: one.answer for one in wish.answers} | dict.fromkeys(wish.withdraw)
+    return all(
+        wish.seen.get(link, "") == now.get(link, "") or (link in said and said[link] is told)
+        for link, told in wished.items()
+    )
 
 
 def _moment(today: date) -> datetime:

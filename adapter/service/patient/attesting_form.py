@@ -11,10 +11,11 @@ from adapter.screening import words
 from adapter.service.language import Language
 from adapter.service.patient.attesting import AttestationRequest, AttestedAnswer, withdrawable
 
-__all__ = ["Asking", "AskingGroup", "AttestingForm", "make_form", "read_form"]
+__all__ = ["Asking", "AskingGroup", "AttestingForm", "make_form", "read_form", "seen_in"]
 
 _YES, _NO, _WITHDRAW = "yes", "no", "withdraw"
 _SIGNED = "signed"
+_SEEN = "seen:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One sentence of the form; ``key`` is its linkId as an HTML id can be, ``answer`` and ``since`` what was typed."""
+    """One sentence of the form; ``key`` is its linkId as an HTML id can be, ``answer`` and ``since`` what was typed, ``seen`` what was said of it."""
 
     link: str
     key: str
@@ -42,6 +43,7 @@ class Asking:
     answer: str
     since: str
     wrong_day: bool
+    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,12 @@ class AttestingForm:
 
 
 def make_form(
-    questions: Sequence[Question], trial: Trial, language: Language, *, sent: Mapping[str, str] | None = None
+    questions: Sequence[Question],
+    trial: Trial,
+    language: Language,
+    *,
+    seen: Mapping[str, str],
+    sent: Mapping[str, str] | None = None,
 ) -> AttestingForm:
     """The form.
 
@@ -75,10 +82,11 @@ def make_form(
         questions: in the order of the criteria.
         trial: words.
         language: the reader's.
+        seen: by linkId, what has been said of the sentences that the reader is shown.
         sent: what was typed and could not be kept; None for a form that nobody has filled in.
     """
     typed = sent or {}
-    lines = [(one, _line(one, typed, language)) for one in questions]
+    lines = [(one, _line(one, typed, language, seen=seen.get(one.link, ""))) for one in questions]
     first = [(one, line) for one, line in lines if one.asked or one.standing or line.answer or line.since]
     rest = [pair for pair in lines if pair not in first]
     return AttestingForm(
@@ -90,10 +98,17 @@ def make_form(
 
 
 def read_form(sent: Mapping[str, str]) -> AttestationRequest | None:
-    """The wish of a form; None where it is not signed, or a day is none."""
+    """The wish of a form; None where it is not signed, a day is none, or a field is none of ours."""
     if _SIGNED not in sent:
         return None
-    answers, withdrawn = [], []
+    try:
+        return _read(sent)
+    except ValueError:
+        return None
+
+
+def _read(sent: Mapping[str, str]) -> AttestationRequest:
+    answers, withdrawn, seen = [], [], seen_in(sent)
     for name, value in sent.items():
         kind, _, link = name.partition(":")
         if kind != "answer" or not link:
@@ -102,11 +117,14 @@ def read_form(sent: Mapping[str, str]) -> AttestationRequest | None:
             withdrawn.append(link)
         elif value in (_YES, _NO):
             since = sent.get(f"since:{link}", "").strip()
-            if _is_wrong(since):
-                return None
             day = date.fromisoformat(since) if since else None
             answers.append(AttestedAnswer(link=link, answer=value == _YES, since=day))
-    return AttestationRequest(answers=answers, withdraw=withdrawn, signed=True)
+    return AttestationRequest(answers=answers, withdraw=withdrawn, seen=seen, signed=True)
+
+
+def seen_in(sent: Mapping[str, str]) -> dict[str, str]:
+    """By linkId, what the form that was sent had shown of its sentences."""
+    return {name.removeprefix(_SEEN): value for name, value in sent.items() if name.startswith(_SEEN)}
 
 
 def _is_wrong(day: str) -> bool:
@@ -117,7 +135,7 @@ def _is_wrong(day: str) -> bool:
     return False
 
 
-def _line(question: Question, typed: Mapping[str, str], language: Language) -> Asking:
+def _line(question: Question, typed: Mapping[str, str], language: Language, *, seen: str) -> Asking:
     since = typed.get(f"since:{question.link}", "").strip()
     answer = typed.get(f"answer:{question.link}", "")
     return Asking(
@@ -131,6 +149,7 @@ def _line(question: Question, typed: Mapping[str, str], language: Language) -> A
         answer=answer if answer in (_YES, _NO, _WITHDRAW) else "",
         since=since,
         wrong_day=_is_wrong(since),
+        seen=seen,
     )
 
 

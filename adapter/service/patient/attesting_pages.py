@@ -16,7 +16,7 @@ from adapter.service.desk import Desk
 from adapter.service.door.crossing import FORM_FIELD, ForeignRequest, from_here, token_holds
 from adapter.service.language import choose_language
 from adapter.service.patient.attesting import AttestingKind, attest_here, questions_for
-from adapter.service.patient.attesting_form import make_form, read_form
+from adapter.service.patient.attesting_form import make_form, read_form, seen_in
 from adapter.service.patient.deciding_pages import ONLY, ONLY_LANGUAGE, back_to
 from adapter.service.patient.file import Opened, open_patient
 from adapter.service.rendering import page, stage_of, today_of
@@ -88,6 +88,9 @@ def _form_page(
 ) -> Response:
     language, stage, today = choose_language(request), stage_of(request), today_of(request)
     questions = questions_for(desk, opened, stage, today)
+    # Who sends again knows what they were told; of what came while they typed they are told when they send.
+    is_told = sent is None or problem == AttestingKind.ATTESTED_MEANWHILE
+    seen = opened.file.attested if is_told else seen_in(sent or {})
     fixed = None if opened.record is None else reference_date(desk.trial, opened.record, stage)
     return page(
         request,
@@ -97,7 +100,7 @@ def _form_page(
         stage=stage,
         query="" if stage is Stage.REGISTRATION else f"?stage={stage}",
         file=opened.file,
-        form=make_form(questions, desk.trial, language, sent=sent),
+        form=make_form(questions, desk.trial, language, seen=seen, sent=sent),
         problem=problem,
         kept=sent is not None and bool(questions),
         # What is attested today does not count on a day that is past (clarifications.md 27).

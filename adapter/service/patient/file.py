@@ -18,7 +18,7 @@ from adapter.screening import number_of
 from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people, inactive_people
 from adapter.screening.person_record import read_record
 from adapter.service.desk import Desk
-from adapter.service.patient.attested import attestation_events
+from adapter.service.patient.attested import attestation_events, seen_of
 from adapter.service.patient.redaction import redacted
 from adapter.service.shapes import AdditionEvent, KeptOutcome, PatientFile, StandingDecision, Verdict
 from adapter.store import Decision, KeptVerdict, StoredVerdict
@@ -101,6 +101,7 @@ def _file(desk: Desk, people: Sequence[str], *, stored: StoredVerdict, record: P
     )
     decisions = [_decision(one) for one in made]
     state = _record_state(desk, site, patient)
+    attested = attestation_events(desk.store, trial, site=site, people=people)
     content = json.loads(stored.content)
     person = record.identities[0] if record is not None and record.identities else None
     number = _hospital_number(desk, site, record)
@@ -122,7 +123,8 @@ def _file(desk: Desk, people: Sequence[str], *, stored: StoredVerdict, record: P
         verdict=Verdict.model_validate(as_deleted(content) if state is RecordState.DELETED else content),
         outcomes=_outcomes([kept for found in history.values() for kept in found]),
         decisions=decisions,
-        attestations=attestation_events(desk.store, trial, site=site, people=people),
+        attestations=attested,
+        attested=seen_of(attested),
         additions=[
             AdditionEvent(at=one.added_at, by=one.added_by)
             for one in desk.store.additions(site, trial=trial.id, patients=people)

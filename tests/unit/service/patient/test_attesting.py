@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from adapter.accounts import Role
 from adapter.criteria import attestable_links
 from adapter.documents import load_trial
+from adapter.store import Run, Store
 from tests.support.patient_desk import (
     HOSTILE,
     ON,
@@ -152,6 +153,96 @@ def test_form_that_cannot_be_kept_says_why(
     assert client.get(f"/api{desk.address}").json()["attestations"] == []
 
 
+def test_withdrawal_of_what_somebody_corrected_meanwhile_is_refused_and_shown(client: TestClient, desk: Ward) -> None:
+    address = f"{desk.address}/attestations"
+    answers(client, desk, I08="yes")
+    opened = hidden_fields(client.get(address).text, address)
+    as_viewer(client.app, Role.INVESTIGATOR, name="bruno")
+    answers(client, desk, I08="no", E18="no")
+    as_viewer(client.app, Role.INVESTIGATOR)
+    refused = send(client, address, opened | {"answer:I08": "withdraw", "signed": "yes"})
+
+    assert refused.status_code == 409
+    assert "Somebody answered one of these questions" in refused.text
+    standing = question(refused.text, "I08")
+    assert "Attested &#34;no&#34;" in standing
+    assert 'value="withdraw" checked' in standing
+    assert truth(client, desk, "I08") == "F"
+    # Knowing it, they may.
+    assert send(client, address, hidden_fields(refused.text, address) | {"answer:I08": "withdraw", "signed": "yes"})
+    assert truth(client, desk, "I08") == "U"
+
+
+def test_answer_over_one_that_was_not_seen_is_refused_and_others_are_not_held_up(
+    client: TestClient, desk: Ward
+) -> None:
+    address = f"{desk.address}/attestations"
+    opened = hidden_fields(client.get(address).text, address)
+    answers(client, desk, I08="no")
+    contradicts = send(client, address, opened | {"answer:I08": "yes", "signed": "yes"})
+    same = send(client, address, opened | {"answer:I08": "no", "signed": "yes"})
+    other = send(client, address, opened | {"answer:E18": "no", "signed": "yes"})
+
+    assert [one.status_code for one in (contradicts, same, other)] == [409, 303, 303]
+
+
+def test_form_that_was_not_signed_does_not_learn_of_what_came_meanwhile_in_silence(
+    client: TestClient, desk: Ward
+) -> None:
+    address = f"{desk.address}/attestations"
+    answers(client, desk, I08="yes")
+    opened = hidden_fields(client.get(address).text, address)
+    answers(client, desk, I08="no")
+    unsigned = send(client, address, opened | {"answer:I08": "withdraw"})
+    signed = hidden_fields(unsigned.text, address) | {"answer:I08": "withdraw", "signed": "yes"}
+
+    assert (unsigned.status_code, send(client, address, signed).status_code) == (422, 409)
+
+
+def test_json_twin_refuses_a_withdrawal_of_what_was_not_seen(client: TestClient, desk: Ward) -> None:
+    address = f"/api{desk.address}"
+    answers(client, desk, I08="yes")
+    seen = client.get(address).json()["attested"]
+    answers(client, desk, I08="no")
+    body = {"withdraw": ["I08"], "signed": True}
+    sent = [client.post(f"{address}/attestations", json=body | more) for more in ({}, {"seen": seen})]
+    now = client.get(address).json()["attested"]
+
+    assert [(one.status_code, one.json()["detail"]) for one in sent] == [
+        (409, "Somebody attested or withdrew one of these sentences meanwhile; read the file again.")
+    ] * 2
+    assert truth(client, desk, "I08") == "F"
+    assert client.post(f"{address}/attestations", json=body | {"seen": now}).status_code == 200
+    assert truth(client, desk, "I08") == "U"
+
+
+def test_attested_in_the_moment_before_the_site_is_held_is_told(
+    client: TestClient, desk: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Store.begin_run
+
+    def slower(store: Store, site: str, kind: str) -> Run:
+        monkeypatch.setattr(Store, "begin_run", held)
+        answers(client, desk, I08="no")
+        return held(store, site, kind)
+
+    monkeypatch.setattr(Store, "begin_run", slower)
+    sent = client.post(f"/api{desk.address}/attestations", json=wish({"link": "I08", "answer": True}))
+
+    assert sent.status_code == 409
+    assert truth(client, desk, "I08") == "F"
+
+
+@pytest.mark.parametrize("field", ["answer:" + "x" * 100, "seen:" + "x" * 100, "seen:I08"])
+def test_form_with_fields_of_another_form_is_no_defect(client: TestClient, desk: Ward, field: str) -> None:
+    address = f"{desk.address}/attestations"
+    fields = hidden_fields(client.get(address).text, address)
+    value = "yes" if field.startswith("answer") else "x" * 100
+    sent = send(client, address, fields | {field: value, "answer:I08": "yes", "signed": "yes"})
+
+    assert sent.status_code == 422
+
+
 def test_form_at_a_busy_site_is_kept_as_typed(client: TestClient, desk: Ward) -> None:
     with desk.store() as store, store.begin_run(SITE, "pull"):
         refused = answers(client, desk, I08="yes")
@@ -193,7 +284,8 @@ def wish(*answers: Json, **more: Any) -> Json:
 
 def test_json_twin_attests_and_tells_what_still_waits(client: TestClient, desk: Ward) -> None:
     made = client.post(f"/api{desk.address}/attestations", json=wish({"link": "I08", "answer": True}))
-    back = client.post(f"/api{desk.address}/attestations", json=wish(withdraw=["I08"]))
+    seen = client.get(f"/api{desk.address}").json()["attested"]
+    back = client.post(f"/api{desk.address}/attestations", json=wish(withdraw=["I08"], seen=seen))
 
     assert (made.status_code, back.status_code) == (200, 200)
     assert made.json()["by"] == "anna"
