@@ -115,6 +115,29 @@ def test_main_returns_130_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (ran.code, ran.out) == (130, "")
 
 
+#: Ctrl-C while a library is being read, as it meets whoever thinks better of it at once.
+_READING = """
+import signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from adapter.cli import main
+sys.exit(main(["store", "stats"]))
+"""
+
+
+@pytest.mark.parametrize("library", ["typer", "adapter.cli.verbs", "adapter.store"])
+def test_ctrl_c_while_the_program_is_being_read_shows_no_traceback(library: str, tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", _READING, library], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["nonsense"], ["screen", "--nonsense"], ["why"], ["simulate", "x", "--patients", "many", "--seed", "1"]],
