@@ -11,6 +11,7 @@
     |   `-- TransientError           75     yes     the other side may answer later
     |-- BusyError                    75     yes     another run of ours holds the lock
     |-- StorageError                 75     yes     this machine has no room, or cannot write
+    |   `-- StateUnavailableError    75     yes     the database of the state does not answer, or gave up
     `-- QuarantinedError              5     no      one named item was put aside; the rest went on
 
 Texts never hold patient content: a resource is named ``ResourceType/id``, an address without its query.
@@ -29,6 +30,7 @@ __all__ = [
     "QuarantinedError",
     "ReluthError",
     "RemoteError",
+    "StateUnavailableError",
     "StorageError",
     "TransientError",
     "UsageError",
@@ -128,6 +130,22 @@ class StorageError(ReluthError):
         self.problem = problem
         to_do = "give the right to write" if problem in _NO_RIGHT else "make room"
         super().__init__(f"{where}: cannot be written ({problem}): {to_do}, then run the same command again")
+
+
+class StateUnavailableError(StorageError):
+    """The database of the state does not answer, or gave a transaction up: nothing of it is kept by half.
+
+    Args:
+        problem: what the database's driver calls it, without its text: that may quote a row.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.where = "the store's state"
+        self.problem = problem
+        ReluthError.__init__(
+            self,
+            f"{self.where}: the database does not answer ({problem}): nothing is kept by half; run the same command again",
+        )
 
 
 class QuarantinedError(ReluthError):

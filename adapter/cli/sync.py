@@ -12,7 +12,7 @@ import typer
 from adapter.cli.opening import Opened, settings_of, today
 from adapter.cli.options import Options
 from adapter.cli.output import data, line
-from adapter.errors import ConfigurationError, UsageError, worst_exit_code
+from adapter.errors import ConfigurationError, ReluthError, UsageError, worst_exit_code
 
 if TYPE_CHECKING:
     from adapter.config import Settings
@@ -87,7 +87,7 @@ def _cycle(site: str, *, settings: Settings, push: bool, options: Options) -> in
                 now=lambda: datetime.now(UTC),
                 tell=partial(_tell, options=options),
             )
-    except ConfigurationError as error:
+    except ReluthError as error:
         logger("jobs").error("no store", site=site, problem=str(error))
         parts = [Part(site, "pull", exit_code=error.exit_code, problem=str(error))]
         _tell(parts[0], options=options)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.config import Settings
-from adapter.errors import ReluthError
+from adapter.errors import ReluthError, StateUnavailableError
 from adapter.jobs import feed_states, feed_types
 from adapter.observe import logger
 from adapter.store import Store
@@ -79,7 +79,7 @@ def readiness(
         store.patient_by_key("")
         states = feed_states(store, settings, now=now, types=types)
         failed = [found for site in sorted({state.site for state in states}) if (found := _failed(store, site))]
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, StateUnavailableError) as error:
         logger("service").error("not ready", error=type(error).__name__)
         return Readiness(status="not ready", detail="The store does not answer.")
     except (ReluthError, OSError) as error:

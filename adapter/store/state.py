@@ -6,6 +6,7 @@ in the package and run on open.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -24,8 +25,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from adapter.errors import ConfigurationError, DefectError, StorageError
+from adapter.errors import ConfigurationError, DefectError, StateUnavailableError, StorageError
 from adapter.observe import uninterrupted
+from adapter.store.answering import DISK_FULL, gave_up
 from adapter.store.space import no_room, writing
 
 __all__ = ["State", "now", "private_file", "private_folder"]
@@ -55,6 +57,8 @@ class State:
         self._joint = _Joint()
         try:
             self._migrate()
+            # From now on the address is known to be right: a server that cannot be reached is away for a while.
+            event.listen(self.engine, "handle_error", _tell_of_no_answer)
         except BaseException:
             self.close()
             raise
@@ -175,7 +179,8 @@ class _Joint(threading.local):
 def _engine(url: str | URL) -> Engine:
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed)
+        # A connection that a restart of the server has closed is found out before it is used.
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
     except (ArgumentError, ModuleNotFoundError) as error:
         problem = (
             "is not a database url"
@@ -187,6 +192,7 @@ def _engine(url: str | URL) -> Engine:
         engine.dispose()
         raise ConfigurationError("store.database", "is neither sqlite nor postgresql")
     event.listen(engine, "handle_error", _tell_of_no_room)
+    event.listen(engine, "handle_error", _tell_of_a_lost_transaction)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     return engine
@@ -197,6 +203,21 @@ def _tell_of_no_room(context: ExceptionContext) -> None:
     problem = no_room(context.original_exception)
     if problem is not None:
         raise StorageError("the store's state", problem) from None
+    if getattr(context.original_exception, "sqlstate", None) == DISK_FULL:
+        raise StorageError("the store's database", os.strerror(errno.ENOSPC)) from None
+
+
+def _tell_of_a_lost_transaction(context: ExceptionContext) -> None:
+    """In the midst of the work: of a server that cannot be reached at all the settings may be the cause."""
+    if context.connection is not None:
+        _tell_of_no_answer(context)
+
+
+def _tell_of_no_answer(context: ExceptionContext) -> None:
+    problem = gave_up(context.original_exception)
+    # A ping that finds a dead connection is followed by a new one.
+    if problem is not None and not context.is_pre_ping:
+        raise StateUnavailableError(problem) from None
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -15,11 +15,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
 
 from adapter.accounts import Role
 from adapter.config import Settings, load_settings
 from adapter.criteria import Stage, Trial
 from adapter.documents import load_trial
+from adapter.errors import StateUnavailableError
 from adapter.screening import Bin, read_worklist
 from adapter.screening.listing import Search, every_row, read_page, refresh
 from adapter.service import create_app
@@ -313,3 +315,75 @@ def test_what_a_card_must_know_of_a_person_is_answered_alike(store: Store) -> No
     )
     until = datetime(2099, 1, 1, tzinfo=UTC)
     assert [store.cards.use_token("i", "1", until=until) for _ in range(2)] == [True, False]
+
+
+@pytest.fixture
+def far(server: str, tmp_path: Path) -> Iterator[tuple[Store, str]]:
+    """A store with its state in PostgreSQL, and the url of its database."""
+    with new_database(server) as url, Store.open(tmp_path / "far", url) as opened:
+        yield opened, url
+
+
+def end_connections(server: str, url: str) -> None:
+    """As a restart of the server does: whoever is connected is no more."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        ended = text("select pg_terminate_backend(pid) from pg_stat_activity where datname = :name")
+        connection.execute(ended, {"name": url.rpartition("/")[2]})
+    engine.dispose()
+
+
+def kept(store: Store) -> tuple[int, int]:
+    return len(store.decision_history(TRIAL)), len(store.audit_trail())
+
+
+def decide(store: Store) -> None:
+    store.decide(SITE, "Patient/1", trial=TRIAL, state="contacted", reason="to-contact", by="anna")
+
+
+def test_server_that_was_restarted_between_two_requests_is_found_again(server: str, far: tuple[Store, str]) -> None:
+    store, url = far
+    decide(store)
+    end_connections(server, url)
+    decide(store)
+
+    assert kept(store) == (2, 0)
+
+
+def test_server_that_is_restarted_in_the_midst_leaves_nothing_by_half(server: str, far: tuple[Store, str]) -> None:
+    store, url = far
+
+    def cut() -> None:
+        with store.together():
+            decide(store)
+            end_connections(server, url)
+            store.audit("anna", "decide", subject="icm/Patient/1")
+
+    with pytest.raises(StateUnavailableError, match="nothing is kept by half"):
+        cut()
+
+    assert kept(store) == (0, 0)
+
+
+def test_run_whose_connection_ends_lets_the_site_go(server: str, far: tuple[Store, str]) -> None:
+    store, url = far
+    with store.begin_run(SITE, "pull"):
+        end_connections(server, url)
+
+    assert store.runs()[0].state == "failed"
+    store.begin_run(SITE, "pull").close()
+
+
+def test_time_limit_of_the_server_is_to_be_tried_again(far: tuple[Store, str]) -> None:
+    store, url = far
+    engine = create_engine(url)
+    with engine.connect() as other:
+        other.execute(text("lock table decision in access exclusive mode"))
+        with store._state.engine.connect() as connection:
+            connection.execute(text("set statement_timeout = '20ms'"))
+            connection.commit()
+        with pytest.raises(StateUnavailableError, match="QueryCanceled"):
+            decide(store)
+    engine.dispose()
+
+    assert kept(store) == (0, 0)

@@ -16,6 +16,7 @@ CODES = {
     "QuarantinedError": (5, False),
     "ReluthError": (1, False),
     "RemoteError": (4, False),
+    "StateUnavailableError": (75, True),
     "StorageError": (75, True),
     "TransientError": (75, True),
     "UsageError": (2, False),

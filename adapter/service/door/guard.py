@@ -1,6 +1,7 @@
 """In: every request. Out: the app's answer with security headers, or a refusal.
 
-Refused are a wrong Host (400), a missing session (401), a body that is too long (413) and a defect of ours (500).
+Refused are a wrong Host (400), a missing session (401), a body that is too long (413), a store that cannot be written or does not
+answer (503) and a defect of ours (500).
 It stands around the whole app, so that no route, static file or error page can be reached, or sent, without it.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapter.errors import StorageError
 from adapter.observe import logger
 from adapter.service.bodies import says_more
 from adapter.service.door.access import Access, host_allowed
@@ -91,7 +94,8 @@ class Guard:
             # Its message, and the values in its frames, may quote a resource; its class and place never do.
             logger("service").error("request failed", error=type(error).__name__, place=_place(error))
             if not started:
-                await self._last_word(request)(scope, receive, send_guarded)
+                status = 503 if isinstance(error, StorageError) else 500
+                await self._last_word(request, status)(scope, receive, send_guarded)
 
     async def _refusal(self, request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]] | None:
         path = request.url.path
@@ -116,12 +120,12 @@ class Guard:
             return await run_in_threadpool(self._refuse, request, 401)
         return self._refuse(request, 413) if _is_too_long(request) else None
 
-    def _last_word(self, request: Request) -> Response:
+    def _last_word(self, request: Request, status: int) -> Response:
         try:
-            return self._refuse(request, 500)
+            return self._refuse(request, status)
         except Exception:  # noqa: BLE001 - nothing stands behind the last word
             # What broke may be what the refusal is made of.
-            return PlainTextResponse("Internal Server Error", status_code=500)
+            return PlainTextResponse(HTTPStatus(status).phrase, status_code=status)
 
 
 def _is_too_long(request: Request) -> bool:

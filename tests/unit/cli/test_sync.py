@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from adapter.errors import StateUnavailableError
 from adapter.service.hospital import serve_hospital
 from adapter.store import Store
 from tests.support.cli import Ran, reluth
@@ -109,6 +110,18 @@ def test_failure_of_one_site_does_not_stop_another(hospital: str) -> None:
     assert found["closed", "push"]["skipped"] == "the server did not answer to the pull"
     assert found["clinic", "pull"]["summary"]["types"]["Patient"]["new"] == 13
     assert ran.code == 75
+
+
+def test_store_that_does_not_answer_costs_its_cycle_only(hospital: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(("clinic", hospital))
+
+    def gone(*_: object) -> None:
+        raise StateUnavailableError("database is locked")
+
+    monkeypatch.setattr(Store, "open", gone)
+    ran = reluth("sync", "--json")
+
+    assert (ran.code, parts(ran)["clinic", "pull"]["exit_code"]) == (75, 75)
 
 
 def test_quiet_hours_leave_the_server_alone_and_end_with_75(hospital: str) -> None:

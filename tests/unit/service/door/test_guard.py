@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from adapter.config import Settings
+from adapter.errors import StateUnavailableError, StorageError
 from adapter.service import create_app
 from adapter.service.desk import Desk
 from adapter.service.door.access import SESSION_COOKIE
@@ -166,6 +167,21 @@ def test_defect_is_a_500_that_tells_nothing_of_the_record(
     assert api.headers["content-type"] == "application/problem+json"
     assert "Martin" not in page.text + api.text + log
     assert "ValueError" in log
+
+
+@pytest.mark.parametrize("error", [StateUnavailableError("AdminShutdown"), StorageError("the lake", "no space")])
+def test_store_that_does_not_answer_is_a_503_that_says_to_try_again(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, error: StorageError
+) -> None:
+    def gone(*_args: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Desk, "sites_with", gone)
+    page, api = client.get("/"), client.get("/api/worklist")
+
+    assert (page.status_code, api.status_code) == (503, 503)
+    assert "see what is recorded" in client.get("/", headers={"Accept-Language": "en"}).text
+    assert api.headers["content-type"] == "application/problem+json"
 
 
 def test_defect_in_the_error_page_itself_is_still_answered(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
