@@ -112,6 +112,8 @@ class BusyError(ReluthError):
 
 #: Of the system and of SQLite: what no room mends.
 _NO_RIGHT = frozenset({*map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS)), "readonly database"})
+#: A limit of the process or of the machine, and none of the disk; DuckDB has it in small letters.
+_TOO_MANY = frozenset({*map(os.strerror, (errno.EMFILE, errno.ENFILE)), "too many open files"})
 
 
 class StorageError(ReluthError):
@@ -128,7 +130,10 @@ class StorageError(ReluthError):
     def __init__(self, where: str, problem: str) -> None:
         self.where = where
         self.problem = problem
-        to_do = "give the right to write" if problem in _NO_RIGHT else "make room"
+        if problem in _TOO_MANY:
+            to_do = "allow more open files (`ulimit -n`, LimitNOFILE=)"
+        else:
+            to_do = "give the right to write" if problem in _NO_RIGHT else "make room"
         super().__init__(f"{where}: cannot be written ({problem}): {to_do}, then run the same command again")
 
 

@@ -116,6 +116,15 @@ def _run(given: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last stop: whatever it is, its text must not get out
         if isinstance(error, _UsageProblem):
             return _usage(error)
+        from adapter.store.space import no_room
+
+        problem = no_room(error)
+        if problem is not None:
+            # Reading needs a file, too: where none can be opened, nothing of ours is broken.
+            storage = StorageError("the store", problem)
+            say(f"reluth: {storage}")
+            _trace(debug)
+            return storage.exit_code
         # The exception's text may hold patient content: only its kind is told.
         say(f"reluth: a defect of ours ({type(error).__name__}); {_DEBUG}=1 shows where")
         _trace(debug)

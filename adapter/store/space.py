@@ -15,9 +15,9 @@ from adapter.errors import StorageError
 __all__ = ["no_room", "writing"]
 
 #: What the machine's owner can mend, and running again will not.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 #: SQLite and DuckDB say it in words only.
-_WORDS = ("disk is full", "disk i/o error", "no space left", "readonly database")
+_WORDS = ("disk is full", "disk i/o error", "no space left", "readonly database", "too many open files")
 
 
 def no_room(error: BaseException) -> str | None:

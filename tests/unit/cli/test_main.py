@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import adapter.config
@@ -84,6 +85,25 @@ def test_main_returns_the_exit_code_of_the_error_and_says_its_sentence(
 
     assert (ran.code, ran.out) == (code, "")
     assert ran.err == f"reluth: {error}\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files", "durand.parquet"),
+        duckdb.IOException('IO Error: Cannot open file "/data/durand.parquet": Too many open files'),
+    ],
+)
+def test_limit_of_open_files_is_told_as_what_it_is_and_no_defect(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    _raising(monkeypatch, error)
+
+    ran = reluth("store", "stats")
+
+    assert (ran.code, ran.out) == (75, "")
+    assert "allow more open files (`ulimit -n`, LimitNOFILE=)" in ran.err
+    assert "durand" not in ran.err
 
 
 def test_main_calls_anything_else_a_defect_and_keeps_its_text_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +225,7 @@ def test_main_says_which_file_is_another_users(monkeypatch: pytest.MonkeyPatch, 
         ("No space left on device", "make room"),
         ("Permission denied", "give the right to write"),
         ("readonly database", "give the right to write"),
+        ("Too many open files", "allow more open files (`ulimit -n`, LimitNOFILE=)"),
     ],
 )
 def test_storage_error_says_what_would_mend_it(problem: str, to_do: str) -> None:
