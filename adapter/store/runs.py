@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import socket
+import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -20,7 +21,14 @@ from typing import Any, Self, cast
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapter.errors import BusyError, DefectError, ReluthError, StorageError, UsageError
+from adapter.errors import (
+    BusyError,
+    DefectError,
+    ReluthError,
+    StateUnavailableError,
+    StorageError,
+    UsageError,
+)
 from adapter.observe import logger
 from adapter.store.models import (
     BookmarkRow,
@@ -49,6 +57,8 @@ __all__ = [
 ]
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: Seconds between attempts to let a site go where the database does not answer.
+_AGAIN = (1.0, 2.0, 4.0, 8.0)
 #: Tokens of the runs that this process has under way.
 _held: set[str] = set()
 #: A run may read this many lines; sequence numbers of a later run are all above those of an earlier one.
@@ -123,11 +133,22 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self.close(error if isinstance(error, ReluthError) else None)
-        except StorageError:
-            # What went wrong before is the cause, and what was committed is; the next run clears up what is left here.
-            logger("store").warning("the site could not be let go in the state", site=self.site, run=self.name)
+        for wait in (*_AGAIN, None):
+            try:
+                self.close(error if isinstance(error, ReluthError) else None)
+            except StateUnavailableError:
+                # A restart of the database takes seconds. While this process lives, no other one could take the site over.
+                if wait is not None:
+                    time.sleep(wait)
+                    continue
+                self._warn()
+            except StorageError:
+                self._warn()
+            return
+
+    def _warn(self) -> None:
+        # What went wrong before is the cause, and what was committed is; the next run clears up what is left here.
+        logger("store").warning("the site could not be let go in the state", site=self.site, run=self.name)
 
     @property
     def first_seq(self) -> int:

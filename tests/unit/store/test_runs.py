@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from adapter.errors import BusyError, ReluthError, RemoteError, StorageError
+from adapter.errors import BusyError, ReluthError, RemoteError, StateUnavailableError, StorageError
 from adapter.store import Run, Store
 from adapter.store import runs as runs_module
 from adapter.store.models import SiteLockRow
@@ -140,6 +140,27 @@ def test_site_that_could_not_be_let_go_for_want_of_room_is_not_held_by_its_own_p
     with store.begin_run("icm", "pull") as again:
         assert again.number == 2
     assert [run.state for run in store.runs("pull")] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(("failures", "left"), [(2, False), (99, True)])
+def test_site_is_let_go_after_a_restart_of_the_database(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failures: int, left: bool
+) -> None:
+    waited: list[float] = []
+    close = Run.close
+
+    def gone(run: Run, error: ReluthError | None) -> None:
+        if len(waited) < failures:
+            raise StateUnavailableError("AdminShutdown")
+        close(run, error)
+
+    monkeypatch.setattr("adapter.store.runs.time.sleep", waited.append)
+    monkeypatch.setattr(Run, "close", gone)
+    with store.begin_run("icm", "pull"):
+        pass
+
+    assert [run.state for run in store.runs("pull")] == ["open" if left else "failed"]
+    assert waited == [1.0, 2.0, 4.0, 8.0][:failures]
 
 
 def test_lock_of_another_machine_is_respected(store: Store) -> None:
