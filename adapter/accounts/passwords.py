@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -93,28 +95,38 @@ class Passwords:
         self._room = threading.BoundedSemaphore(_AT_ONCE)
         self._line = threading.BoundedSemaphore(_WAITING)
 
-    def hash(self, password: str) -> str:
-        """The hash to keep."""
-        self._take_room()
-        try:
-            return self._hasher.hash(_normal(password))
-        finally:
-            self._room.release()
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Room for one at the door, to compare and to hash in.
 
-    def verify(self, kept: str | None, password: str) -> bool:
-        """Whether it is the password of a hash; without a hash no, after the same time.
+        It is taken before an attempt is counted: whoever is told to come again has had no attempt.
 
         Raises:
             BusyError: too many are being compared.
         """
+        if not self._line.acquire(blocking=False):
+            raise BusyError("too many sign in at once")
+        try:
+            if not self._room.acquire(timeout=_WAIT_SECONDS):
+                raise BusyError("too many sign in at once")
+        finally:
+            self._line.release()
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    def hash(self, password: str) -> str:
+        """The hash to keep; at the door within `room`."""
+        return self._hasher.hash(_normal(password))
+
+    def verify(self, kept: str | None, password: str) -> bool:
+        """Whether it is the password of a hash; without a hash no, after the same time; within `room`."""
         offered = _normal(password) if len(password) <= MAXIMUM else ""
-        self._take_room()
         try:
             same = self._hasher.verify(self._of_nobody if kept is None else kept, offered)
         except (Argon2Error, InvalidHashError):
             return False
-        finally:
-            self._room.release()
         return same and kept is not None
 
     def is_outdated(self, kept: str) -> bool:
@@ -124,15 +136,6 @@ class Passwords:
     @cached_property
     def _of_nobody(self) -> str:
         return self._hasher.hash(secrets.token_urlsafe(32))
-
-    def _take_room(self) -> None:
-        if not self._line.acquire(blocking=False):
-            raise BusyError("too many sign in at once")
-        try:
-            if not self._room.acquire(timeout=_WAIT_SECONDS):
-                raise BusyError("too many sign in at once")
-        finally:
-            self._line.release()
 
 
 def _normal(password: str) -> str:

@@ -41,7 +41,8 @@ class SigningIn:
         """
         account = self._store.accounts.by_name(name)
         if account is None:
-            self._passwords.verify(None, password)
+            with self._passwords.room():
+                self._passwords.verify(None, password)
             # Not in the audit trail: whoever reaches the door could write there, and a name may be a password mistyped.
             logger("accounts").warning("sign-in refused", reason="unknown")
             return None
@@ -51,11 +52,31 @@ class SigningIn:
         return account
 
     def confirm(self, account: Account, password: str) -> bool:
-        """Whether it is the password of an account; a wrong one counts.
+        """Whether it is the password of an account; a wrong one counts, one for which there is no room does not.
 
         Raises:
             BusyError: too many sign in at once.
         """
+        with self._passwords.room():
+            return self._confirmed(account, password)
+
+    def change(self, account: Account, password: str) -> None:
+        """Give an account the password that its owner chose; all its sessions end.
+
+        Raises:
+            UsageError: it may not be one.
+            BusyError: too many sign in at once.
+        """
+        problem = password_problem(password, name=account.name)
+        if problem is not None:
+            raise UsageError(problem.sentence())
+        with self._passwords.room():
+            kept = KeptPassword(self._passwords.hash(password))
+        with self._store.together():
+            self._store.accounts.set_password(account.number, kept)
+            self._store.audit(account.name, "user-password", subject=account_subject(account), detail="own")
+
+    def _confirmed(self, account: Account, password: str) -> bool:
         accounts = self._store.accounts
         kept = accounts.password_hash(account.number)
         if kept is None or not accounts.begin_attempt(account.number, lock=lock_after):
@@ -68,18 +89,3 @@ class SigningIn:
         if self._passwords.is_outdated(kept):
             accounts.rehash(account.number, was=kept, hash_=self._passwords.hash(password))
         return True
-
-    def change(self, account: Account, password: str) -> None:
-        """Give an account the password that its owner chose; all its sessions end.
-
-        Raises:
-            UsageError: it may not be one.
-            BusyError: too many sign in at once.
-        """
-        problem = password_problem(password, name=account.name)
-        if problem is not None:
-            raise UsageError(problem.sentence())
-        kept = KeptPassword(self._passwords.hash(password))
-        with self._store.together():
-            self._store.accounts.set_password(account.number, kept)
-            self._store.audit(account.name, "user-password", subject=account_subject(account), detail="own")

@@ -12,7 +12,7 @@ import time_machine
 
 from adapter.accounts import Passwords, Role, SigningIn
 from adapter.accounts.lockout import ATTEMPTS, FIRST_LOCK
-from adapter.errors import UsageError
+from adapter.errors import BusyError, UsageError
 from adapter.store import Account, KeptPassword, Store
 from tests.support.people import PASSWORD, add_person, quick
 
@@ -134,6 +134,23 @@ def test_many_guesses_at_once_are_no_more_than_five(
 
     assert entered == [None] * 64
     assert len(compared) == ATTEMPTS
+
+
+def test_attempt_that_is_told_to_come_again_does_not_count(
+    store: Store, anna: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.accounts.passwords._WAIT_SECONDS", 0.01)
+    passwords = quick()
+    door = SigningIn(store, passwords)
+    with passwords.room(), passwords.room():
+        for _ in range(ATTEMPTS + 1):
+            with pytest.raises(BusyError):
+                door.enter("anna", PASSWORD)
+    found = store.accounts.by_number(anna.number)
+
+    assert found is not None
+    assert (found.failed_count, found.locked_until) == (0, None)
+    assert door.enter("anna", PASSWORD) is not None
 
 
 def test_right_password_among_many_people_at_once_lets_each_in(door: SigningIn, store: Store) -> None:
