@@ -6,6 +6,7 @@ own name. Guesses are made few by `lockout`.
 
 from __future__ import annotations
 
+import base64
 import secrets
 import threading
 import unicodedata
@@ -17,6 +18,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 
 from adapter.errors import BusyError
 from adapter.store import fold_name
@@ -135,7 +137,16 @@ class Passwords:
 
     @cached_property
     def _of_nobody(self) -> str:
-        return self._hasher.hash(secrets.token_urlsafe(32))
+        # By the parameters of the others, and random where they have what was computed: to compute it would make the first
+        # name that nobody has take twice the time.
+        hasher = self._hasher
+        parameters = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+        salt, digest = (_unpadded(secrets.token_bytes(length)) for length in (hasher.salt_len, hasher.hash_len))
+        return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${parameters}${salt}${digest}"
+
+
+def _unpadded(raw: bytes) -> str:
+    return base64.b64encode(raw).decode().rstrip("=")
 
 
 def _normal(password: str) -> str:

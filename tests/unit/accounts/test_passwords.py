@@ -7,6 +7,7 @@ import time
 
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,29 @@ def test_password_without_an_account_costs_one_hash_too(monkeypatch: pytest.Monk
 
     assert len(verified) == 2
     assert all(kept.startswith("$argon2id$v=19$m=8,t=1,p=1$") for kept in verified)
+
+
+def test_password_without_an_account_costs_no_more_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    mistaken: list[Exception] = []
+    real = PasswordHasher.verify
+
+    def verify(self: PasswordHasher, kept: str, password: str) -> bool:
+        try:
+            return real(self, kept, password)
+        except Exception as error:
+            mistaken.append(error)
+            raise
+
+    def compute(self: PasswordHasher, _password: str) -> str:
+        raise AssertionError("a second hash is computed")
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    monkeypatch.setattr(PasswordHasher, "hash", compute)
+    found = Passwords().verify(None, "a walk by the sea")
+
+    assert not found
+    # It was compared to the end: a hash that cannot be read would be refused at once.
+    assert [type(error) for error in mistaken] == [VerifyMismatchError]
 
 
 def test_hash_by_other_parameters_is_outdated() -> None:
