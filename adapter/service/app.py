@@ -28,7 +28,7 @@ from adapter.service.door.crossing import FOREIGN_DETAIL, ForeignRequest
 from adapter.service.door.guard import Guard
 from adapter.service.door.oidc_pages import oidc_pages, open_provider
 from adapter.service.door.pages import door_pages, turned_away
-from adapter.service.door.permissions import authorise
+from adapter.service.door.permissions import authorise, methods_at
 from adapter.service.fhir import check_clients, fhir_api, open_fhir_room, outcome, packages_api
 from adapter.service.language import load_words
 from adapter.service.loading_api import loading_router
@@ -51,6 +51,7 @@ __all__ = ["create_app", "openapi_document"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FIRST_ERROR = 400
+_NO_SUCH_METHOD = 405
 _UNREADABLE = "The body cannot be read."
 _FHIR_PATHS = ("/fhir/", "/datasets/packages")
 _PROBLEM_PATHS = ("/api/", "/cds-services", "/healthz", "/readyz", "/metrics", NOTIFY_PREFIX)
@@ -186,6 +187,14 @@ def _refuse_foreign(request: Request, _error: Exception) -> Response:
 
 
 def _http_refusal(request: Request, error: Exception) -> Response:
+    response = _refusal_of(request, error)
+    if response.status_code == _NO_SUCH_METHOD:
+        # RFC 9110 15.5.6. The library names the methods of the first route at the address only.
+        response.headers["Allow"] = ", ".join(methods_at(request.url.path))
+    return response
+
+
+def _refusal_of(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(_FHIR_PATHS) and isinstance(error, HTTPException):
         return outcome(error.status_code, headers=error.headers)
     if isinstance(error, HTTPException) and error.status_code == _FIRST_ERROR:

@@ -22,6 +22,7 @@ from adapter.errors import StorageError
 from adapter.observe import logger
 from adapter.service.bodies import says_more
 from adapter.service.door.access import Access, host_allowed
+from adapter.service.door.heads import as_get
 from adapter.service.door.permissions import is_open
 from adapter.service.notifications import NOTIFY_PREFIX
 
@@ -74,6 +75,7 @@ class Guard:
             # No WebSocket is offered; leaving it unanswered would skip the checks.
             await send({"type": "websocket.close", "code": 1008})
             return
+        scope, send = as_get(scope, send)
         request = Request(scope)
         started = False
 

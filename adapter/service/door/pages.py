@@ -42,7 +42,7 @@ def turned_away(request: Request, status: int) -> Response:
     if status == 401:
         return _to_the_door(request)
     viewer = viewer_of(request)
-    if status == 403 and viewer is not None and request.method in ("GET", "HEAD") and request.url.path == FIRST_PAGE:
+    if status == 403 and viewer is not None and request.method == "GET" and request.url.path == FIRST_PAGE:
         # The first page is the worklist, which is not for everybody; whoever has signed in is sent there.
         first = _FUNNEL if viewer.may_anywhere(Permission.FUNNEL) else _ACCOUNT
         return RedirectResponse(first, status_code=303)
@@ -53,13 +53,13 @@ def _to_the_door(request: Request) -> Response:
     access = access_of(request)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     told = "ended" if request.cookies.get(access.cookie) else ""
-    if request.method in ("GET", "HEAD") and _comes_from_elsewhere(request):
+    if request.method == "GET" and _comes_from_elsewhere(request):
         # Its session's cookie is SameSite=strict: a link in a mail, a hospital's record or a terminal in the browser comes
         # without it. Asked for by a page of ours, the same address comes with it.
         return page(request, "sign-in-step.html", wanted=safe_next(wanted))
     if not access.has_accounts:
         return refusal_page(request, 401)
-    if request.method not in ("GET", "HEAD"):
+    if request.method != "GET":
         return _sign_in_page(request, status=401, notice="ended")
     return RedirectResponse(door_address(wanted, told=told), status_code=303)
 

@@ -5,16 +5,19 @@ What a viewer may see of a route they may take is the desk's affair: rows of oth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import compile_path
 
 from adapter.accounts import Permission, Viewer
 
-__all__ = ["OPEN_PREFIXES", "ROUTES", "Open", "authorise", "is_open", "viewer_of"]
+__all__ = ["OPEN_PREFIXES", "ROUTES", "Open", "authorise", "does_something", "is_open", "methods_at", "viewer_of"]
 
 
 class Open(StrEnum):
@@ -107,6 +110,9 @@ ROUTES: Final[Mapping[tuple[str, str], Permission | Open]] = {
 #: Below these addresses routes prove themselves, or are the door.
 OPEN_PREFIXES: Final = ("/static/", "/notify/", "/cds-services", "/oidc/", "/fhir/", "/datasets/packages")
 _OPEN_PATHS: Final = frozenset({"/healthz", "/login", "/metrics", "/readyz", "/sign-in"})
+#: The one-time token, and the state that goes to a provider and comes back, hold once.
+_DOING_PATHS: Final = frozenset({"/login", "/oidc/start", "/oidc/callback"})
+_EXPORT: Final = "/$export"
 _FORBIDDEN = 403
 _UNAUTHORIZED = 401
 
@@ -114,6 +120,24 @@ _UNAUTHORIZED = 401
 def is_open(path: str) -> bool:
     """Whether an address answers without a session."""
     return path in _OPEN_PATHS or path.startswith(OPEN_PREFIXES)
+
+
+def does_something(path: str) -> bool:
+    """Whether a GET of this address uses something up or begins it; any other GET only looks."""
+    return path in _DOING_PATHS or path.endswith(_EXPORT)
+
+
+def methods_at(path: str) -> list[str]:
+    """What an address answers to, for the header Allow (RFC 9110 15.5.6)."""
+    found = {method for method, known in ROUTES if _pattern(known).match(path)}
+    if "GET" in found and not does_something(path):
+        found.add("HEAD")
+    return sorted(found)
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return compile_path(path)[0]
 
 
 def viewer_of(request: Request) -> Viewer | None:
@@ -129,7 +153,7 @@ def authorise(request: Request) -> None:
         HTTPException: 401 without a session, 403 for a role without the permission, or a route that is not in the table.
     """
     path = request.scope["route"].path
-    rule = ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
+    rule = ROUTES.get((request.method, path))
     if isinstance(rule, Open):
         return
     viewer = viewer_of(request)

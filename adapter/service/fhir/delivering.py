@@ -15,6 +15,7 @@ from typing import IO, Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from adapter.service.door.heads import wants_no_body
 from adapter.service.fhir.refusals import outcome
 
 __all__ = ["Representation", "accepts_packed", "deliver"]
@@ -96,14 +97,14 @@ def deliver(request: Request, form: Representation) -> Response:
     except BaseException:
         file.close()
         raise
-    left = 0 if request.method == "HEAD" else end - begin
+    left = 0 if wants_no_body(request) else end - begin
     return StreamingResponse(_pieces(file, left), status_code=status, headers=headers, media_type=form.media_type)
 
 
 def _part(request: Request, form: Representation, size: int) -> tuple[int, int] | None:
     """First byte and the one after the last that are asked for; None for all. An empty part cannot be had."""
     found = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
-    if found is None or request.method != "GET" or not (found[1] or found[2]):
+    if found is None or not (found[1] or found[2]):
         return None
     condition = request.headers.get("if-range")
     if condition is not None and condition.strip() != form.etag:

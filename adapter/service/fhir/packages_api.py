@@ -54,7 +54,7 @@ def read_package(request: Request, package_id: PackageId) -> Response:
     return JSONResponse(_shape(found, _home(request)), headers=headers)
 
 
-@packages_api.api_route("/packages/{package_id}/{path:path}", methods=["GET", "HEAD"])
+@packages_api.get("/packages/{package_id}/{path:path}")
 def package_file(request: Request, package_id: PackageId, path: str) -> Response:
     """One file of a package."""
     room = fhir_room(request)

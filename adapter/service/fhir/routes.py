@@ -174,7 +174,7 @@ def export_cancel(request: Request, job: JobId) -> Response:
     return cancel(room, client, job)
 
 
-@fhir_api.api_route("/jobs/{job}/files/{name}", methods=["GET", "HEAD"])
+@fhir_api.get("/jobs/{job}/files/{name}")
 def export_file(request: Request, job: JobId, name: FileName) -> Response:
     """One file of an export."""
     room, client = _called(request)

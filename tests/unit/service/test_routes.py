@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from fastapi.testclient import TestClient
 
 from adapter.accounts import GRANTS, Permission, Role
 from adapter.config import Settings
 from adapter.service import create_app
 from adapter.service.door.permissions import ROUTES, Open, is_open
-from tests.support.people import browser_of
+from tests.support.people import HOME, browser_of
 from tests.support.route_calls import call, is_of_one_site
 from tests.support.route_table import documented, rendered, roles_with, routes_of
 from tests.support.two_sites import SITES, TwoSites, two_sites
@@ -91,6 +92,60 @@ def test_route_is_there_for_the_roles_of_the_table_and_refused_to_others(two: Tw
 
     assert refused == dict.fromkeys(refused, no)
     assert {role: status for role, status in taken.items() if status in TURNED_AWAY or status >= 500} == {}
+
+
+# HEAD (RFC 9110 9.3.2) ----------------------------------------------------------------------------------------------
+
+READ = sorted(path for method, path in ROUTES if method == "GET")
+#: A GET that does something; a HEAD is what looks at a link without meaning it.
+DOING = ["/fhir/$export", "/fhir/Group/{group_name}/$export", "/login", "/oidc/callback", "/oidc/start"]
+
+
+@pytest.mark.parametrize("path", [path for path in READ if path not in DOING])
+def test_head_is_answered_as_get_is_and_to_the_same_people(two: TwoSites, path: str) -> None:
+    def browser(role: Role | None) -> TestClient:
+        if role is not None:
+            return browser_of(two.app, two.people[role, OWN])
+        return TestClient(two.app, base_url=HOME, raise_server_exceptions=False, follow_redirects=False)
+
+    for role in (None, *Role):
+        got, headed = (call(two, browser(role), (method, path), site=OWN) for method in ("GET", "HEAD"))
+
+        assert (headed.status_code, headed.content) == (got.status_code, b"")
+        assert set(headed.headers) == set(got.headers)
+        assert headed.headers.get("content-type") == got.headers.get("content-type")
+
+
+@pytest.mark.parametrize("path", DOING)
+def test_head_does_not_do_what_a_get_does(two: TwoSites, path: str) -> None:
+    answer = browser_of(two.app, two.people[Role.NURSE, OWN]).head(path.replace("{group_name}", "all"))
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == ("GET, POST" if path.endswith("$export") else "GET")
+
+
+def test_head_is_in_the_audit_trail_as_get_is(two: TwoSites) -> None:
+    browser_of(two.app, two.people[Role.NURSE, OWN]).head(f"/patients/{two.keys[OWN]}")
+    line = two.app.state.desk.store.audit_trail()[-1]
+
+    assert (line.actor, line.action) == (f"{Role.NURSE}-{OWN}", "view-patient")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/funnel", "GET, HEAD"),
+        ("PATCH", "/conflicts/1", "GET, HEAD, POST"),
+        ("GET", "/api/find", "POST"),
+        ("DELETE", "/sign-in", "GET, HEAD, POST"),
+        ("PUT", "/fhir/jobs/x", "DELETE, GET, HEAD"),
+        ("GET", "/notify/icm", "POST, PUT"),
+    ],
+)
+def test_refused_method_is_told_which_ones_are_taken(two: TwoSites, method: str, path: str, allow: str) -> None:
+    answer = browser_of(two.app, two.people[Role.NURSE, OWN]).request(method, path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -208,6 +209,38 @@ def test_websocket_is_refused(client: TestClient) -> None:
 def test_session_of_one_service_is_none_in_another(client: TestClient, settings: Settings) -> None:
     with TestClient(create_app(settings, token="other"), base_url=HOME, cookies=dict(client.cookies)) as other:
         assert other.get("/").status_code == 401
+
+
+def test_head_sends_headers_and_no_body(app: FastAPI, stranger: TestClient) -> None:
+    # Seen from the server: the client of other tests leaves the body away by itself.
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "HEAD",
+        "path": "/static/style.css",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1:8000")],
+    }
+    asyncio.run(app(scope, receive, send))
+    begun, *bodies = sent
+
+    assert begun["status"] == 200
+    assert dict(begun["headers"])[b"content-length"] == str(len(stranger.get("/static/style.css").content)).encode()
+    assert [message["body"] for message in bodies] == [b""]
+
+
+def test_head_of_the_link_that_works_once_leaves_it_to_whoever_opens_it(stranger: TestClient) -> None:
+    looked = stranger.head("/login", params={"token": TOKEN})
+    opened = stranger.get("/login", params={"token": TOKEN}, follow_redirects=False)
+
+    assert (looked.status_code, opened.status_code) == (405, 303)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
