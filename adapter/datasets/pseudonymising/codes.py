@@ -24,6 +24,8 @@ _ICD10 = re.compile(r"[A-Z]\d\d(\.?\d{1,2}(\+\d{1,2})?)?", re.ASCII)
 _ATC = re.compile(r"[ABCDGHJLMNPRSV](\d\d([A-Z]([A-Z](\d\d)?)?)?)?", re.ASCII)
 #: Morphology 8000/0 to 9999/9: no year of birth begins so. Topography C00 to C80.
 _ICDO3 = re.compile(r"[89]\d{3}/[012369]|C[0-8]\d(\.\d)?", re.ASCII)
+#: Eight digits: a number of a person might have the form, so it holds where a rule names the system, and nowhere else.
+_MEDDRA = re.compile(r"10\d{6}", re.ASCII)
 _MOST_KEPT: Final = 20_000
 
 
@@ -48,6 +50,7 @@ _FORMS: Final[Mapping[str, Callable[[str], bool]]] = {
     "icd-10": lambda code: _ICD10.fullmatch(code) is not None,
     "atc": lambda code: _ATC.fullmatch(code) is not None,
     "icd-o-3": lambda code: _ICDO3.fullmatch(code) is not None,
+    "meddra": lambda code: _MEDDRA.fullmatch(code) is not None,
 }
 
 
@@ -57,6 +60,7 @@ class CodeTables:
 
     Attributes:
         forms: name of the form by code system.
+        forms_where_named: the same, of systems that a rule has to name.
         codes: the only ones of a system.
         units: UCUM codes besides those of the unit tables.
         words: printed results that are codes, by the word in lower case.
@@ -65,6 +69,7 @@ class CodeTables:
     """
 
     forms: Mapping[str, str]
+    forms_where_named: Mapping[str, str]
     codes: frozenset[Coding]
     units: frozenset[str]
     words: Mapping[str, Coding]
@@ -80,7 +85,10 @@ def parse_code_tables(document: Node) -> CodeTables:
     """
     document["kind"].one_of("known-codes")
     document["version"].text()
-    forms = {system: node.one_of(*sorted(_FORMS)) for system, node in document["forms"].items()}
+    forms, named = (
+        {system: node.one_of(*sorted(_FORMS)) for system, node in document[key].items()}
+        for key in ("forms", "forms_where_named")
+    )
     codes: set[Coding] = set()
     for system, node in document["codes"].items():
         for element in node.elements():
@@ -96,6 +104,7 @@ def parse_code_tables(document: Node) -> CodeTables:
         words[word] = (system, code)
     found = CodeTables(
         forms=forms,
+        forms_where_named=named,
         codes=frozenset(codes),
         units=frozenset(document["units"].texts()),
         words=words,
@@ -120,7 +129,7 @@ class KnownCodes:
     trial: Trial
     site: Site
     _named: frozenset[Coding] = field(init=False)
-    _kept: dict[tuple[Any, Any], tuple[Coding, ...]] = field(default_factory=dict, init=False)
+    _kept: dict[tuple[Any, Any, frozenset[str]], tuple[Coding, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         named = set(self.tables.codes)
@@ -129,26 +138,32 @@ class KnownCodes:
             named |= analyte.coded_values.keys()
         self._named = frozenset(named)
 
-    def standard(self, system: Any, code: Any) -> tuple[Coding, ...]:
-        """The codings that a coding leaves: itself where it is known, and what the site's ConceptMaps make of it."""
+    def standard(self, system: Any, code: Any, *, named: frozenset[str] = frozenset()) -> tuple[Coding, ...]:
+        """The codings that a coding leaves: itself where it is known, and what the site's ConceptMaps make of it.
+
+        Args:
+            system: as sent.
+            code: as sent.
+            named: systems that the element's rule names, whose codes are known by their form there.
+        """
         try:
-            return self._kept[system, code]
+            return self._kept[system, code, named]
         except KeyError:
-            found = self._find(system, code)
+            found = self._find(system, code, named)
         except TypeError:
             return ()
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[system, code] = found
+        self._kept[system, code, named] = found
         return found
 
-    def _find(self, system: Any, code: Any) -> tuple[Coding, ...]:
+    def _find(self, system: Any, code: Any, named: frozenset[str]) -> tuple[Coding, ...]:
         if not isinstance(system, str) or not isinstance(code, str):
             return ()
-        found = (known for one in self.site.standard(system, code) if (known := self._known(*one)) is not None)
+        found = (known for one in self.site.standard(system, code) if (known := self._known(*one, named)) is not None)
         return tuple(dict.fromkeys(found))
 
-    def _known(self, system: str, code: str) -> Coding | None:
+    def _known(self, system: str, code: str, named: frozenset[str]) -> Coding | None:
         """The coding as it is written out: ICD-10 in capitals, ICD-O-3 with its slash."""
         if (system, code) in self._named:
             return system, code
@@ -157,6 +172,8 @@ class KnownCodes:
         elif system == ICDO3:
             code = plain_code(system, code)
         form = self.tables.forms.get(system)
+        if system in named:
+            form = self.tables.forms_where_named.get(system)
         if form is not None:
             return (system, code) if _FORMS[form](code) else None
         # Exact members only: a code that merely begins like one of a value set may go on in a number.

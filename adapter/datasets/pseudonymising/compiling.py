@@ -251,15 +251,15 @@ class _Maker:
 
         return keep
 
-    def _concept(self, _: Rule, path: str) -> Keep:
-        place, standard = (self._type, path), self._tables.codes.standard
+    def _concept(self, rule: Rule, path: str) -> Keep:
+        place, standard, named = (self._type, path), self._tables.codes.standard, rule.systems
 
         def keep(value: Any, work: Work) -> Json | None:
             listed = value.get("coding") if isinstance(value, dict) else None
             kept: list[Json] = []
             for one in listed if isinstance(listed, list) else ():
                 if isinstance(one, dict):
-                    for system, code in standard(one.get("system"), one.get("code")):
+                    for system, code in standard(one.get("system"), one.get("code"), named=named):
                         coding = {"system": system, "code": code}
                         if coding not in kept and not work.identifies(code):
                             kept.append(coding)

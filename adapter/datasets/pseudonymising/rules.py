@@ -40,6 +40,7 @@ class Rule:
     Attributes:
         kind: one of `PLAIN`, or ``code``, ``list``, ``list-of``, ``object``, ``extension``.
         codes: of ``code``: the only ones allowed.
+        systems: of ``concept``: those whose codes are known by a form that holds where they are named.
         name: of ``list-of``: which list.
         bounds: of ``integer``: the lowest and the highest.
         of: of ``list``: the rule of each entry.
@@ -49,6 +50,7 @@ class Rule:
 
     kind: str
     codes: frozenset[str] = frozenset()
+    systems: frozenset[str] = frozenset()
     name: str = ""
     bounds: tuple[int, int] | None = None
     of: Rule | None = None
@@ -157,6 +159,8 @@ def _rule(node: Node) -> Rule:
     match kind:
         case "code":
             return Rule("code", codes=frozenset(told.texts()))
+        case "concept":
+            return Rule("concept", systems=frozenset(told.texts()))
         case "list":
             return Rule("list", of=_rule(told))
         case "list-of":

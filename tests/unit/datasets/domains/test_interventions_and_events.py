@@ -201,6 +201,14 @@ def test_event_is_named_by_its_code_where_no_word_is_known() -> None:
     assert {part(one, "QNAM", "QVAL") for one in records("SUPPAE")} == {("AEICD10", "R50.9"), ("AEMEDDRA", "10013968")}
 
 
+def test_history_is_named_by_its_code_of_meddra_where_there_is_no_other() -> None:
+    told = {"id": "c1", "usubjid": "RELUTH-05-0001", "onset": "2012", "meddra": "10020772"}
+    found = made({"condition": [told]})
+
+    assert named(found.dataset("MH"), "MHTERM") == [("MEDDRA 10020772",)]
+    assert named(found.dataset("SUPPMH"), "QNAM", "QVAL") == [("MHMEDDRA", "10020772")]
+
+
 def test_event_without_a_code_is_kept_and_told() -> None:
     assert record("AE", "kae5")["AETERM"] == "NOT CODED BY THE SITE"
     assert ("AE", "AdverseEvent/kae5", None) in told("event-without-code")

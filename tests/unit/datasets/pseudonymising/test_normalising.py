@@ -56,6 +56,70 @@ def test_product_is_told_as_a_concept(tmp_path: Path, told: dict[str, Any]) -> N
     assert not {"contained", "medicationReference"} & found.keys()
 
 
+MEDDRA = "https://www.meddra.org"
+
+
+@pytest.mark.parametrize("system", [MEDDRA, "http://terminology.hl7.org/CodeSystem/mdr"])
+def test_code_of_meddra_leaves_as_an_event_and_as_a_diagnosis_without_its_term(tmp_path: Path, system: str) -> None:
+    coded = {"coding": [{"system": system, "code": "10013968", "display": "Dyspnoea"}], "text": "essoufflée"}
+    event_of = line("AdverseEvent", "e", actuality="actual", subject=WHO, event=coded, date="2025-02-01")
+    diagnosed = line("Condition", "c", subject=WHO, code=coded)
+
+    _, resources = feed(tmp_path, r4(event_of, diagnosed))
+
+    left = {"coding": [{"system": system, "code": "10013968"}]}
+    assert [one["event"] for one in resources["AdverseEvent"]] == [left]
+    assert [one["code"] for one in resources["Condition"]] == [left]
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [
+        ("urn:example:dossier", "10013968"),
+        ("https://www.meddra.org/", "10013968"),
+        ("http://www.meddra.org", "10013968"),
+        (None, "10013968"),
+        (MEDDRA, "20013968"),
+        (MEDDRA, "100139681"),
+        (MEDDRA, "1001396"),
+        (MEDDRA, " 10013968"),
+        (MEDDRA, "10013968 Dupont"),
+        (MEDDRA, "10\u0660\u0661\u0663\u0669\u0666\u0668"),
+    ],
+)
+def test_number_in_the_place_of_a_code_of_meddra_does_not_leave(tmp_path: Path, system: str | None, code: str) -> None:
+    coded = {"coding": [{"system": system, "code": code} if system else {"code": code}]}
+    event_of = line("AdverseEvent", "e", actuality="actual", subject=WHO, event=coded, date="2025-02-01")
+    diagnosed = line("Condition", "c", subject=WHO, code=coded)
+
+    _, resources = feed(tmp_path, r4(event_of, diagnosed))
+
+    assert [one.get("event") for one in resources["AdverseEvent"]] == [None]
+    assert "Condition" not in resources
+
+
+def test_code_of_meddra_leaves_nowhere_else(tmp_path: Path) -> None:
+    coded = {"coding": [{"system": MEDDRA, "code": "10013968"}]}
+    event_of = line(
+        "AdverseEvent", "e", actuality="actual", subject=WHO, date="2025-02-01", seriousness=coded, outcome=coded
+    )
+    measured = line("Observation", "o", status="final", subject=WHO, code=coded, valueCodeableConcept=coded)
+
+    _, resources = feed(tmp_path, r4(event_of, measured))
+
+    assert "10013968" not in str(resources)
+
+
+def test_birth_date_in_the_form_of_a_code_of_meddra_does_not_leave(tmp_path: Path) -> None:
+    coded = {"coding": [{"system": MEDDRA, "code": "10031960"}]}
+    born = [patient(birthDate="1960-03-10"), consent()]
+    event_of = line("AdverseEvent", "e", actuality="actual", subject=WHO, event=coded, date="2025-02-01")
+
+    _, resources = feed(tmp_path, [*born, *r4(event_of)[2:]])
+
+    assert [one.get("event") for one in resources["AdverseEvent"]] == [None]
+
+
 def test_administration_of_a_product_that_is_not_known_is_left_out_and_told(tmp_path: Path) -> None:
     given = line(
         "MedicationAdministration", "a", status="completed", subject=WHO, medicationCodeableConcept={"text": "x"}

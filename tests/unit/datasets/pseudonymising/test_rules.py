@@ -81,6 +81,7 @@ TABLES: dict[str, Any] = {
     "kind": "known-codes",
     "version": "1",
     "forms": {"http://loinc.org": "loinc"},
+    "forms_where_named": {"urn:m": "meddra"},
     "codes": {"urn:x": ["a"]},
     "units": ["1"],
     "words": {"yes": "urn:x|a"},
@@ -94,6 +95,7 @@ TABLES: dict[str, Any] = {
     [
         ({"kind": "x"}, "/kind"),
         ({"forms": {"urn:y": "snomed"}}, "/forms/urn:y"),
+        ({"forms_where_named": {"urn:y": "snomed"}}, "/forms_where_named/urn:y"),
         ({"codes": {"urn:x": ["a", "a"]}}, "/codes/urn:x/1"),
         ({"words": {"yes": "urn:x|b"}}, "/words/yes"),
         ({"other": 1}, ""),
