@@ -20,6 +20,8 @@ from adapter.terminology import Site, Units
 __all__ = ["COMPARATORS", "UnitTable", "date_value", "decimal_value", "quantity_value", "read_result"]
 
 COMPARATORS: Final = frozenset({"<", "<=", ">", ">="})
+#: On a Quantity: it was sent with a unit, which is of no table and does not leave.
+UNIT_WITHHELD: Final = "urn:reluth:extension:unit-withheld"
 UCUM: Final = "http://unitsofmeasure.org"
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 #: A number of more digits before its point is no result but a record number, a phone number, a date.
@@ -196,8 +198,14 @@ def quantity_value(value: Any, work: Work, place: tuple[str, str], units: UnitTa
     unit, is_whole = units.of(value.get("unit"), value.get("system"), value.get("code"))
     if not is_whole:
         work.notes.add("unit-blanked", *place)
-    found |= unit
-    return found
+    if unit or not any(_is_told(value.get(name)) for name in ("unit", "code")):
+        return found | unit
+    # Not the same as no unit: an INR without one is a ratio, an INR in a unit that nobody knows is not.
+    return {"extension": [{"url": UNIT_WITHHELD, "valueBoolean": True}], **found}
+
+
+def _is_told(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def read_result(text: Any, known: KnownCodes, units: UnitTable, *, score: bool = False) -> dict[str, Any] | None:

@@ -73,6 +73,25 @@ def test_laboratory_units_are_converted_exactly(
     assert found["LBSTRESN"] == standard[0]
 
 
+@pytest.mark.parametrize(
+    ("sent", "received", "standard"),
+    [
+        ({"value": "1.05"}, "1.05", ("1.05", "RATIO", "1.2")),
+        ({"value": "14", "unit_withheld": "true"}, "14", (None, None, None)),
+        ({"value_low": "2", "value_high": "3", "value_low_unit_withheld": "true"}, "2-3", (None, None, "1.2")),
+    ],
+)
+def test_ratio_in_a_unit_that_does_not_leave_is_not_taken_for_one_without(
+    sent: dict[str, str], received: str, standard: tuple[str | None, ...]
+) -> None:
+    row = {"id": "k1", "usubjid": "RELUTH-05-0001", "status": "final", "loinc": "6301-6", "effective": "2024-05-08"}
+    package = made({"laboratory": [row | {"range_high": "1.2"} | sent]})
+
+    assert named(package.dataset("LB"), "LBORRES", "LBORRESU") == [(received, None)]
+    assert named(package.dataset("LB"), "LBSTRESC", "LBSTRESU", "LBSTNRHI") == [standard]
+    assert any(one.code == "unknown-unit" for one in package.findings) is (standard[0] is None)
+
+
 def test_laboratory_limit_is_no_number() -> None:
     found = record("LB", "klab09")
 

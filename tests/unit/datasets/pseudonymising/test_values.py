@@ -22,6 +22,7 @@ SITE = replace(load_site("icm"), unit_spellings={("platelets", "milliers/mm3"): 
 UNITS = UnitTable(TRIAL.units, frozenset(KNOWN.units()), SITE)
 PLACE = ("Observation", "x")
 TERMS = "urn:reluth:terms"
+WITHHELD = {"url": "urn:reluth:extension:unit-withheld", "valueBoolean": True}
 
 
 def work(**more: Any) -> Work:
@@ -127,7 +128,7 @@ def test_unit_of_no_table_does_not_leave_its_number_does(unit: object) -> None:
     one = work()
     told = {"value": 1, "unit": unit, "code": unit, "system": "http://unitsofmeasure.org"}
 
-    assert quantity_value(told, one, PLACE, UNITS) == {"value": 1}
+    assert quantity_value(told, one, PLACE, UNITS) == {"extension": [WITHHELD], "value": 1}
     assert noted(one) == ["unit-blanked"]
 
 
@@ -144,10 +145,15 @@ def test_a_unit_leaves_under_ucum_by_whatever_name_it_came(system: str | None, l
     assert UNITS.of(None, system, "g/dL")[0] == left
 
 
+@pytest.mark.parametrize("told", [{}, {"unit": " "}, {"unit": "g/dL", "code": "Dupont"}])
+def test_unit_is_said_to_be_withheld_where_one_was_sent_and_nothing_of_it_leaves(told: dict[str, str]) -> None:
+    assert "extension" not in (quantity_value({"value": 1, **told}, work(), PLACE, UNITS) or {})
+
+
 def test_code_of_another_system_is_no_unit() -> None:
     told = {"value": 1, "system": "urn:local:units", "code": "mg"}
 
-    assert quantity_value(told, work(), PLACE, UNITS) == {"value": 1}
+    assert quantity_value(told, work(), PLACE, UNITS) == {"extension": [WITHHELD], "value": 1}
 
 
 def test_comparator_leaves_and_another_one_takes_the_number_with_it() -> None:
