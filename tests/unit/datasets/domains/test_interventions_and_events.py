@@ -88,6 +88,10 @@ def test_every_administration_of_lutathera_is_in_one_domain_only() -> None:
     assert len(exposed) + len(concomitant) == 11
 
 
+def test_end_that_a_period_cannot_hold_is_read_from_its_extension() -> None:
+    assert record("CM", "kinj1")["CMENDTC"] == "2024-06-02"
+
+
 def test_prescription_of_lutathera_is_no_medication() -> None:
     assert records("CM", "kreq1") == []
 

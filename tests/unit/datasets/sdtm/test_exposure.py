@@ -26,6 +26,25 @@ def test_infusion_that_is_interrupted_has_treated_the_subject() -> None:
     assert records(package.dataset("DM"), "ACTARMCD", "ARMNRS") == [("LUT2", None)]
 
 
+@pytest.mark.parametrize(
+    ("status", "told", "ended"),
+    [
+        # A Period of a day and a time of day would break its invariant in R4: the end stands in an extension.
+        ("completed", {"effective": DAY, "end_told": f"{DAY}T11:00:00+02:00"}, f"{DAY}T11:00"),
+        ("completed", {"effective": DAY}, DAY),
+        ("in-progress", {"effective": f"{DAY}T10:30:00+02:00"}, None),
+        ("on-hold", {"effective": f"{DAY}T10:30:00+02:00"}, None),
+    ],
+)
+def test_end_of_what_was_given_is_as_it_was_told(status: str, told: dict[str, str], ended: str | None) -> None:
+    one = infusion("m1", DAY) | {"status": status, "start": None, "end": None, **told}
+    package = _package(one, one | {"id": "m2", "atc": "H01CB02"})
+
+    assert records(package.dataset("EX"), "EXENDTC") == [(ended,)]
+    assert records(package.dataset("EC"), "ECENDTC") == [(ended,)]
+    assert records(package.dataset("CM"), "CMENDTC") == [(ended,)]
+
+
 def test_medication_that_is_interrupted_was_given() -> None:
     package = _package(
         infusion("m1", "2024-01-20") | {"status": "on-hold"},
