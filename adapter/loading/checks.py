@@ -14,7 +14,7 @@ from adapter.loading.target import Rules
 from adapter.store import StoredEntity
 from mappings.entities import EntityError, EventKind, Identifier, Infusion, LabResult, Study, Subject
 
-__all__ = ["MOST_EVENTS", "check_against_stored", "check_entity", "check_unit", "is_loinc"]
+__all__ = ["MOST_EVENTS", "check_against_stored", "check_entity", "check_person", "check_unit", "is_loinc"]
 
 #: A life in a trial has fewer: the order of more would take long to check.
 MOST_EVENTS: Final = 500
@@ -68,6 +68,25 @@ def check_against_stored(entity: Loadable, standing: StoredEntity) -> None:
             )
     elif standing.is_hospitals and entity != stored:
         raise EntityError("id", "was changed at the hospital since it was loaded, and this would undo it")
+
+
+def check_person(entity: Loadable, subjects: Mapping[str, Subject]) -> None:
+    """Refuse a result or an infusion under a pseudonym that is another person's: it would be sent to the hospital so.
+
+    Args:
+        entity: what is loaded.
+        subjects: those that are stored at the site, by number.
+    """
+    if not isinstance(entity, LabResult | Infusion) or entity.subject is None:
+        return
+    named = subjects.get(entity.subject)
+    if named is None:
+        # A file may come before that of its subjects; but this person has a number already.
+        if any(subject.patient == entity.patient for subject in subjects.values()):
+            raise EntityError("subject", "is not loaded, and the person is loaded as another subject")
+    elif named.patient.system == entity.patient.system and named.patient.value != entity.patient.value:
+        # Of a person who has a number in each of two numberings nothing can be said.
+        raise EntityError("subject", "is the pseudonym of another person than the patient")
 
 
 def check_unit(unit: str, spellings: Mapping[str, str]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from adapter.documents import load_study
 from adapter.loading.cells import CellError, value_class
-from adapter.loading.checks import check_against_stored
+from adapter.loading.checks import check_against_stored, check_person
 from adapter.loading.columns import Loadable, column_of
 from adapter.loading.reading import Content, Form, Read, Reading, read_entities
 from adapter.loading.report import LoadReport
 from adapter.loading.target import Rules, Target
 from adapter.store import PutCounts, Store, StoredEntity
-from mappings.entities import Entity, EntityError, entity_key
+from mappings.entities import Entity, EntityError, Subject, entity_key
 
 __all__ = ["load", "load_shipped_study"]
 
@@ -99,11 +99,15 @@ def _kept_whole(
 ) -> tuple[list[Read], int]:
     """Those that take nothing away from what is stored; and how many say again what was loaded, and the hospital has changed since."""
     stored = store.entities.some(site, content.kind, [entity_key(read.entity) for read in kept])
+    subjects = _subjects(store, site) if any(getattr(read.entity, "subject", None) for read in kept) else {}
     good: list[Read] = []
     known = 0
     for read in kept:
         standing = stored.get(entity_key(read.entity))
+        meant = "loads it all the same"
         try:
+            check_person(read.entity, subjects)
+            meant = "replaces what is stored"
             if standing is not None:
                 if standing.is_hospitals and read.entity == _loaded_last(store, standing):
                     # The same file again: it knows nothing of the hospital's change, and so takes nothing of it back.
@@ -111,11 +115,16 @@ def _kept_whole(
                     continue
                 check_against_stored(read.entity, standing)
         except EntityError as error:
-            reason = f"{error.problem}; --correct replaces what is stored"
+            reason = f"{error.problem}; --correct {meant}"
             _refuse(content, reading, read, EntityError(error.field, reason))
         else:
             good.append(read)
     return good, known
+
+
+def _subjects(store: Store, site: str) -> dict[str, Subject]:
+    listed = (one.entity for one in store.entities.all(site, "subjects"))
+    return {subject.number: subject for subject in listed if isinstance(subject, Subject)}
 
 
 def _loaded_last(store: Store, standing: StoredEntity) -> Entity | None:

@@ -144,6 +144,32 @@ def test_id_of_one_patient_is_not_given_to_another(store: Store) -> None:
         assert load_csv(store, kind, table({**row, "patient": "P2"}), correct=True).changed == 1
 
 
+def subject_row(number: str, patient: str) -> dict[str, str]:
+    return {"number": number, "patient": patient, "event": "consented", "on": "2025-05-01"}
+
+
+@pytest.mark.parametrize(("kind", "row"), [("labs", lab()), ("infusions", infusion())])
+def test_pseudonym_of_another_person_is_refused_with_its_row(store: Store, kind: str, row: dict[str, str]) -> None:
+    people = [subject_row("RELUTH-05-0001", "P1"), subject_row("RELUTH-05-0002", "P2")]
+    load_csv(store, "subjects", table(*people))
+    wrong = {**row, "id": "X2", "subject": "RELUTH-05-0002"}
+    unknown = {**row, "id": "X3", "subject": "RELUTH-05-0099"}
+    report = load_csv(store, kind, table({**row, "subject": "RELUTH-05-0001"}, wrong, unknown, {**row, "id": "X4"}))
+
+    assert reasons(report) == [(3, "subject", "code-like"), (4, "subject", "code-like")]
+    assert report.new == 2
+    assert "RELUTH" not in str(report)
+    assert load_csv(store, kind, table(wrong), correct=True).new == 1
+
+
+def test_pseudonym_is_taken_where_nothing_speaks_against_it(store: Store) -> None:
+    load_csv(store, "subjects", table(subject_row("RELUTH-05-0001", "P1")))
+    elsewhere = {"subject": "RELUTH-05-0001", "patient": "0042", "patient_system": "urn:example:other"}
+    report = load_csv(store, "labs", table(lab("R1", **elsewhere), lab("R2", patient="P2", subject="RELUTH-05-0002")))
+
+    assert (report.refused, report.new) == ((), 2)
+
+
 def test_refusals_are_in_the_order_of_the_file(store: Store) -> None:
     load_csv(store, "labs", table(lab("R9")))
     rows = [lab("R9", patient="P2"), lab("R1"), lab("R2", value="x"), lab("R1", value="1"), lab("R3")]
