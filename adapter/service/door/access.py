@@ -88,6 +88,14 @@ class Access:
         public = self._service.public_url
         return [*self._service.hosts, *([public.host] if public is not None and public.host else [])]
 
+    def is_by_https(self, header: str) -> bool:
+        """Whether a request with this Host header came by the public address and so by TLS; one to this machine itself did not."""
+        public = self._service.public_url
+        if public is None or not self.is_secure:
+            return False
+        name = _split(header.strip().lower())[0]
+        return name == _bracketed((public.host or "").lower()) and name not in LOOPBACK_HOSTS
+
     @property
     def signing_in(self) -> SigningIn:
         """What checks passwords."""

@@ -41,6 +41,8 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
+#: RFC 6797: for a year. Of other names below ours nothing is known here, so they are not spoken for.
+_ONLY_HTTPS = "max-age=31536000"
 _DOOR = "/sign-in"
 _FORM_BYTES = 16 * 1024
 #: Of who has a session, too: a form with all its notes is some ten kilobytes.
@@ -88,6 +90,8 @@ class Guard:
                     # A picture has a policy of its own (`pictures.SVG_POLICY`).
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
+                if self._access.is_by_https(request.headers.get("host", "")):
+                    headers["Strict-Transport-Security"] = _ONLY_HTTPS
             await send(message)
 
         try:

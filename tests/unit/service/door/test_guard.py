@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from adapter.config import Settings
+from adapter.config import ServiceSettings, Settings
 from adapter.errors import StateUnavailableError, StorageError
 from adapter.service import create_app
 from adapter.service.desk import Desk
@@ -199,6 +199,29 @@ def test_defect_in_the_error_page_itself_is_still_answered(client: TestClient, m
 @pytest.mark.parametrize("path", ["/static/other.css", "/static/../app.py", "/static/%2e%2e/app.py", "/static/"])
 def test_only_the_named_static_files_are_served(stranger: TestClient, path: str) -> None:
     assert stranger.get(path).status_code in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("public", "host", "told"),
+    [
+        ("https://reluth.example.org", "reluth.example.org", "max-age=31536000"),
+        ("https://reluth.example.org:8443", "RELUTH.example.org:8443", "max-age=31536000"),
+        ("https://reluth.example.org", "127.0.0.1:8000", None),
+        ("https://reluth.example.org", "other.example.org", None),
+        ("https://localhost:8443", "localhost:8443", None),
+        ("http://reluth.example.org", "reluth.example.org", None),
+        (None, "127.0.0.1:8000", None),
+    ],
+)
+def test_browser_is_told_to_come_by_tls_only_where_it_did(
+    settings: Settings, public: str | None, host: str, told: str | None
+) -> None:
+    service = ServiceSettings.model_validate({"public_url": public, "hosts": ["other.example.org"]})
+    app = create_app(settings.model_copy(update={"service": service}), token=TOKEN)
+    with TestClient(app, base_url=HOME) as client:
+        answers = [client.get(path, headers={"Host": host}) for path in ("/", "/healthz", "/static/style.css")]
+
+    assert {answer.headers.get("strict-transport-security") for answer in answers} == {told}
 
 
 def test_websocket_is_refused(client: TestClient) -> None:
