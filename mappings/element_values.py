@@ -18,6 +18,7 @@ from mappings.foreign import Element
 __all__ = [
     "amount_in",
     "coding_of",
+    "exact_amount",
     "identified",
     "made",
     "main_identifier",
@@ -117,16 +118,22 @@ def amount_in(quantity: Element, factors: Mapping[str, Decimal], *, wanted: str)
         factors: by the UCUM codes that are read.
         wanted: the units in words, for whoever sent another one.
     """
-    if quantity.has("comparator"):
-        raise quantity.fail("comparator", "an exact amount is wanted")
-    value = quantity.decimal("value")
-    if value is None:
-        raise quantity.fail("value", "is missing")
+    value = exact_amount(quantity)
     factor = factors.get(quantity.needed("code")) if quantity.text("system") == UCUM else None
     if factor is None:
         raise quantity.fail("code", f"{wanted} is wanted, as a UCUM code")
     # A product is rounded to the context's digits; what needs no conversion stays as it was written.
     return value if factor == _AS_IT_IS else value * factor
+
+
+def exact_amount(quantity: Element) -> Decimal:
+    """The number of a Quantity, whatever its unit."""
+    if quantity.has("comparator"):
+        raise quantity.fail("comparator", "an exact amount is wanted")
+    value = quantity.decimal("value")
+    if value is None:
+        raise quantity.fail("value", "is missing")
+    return value
 
 
 def part(complex_extension: Element, name: str) -> Element | None:

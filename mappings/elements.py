@@ -66,13 +66,16 @@ def identifier(value: Identifier, **more: Any) -> Json:
     return without_empty({**more, "system": value.system, "value": value.value})
 
 
-def quantity(value: Decimal | None, unit: str, *, shown: str | None = None) -> Json:
-    """A Quantity in a UCUM unit; empty without a value.
+def quantity(value: Decimal | None, unit: str | None, *, shown: str | None = None) -> Json:
+    """A Quantity in a UCUM unit, or in one that has no code and is only shown; empty without a value.
 
     >>> quantity(Decimal("7400"), "MBq")
     {'value': Decimal('7400'), 'unit': 'MBq', 'system': 'http://unitsofmeasure.org', 'code': 'MBq'}
+    >>> quantity(Decimal("3"), None, shown="Ery/champ")
+    {'value': Decimal('3'), 'unit': 'Ery/champ'}
     """
-    return {} if value is None else {"value": value, "unit": shown or unit, "system": UCUM, "code": unit}
+    coded = {"system": UCUM, "code": unit} if unit is not None else {}
+    return {} if value is None else {"value": value, "unit": shown or unit, **coded}
 
 
 def patient_reference(patient: Identifier) -> Json:

@@ -13,9 +13,11 @@ from typing import Final
 
 from adapter.fhir import FhirVersion, Json
 from adapter.terminology.coded import UCUM
+from adapter.terminology.ucum import is_ucum
 from mappings.element_values import (
     amount_in,
     coding_of,
+    exact_amount,
     identified,
     main_identifier,
     patient_of,
@@ -125,16 +127,14 @@ def _coded(system: str, code: str) -> Json:
 
 
 def _number(entity: LabResult, shown: str | None) -> Json:
-    if entity.value is None or entity.unit is None:
+    if entity.value is None:
         return {}
     return without_empty({"comparator": entity.comparator, **quantity(entity.value, entity.unit, shown=shown)})
 
 
 def _range(entity: LabResult, shown: str | None) -> list[Json]:
     limits = {
-        name: quantity(limit, entity.unit, shown=shown)
-        for name, limit in (("low", entity.low), ("high", entity.high))
-        if entity.unit is not None
+        name: quantity(limit, entity.unit, shown=shown) for name, limit in (("low", entity.low), ("high", entity.high))
     }
     found = without_empty({**limits, "text": entity.range_text})
     return [found] if found else []
@@ -162,7 +162,7 @@ def from_fhir(resource: Json) -> LabResult:
         if whole.has(name):
             raise whole.fail(name, "a number with its unit, or a text, is wanted")
     value, comparator, unit, unit_text = _quantity_of(whole)
-    low, high, range_text, range_unit = _range_of(whole, unit)
+    low, high, range_text, range_unit = _range_of(whole, unit, unit_text)
     text, absent = whole.text("valueString"), _absent_of(whole)
     if value is None and text is None and absent is None:
         raise _no_result(whole)
@@ -212,12 +212,14 @@ def _status_of(whole: Element) -> LabStatus:
 
 
 def _quantity_of(whole: Element) -> tuple[Decimal | None, str | None, str | None, str | None]:
-    """Value, comparator, UCUM code and unit as printed; the units also of a result that has no number."""
+    """Value, comparator, UCUM code (none of a unit that has none) and unit as printed; the units also of a result that has no number."""
     number = whole.child("valueQuantity")
     if number is not None:
         value = number.decimal("value")
         if value is None:
             raise number.fail("value", "is missing")
+        if _is_uncoded(number):
+            return value, number.text("comparator"), None, number.needed("unit")
         if number.text("system") != UCUM:
             raise number.fail("system", "UCUM is wanted")
         return value, number.text("comparator"), number.needed("code"), number.text("unit")
@@ -231,7 +233,15 @@ def _quantity_of(whole: Element) -> tuple[Decimal | None, str | None, str | None
     return None, None, code, unit.text("text")
 
 
-def _range_of(whole: Element, unit: str | None) -> tuple[Decimal | None, Decimal | None, str | None, str | None]:
+def _is_uncoded(quantity: Element) -> bool:
+    """A unit without a code, which is no code of UCUM either: of one that is, the system was only left out."""
+    text = quantity.text("unit")
+    return not quantity.has("system") and not quantity.has("code") and text is not None and not is_ucum(text)
+
+
+def _range_of(
+    whole: Element, unit: str | None, unit_text: str | None
+) -> tuple[Decimal | None, Decimal | None, str | None, str | None]:
     """Lower and upper limit, the range as printed, and the unit of the limits, which has to be the result's."""
     listed = whole.children("referenceRange")
     if not listed:
@@ -246,7 +256,9 @@ def _range_of(whole: Element, unit: str | None) -> tuple[Decimal | None, Decimal
     limits: dict[str, Decimal | None] = {"low": None, "high": None}
     for name in limits:
         limit = only.child(name)
-        if limit is not None:
+        if limit is not None and unit is None and _is_uncoded(limit) and limit.text("unit") == unit_text:
+            limits[name] = exact_amount(limit)
+        elif limit is not None:
             unit = unit or limit.needed("code")
             limits[name] = amount_in(limit, {unit: Decimal(1)}, wanted="the unit of the result")
     return limits["low"], limits["high"], only.text("text"), unit

@@ -101,7 +101,12 @@ _LABS = (
     ),
     Column("value", "value", "the number; exactly one of value, text and absent is wanted", ("12.1", "80")),
     Column("comparator", "comparator", "`<`, `<=`, `>=` or `>`, before the number", ("", "<")),
-    Column("unit", "unit", "UCUM code of value, low and high; `1` where there is none", ("g/dL", "10*9/L")),
+    Column(
+        "unit",
+        "unit",
+        "UCUM code of value, low and high; `1` where there is none; empty where only unit_text tells it",
+        ("g/dL", "10*9/L"),
+    ),
     Column("unit_text", "unit_text", "the unit as the laboratory prints it", ("g/dL", "G/L")),
     Column("text", "text", "the result in words, where it is no number", ("", "")),
     Column("absent", "absent", "why there is no result, where there is none: code of data-absent-reason", ("", "")),

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from adapter.terminology.ucum import is_ucum
 from mappings.entity.fields import EntityError, Values, check_code, check_text, check_time, check_unique
 from mappings.entity.values import Coding, Identifier
 
@@ -55,14 +56,14 @@ class LabResult(Values, frozen=True, kw_only=True):
         codes: what was measured: LOINC where it is known, and the local code as it came; at least one.
         effective: when the sample was taken.
         status: how far it is final.
-        value: the number, in ``unit``.
+        value: the number, in ``unit``, or where that has no code in ``unit_text``.
         comparator: ``<``, ``<=``, ``>=`` or ``>`` before the number.
-        unit: UCUM code of the value and of the reference range.
+        unit: UCUM code of the value and of the reference range. What is no code of UCUM becomes ``unit_text``.
         unit_text: the unit as the laboratory prints it; None where that is the UCUM code.
         text: the result in words, where it is no number.
         absent: why there is no result (code of data-absent-reason), where there is none.
-        low: lower limit of the reference range, in ``unit``.
-        high: upper limit of the reference range, in ``unit``.
+        low: lower limit of the reference range, in the unit of the value.
+        high: upper limit of the reference range, in the unit of the value.
         range_text: the reference range as printed.
         name: what was measured, in the laboratory's words.
         subject: the trial's pseudonym, where the person is a subject.
@@ -100,12 +101,11 @@ class LabResult(Values, frozen=True, kw_only=True):
         check_unique("codes", ((one.system, one.code) for one in self.codes))
         check_time("effective", self.effective)
         check_time("issued", self.issued, moment=True)
+        self._check_unit()
         self._check_result()
         self._check_range()
         if self.subject is not None:
             check_code("subject", self.subject)
-        if self.unit is not None and not _UNIT.fullmatch(self.unit):
-            raise EntityError("unit", "a UCUM code is wanted: no blanks, no accents, no micro sign (`umol/L`)")
         if self.absent is not None and self.absent not in _ABSENT:
             raise EntityError("absent", "a code of data-absent-reason is wanted, e.g. not-performed")
         for field in ("unit_text", "text", "range_text", "name", "specimen"):
@@ -114,9 +114,24 @@ class LabResult(Values, frozen=True, kw_only=True):
             if code not in _INTERPRETATIONS:
                 raise EntityError(f"interpretation[{at}]", "a code of v3-ObservationInterpretation is wanted, e.g. H")
         check_unique("interpretation", self.interpretation)
-        if self.unit_text == self.unit:
-            # A unit that is printed as its code says nothing more, and an Observation shows the code where there is no text.
-            msgspec.structs.force_setattr(self, "unit_text", None)
+
+    def _check_unit(self) -> None:
+        if self.unit is None:
+            return
+        if not _UNIT.fullmatch(self.unit):
+            raise EntityError("unit", "a UCUM code is wanted: no blanks, no accents, no micro sign (`umol/L`)")
+        if is_ucum(self.unit):
+            if self.unit_text == self.unit:
+                # A unit that is printed as its code says nothing more, and an Observation shows the code where there is no text.
+                msgspec.structs.force_setattr(self, "unit_text", None)
+            return
+        # No code, whatever it was taken for: under UCUM's name it would be a false one (R4 datatypes.html#Quantity).
+        msgspec.structs.force_setattr(self, "unit_text", self.unit_text or self.unit)
+        msgspec.structs.force_setattr(self, "unit", None)
+
+    def _has_unit(self) -> bool:
+        """A unit with a code, or one that is known to have none: a text that could be a code leaves open what is meant."""
+        return self.unit is not None or (self.unit_text is not None and not is_ucum(self.unit_text))
 
     def _check_result(self) -> None:
         told = [name for name in ("value", "text", "absent") if getattr(self, name) is not None]
@@ -129,7 +144,7 @@ class LabResult(Values, frozen=True, kw_only=True):
                 raise EntityError("comparator", "belongs to a number only")
         elif not self.value.is_finite():
             raise EntityError("value", "a finite number is wanted")
-        elif self.unit is None:
+        elif not self._has_unit():
             raise EntityError("unit", "is wanted beside a number (UCUM; `1` where it has none)")
 
     def _check_range(self) -> None:
@@ -139,7 +154,7 @@ class LabResult(Values, frozen=True, kw_only=True):
                 continue
             if not limit.is_finite():
                 raise EntityError(field, "a finite number is wanted")
-            if self.unit is None:
+            if not self._has_unit():
                 raise EntityError("unit", "is wanted beside a reference range")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise EntityError("high", "lies below the lower limit")

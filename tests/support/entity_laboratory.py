@@ -35,6 +35,7 @@ __all__ = [
 
 ABSENT = ["unknown", "masked", "not-performed", "as-text", "error", "temp-unknown", "negative-infinity"]
 INTERPRETATIONS = ["H", "L", "N", "HH", "LL", "<", ">", "A", "AA", "POS", "NEG", "U"]
+UNCODED = "Ery/champ"
 UNITS = ["g/dL", "10*9/L", "umol/L", "{INR}", "%", "1", "mL/min/{1.73_m2}", "m[IU]/L", "[degF]"]
 SPECIAL_TEXTS = [
     "Hémoglobine",
@@ -170,6 +171,7 @@ def lab_results(draw: st.DrawFn) -> LabResult:
     if low is not None and high is not None:
         low, high = sorted((low, high))
     has_unit = kind == "value" or low is not None or high is not None or draw(st.booleans())
+    unit = draw(st.sampled_from((*UNITS, UNCODED))) if has_unit else None
     told: dict[str, Any] = {
         "id": draw(identifiers()),
         "patient": draw(identifiers()),
@@ -178,8 +180,9 @@ def lab_results(draw: st.DrawFn) -> LabResult:
         "status": draw(st.sampled_from(LabStatus)),
         kind: draw({"value": amounts(), "text": texts(), "absent": st.sampled_from(ABSENT)}[kind]),
         "comparator": draw(maybe(st.sampled_from(["<", "<=", ">=", ">"]))) if kind == "value" else None,
-        "unit": draw(st.sampled_from(UNITS)) if has_unit else None,
-        "unit_text": draw(maybe(texts() | st.sampled_from(UNITS))),
+        "unit": unit,
+        # What is printed for a unit that has no code is none, either.
+        "unit_text": draw(maybe(texts() | st.sampled_from(UNITS) if unit != UNCODED else st.just("par champ"))),
         "low": low,
         "high": high,
         "range_text": draw(maybe(texts())),
@@ -216,6 +219,7 @@ def sample_results() -> list[LabResult]:
         LabResult(**number, comparator="<", status=LabStatus.CORRECTED),
         LabResult(**number, low=Decimal("12.0"), range_text="N : > 12"),
         LabResult(**number, high=Decimal(17), issued="2025-05-20T11:00:00.250Z"),
+        LabResult(**{**number, "unit": None}, unit_text="Ery/champ", low=Decimal(0), high=Decimal(3)),
         LabResult(**{**number, "codes": creatinine, "unit": "umol/L", "unit_text": "µmol/L"}, specimen="Sérum"),
         LabResult(**{**number, "effective": "2025-05"}, interpretation=("L", "HH", "<")),
         LabResult(**{**number, "effective": "2025"}, status=LabStatus.ENTERED_IN_ERROR),

@@ -62,6 +62,16 @@ def test_every_kind_of_result_is_an_observation_of_the_version(version: FhirVers
     assert from_fhir(sent(resource)) == entity
 
 
+def test_a_unit_without_a_code_is_told_as_text_alone() -> None:
+    (entity,) = (one for one in sample_results() if one.unit_text == "Ery/champ")
+    resource = to_fhir(entity)
+
+    assert resource["valueQuantity"] == {"value": Decimal("12.10"), "unit": "Ery/champ"}
+    assert resource["referenceRange"] == [
+        {"low": {"value": Decimal(0), "unit": "Ery/champ"}, "high": {"value": Decimal(3), "unit": "Ery/champ"}}
+    ]
+
+
 @pytest.mark.parametrize("version", [FhirVersion.R4, FhirVersion.R5])
 def test_a_result_reads_as_the_example_shows(version: FhirVersion) -> None:
     rendered = msgspec.json.Encoder(decimal_format="number").encode(to_fhir(full_result(), version=version))

@@ -48,6 +48,8 @@ def result(**more: Any) -> LabResult:
         ({"unit": None}, "unit", "beside a number"),
         ({"comparator": "~"}, "comparator", "is <, <=, >= or >"),
         ({**NUMBERLESS, "text": "traces", "comparator": "<"}, "comparator", "belongs to a number"),
+        ({"unit": None, "unit_text": "mg/L"}, "unit", "beside a number"),
+        ({"unit": "Ery/champ", "unit_text": "mg/L"}, "unit", "beside a number"),
         ({"unit": "g / dL"}, "unit", "UCUM code"),
         ({"unit": "µmol/L"}, "unit", "UCUM code"),
         ({"unit": ""}, "unit", "UCUM code"),
@@ -115,6 +117,13 @@ def test_a_result_is_final_where_nothing_else_is_said() -> None:
 def test_a_unit_printed_as_its_code_is_no_text_of_its_own() -> None:
     assert result(unit_text="g/dL") == result()
     assert result(unit_text="g/100ml").unit_text == "g/100ml"
+
+
+@pytest.mark.parametrize("told", [{"unit": "Ery/champ"}, {"unit": None, "unit_text": "Ery/champ"}])
+def test_a_unit_that_is_no_code_of_ucum_is_a_text(told: dict[str, Any]) -> None:
+    found = result(**told, high=Decimal(20))
+
+    assert (found.unit, found.unit_text) == (None, "Ery/champ")
 
 
 def test_the_digits_of_a_result_are_kept() -> None:
