@@ -17,7 +17,9 @@ __all__ = ["day_in_words", "value_in_words"]
 #: An attestation: linkId, answer, and the day of the fact where that is asked for.
 _ATTESTED = re.compile(r"(?P<link>[A-Z]\d+(?:\.[\w-]+)*) = (?P<said>true|false)(?:, (?P<day>\S+))?")
 #: A status, and what else is told: ``completed, 7271 MBq``.
-_WITH_STATUS = re.compile(r"(?P<code>[\w-]+), (?P<rest>.+)")
+_WITH_STATUS = re.compile(r"[\w-]+, .+")
+#: When a consent holds, or a subject was in a trial: ``2024-05-01..2025-05-01``, with an end left out where it is open.
+_SPAN = re.compile(r"(?P<start>[\d-]*)\.\.(?P<end>[\d-]*)")
 _NUMBER = re.compile(r"\d+\.\d+(?= )")
 
 
@@ -32,11 +34,11 @@ def value_in_words(value: str, trial: Trial, language: Language) -> str:
     attested = _ATTESTED.fullmatch(value)
     if attested is not None:
         return _answer(attested, trial, language)
-    with_status = _WITH_STATUS.fullmatch(value)
-    if with_status is not None:
+    if _WITH_STATUS.fullmatch(value) is not None:
+        # A consent tells a status, whether it permits, and for how long; a coverage its kind before the status.
         number = words(language).number
-        rest = _NUMBER.sub(lambda found: number(found[0]), with_status["rest"])
-        return f"{_code(with_status['code'], language)}, {rest}"
+        parts = (_span(part, language) or _code(part, language) for part in value.split(", "))
+        return ", ".join(_NUMBER.sub(lambda found: number(found[0]), part) for part in parts)
     return effective(_code(value, language), language)
 
 
@@ -47,6 +49,15 @@ def day_in_words(value: str, language: Language) -> str:
     ('20 May 2025', '2 July 2023 at the latest')
     """
     return words(language).day(value) if "T" in value else effective(value, language)
+
+
+def _span(part: str, language: Language) -> str | None:
+    """From when to when something holds or held; None where that is not what is told."""
+    span = _SPAN.fullmatch(part)
+    if span is None:
+        return None
+    ends = {name: effective(day, language) for name, day in span.groupdict().items() if day}
+    return _say(language).phrase("-".join(["span", *ends]), **ends) if ends else None
 
 
 def _answer(attested: re.Match[str], trial: Trial, language: Language) -> str:

@@ -6,6 +6,8 @@ import pytest
 
 from adapter.criteria import attestable_links
 from adapter.documents import load_trial
+from adapter.fhir import FhirVersion
+from adapter.fhir.bindings import required_binding
 from adapter.service.language import Language
 from adapter.service.patient.evidence_words import day_in_words, value_in_words
 
@@ -27,6 +29,21 @@ TRIAL = load_trial("nct04954820")
         ),
         ("I08 = true, 2025-01-10", "oui, attesté, 10 janvier 2025", "yes, attested, 10 January 2025"),
         ("completed, 7.35 GBq", "terminé, 7,35 GBq", "completed, 7.35 GBq"),
+        ("active, permit", "actif, autorise", "active, permits"),
+        ("inactive, deny", "inactif, refuse", "inactive, denies"),
+        (
+            "active, permit, 2024-05-01..2025-05-01",
+            "actif, autorise, du 1er mai 2024 au 1er mai 2025",
+            "active, permits, from 1 May 2024 to 1 May 2025",
+        ),
+        ("AMO, active", "assurance maladie obligatoire, actif", "compulsory health insurance, active"),
+        ("on-study", "dans l'essai", "on study"),
+        ("off-study, ..2025-03-02", "sorti de l'essai, jusqu'au 2 mars 2025", "off study, until 2 March 2025"),
+        (
+            "active, permit, 2024-05-01..",
+            "actif, autorise, depuis le 1er mai 2024",
+            "active, permits, since 1 May 2024",
+        ),
         ("1967-05-06", "6 mai 1967", "6 May 1967"),
         ("C17.2", "C17.2", "C17.2"),
         ("8240/3", "8240/3", "8240/3"),
@@ -47,6 +64,14 @@ def test_no_attestation_leaves_a_link_on_paper(language: Language) -> None:
 
             assert link not in said
             assert "=" not in said
+
+
+def test_every_status_of_a_subject_has_words_in_french() -> None:
+    bound = required_binding(FhirVersion.R4, "ResearchSubject", "status")
+    statuses = bound.codes if bound is not None else frozenset()
+
+    assert len(statuses) > 10
+    assert {status for status in statuses if value_in_words(status, TRIAL, "fr") == status} == set()
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
