@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+import pytest
+
 from adapter.criteria import Stage, Trial
+from adapter.documents import load_trial
 from adapter.screening import Asked, listed, read_data, read_funnel, screen
+from adapter.screening.needs import needs_of
 from adapter.store import Store
 from adapter.terminology import Site
 from tests.support.clinic import ON
@@ -32,6 +36,14 @@ def test_every_datum_has_its_criteria_and_a_label_in_both_languages(store: Store
     found = read_data(store, trial, CLINIC, [])
 
     assert all(one.criteria and set(one.label) >= {"fr", "en"} for one in found)
+
+
+@pytest.mark.parametrize("name", ["nct04954820", "start-net"])
+def test_no_datum_of_the_shipped_trials_is_named_by_its_id(name: str) -> None:
+    named = [need for need in needs_of(load_trial(name)).values() if need.kind == "value-set"]
+
+    assert len(named) > 5
+    assert [need.what for need in named if need.value_set is None or need.value_set.label is None] == []
 
 
 def test_criterion_is_complete_where_it_is_decided_or_waits_for_a_person(store: Store, trial: Trial) -> None:
