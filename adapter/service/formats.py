@@ -19,6 +19,8 @@ _EXPONENT = re.compile(r"10\*(-?\d+)")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # UCUM writes micro as u; the two others are its own spellings of what every report prints otherwise.
 _SPELLINGS = {"umol/L": "µmol/L", "ug/L": "µg/L", "/uL": "/µL", "mm[Hg]": "mmHg"}
+#: Of numbers that nobody puts a unit to.
+_BARE = frozenset({"1", "{score}", "{count}"})
 _INDEXED = "mL/min/{1.73_m2}"
 _TIMES_LIMIT: dict[Language, str] = {"fr": "N", "en": "× ULN"}
 _YEARS: dict[Language, str] = {"fr": "ans", "en": "years"}
@@ -62,11 +64,13 @@ def effective(value: str, language: Language) -> str:
 
 
 def unit(code: str, language: Language) -> str:
-    """A UCUM code as clinicians write it.
+    """A UCUM code as clinicians write it; nothing for a score or a count.
 
-    >>> unit("10*9/L", "en"), unit("umol/L", "fr"), unit("{INR}", "fr")
-    ('10⁹/L', 'µmol/L', 'INR')
+    >>> unit("10*9/L", "en"), unit("umol/L", "fr"), unit("{INR}", "fr"), unit("{score}", "fr")
+    ('10⁹/L', 'µmol/L', 'INR', '')
     """
+    if code in _BARE:
+        return ""
     if code == _INDEXED:
         return f"mL/min/{words(language).number('1.73')}{_NBSP}m²"
     if code == "a":

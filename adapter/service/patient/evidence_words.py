@@ -20,6 +20,8 @@ _ATTESTED = re.compile(r"(?P<link>[A-Z]\d+(?:\.[\w-]+)*) = (?P<said>true|false)(
 _WITH_STATUS = re.compile(r"[\w-]+, .+")
 #: When a consent holds, or a subject was in a trial: ``2024-05-01..2025-05-01``, with an end left out where it is open.
 _SPAN = re.compile(r"(?P<start>[\d-]*)\.\.(?P<end>[\d-]*)")
+#: The same, ended on a day that is not told exactly.
+_SPAN_UNSURE = re.compile(r"\.\.(?P<end>[\d-]+\.\.[\d-]+)")
 _NUMBER = re.compile(r"\d+\.\d+(?= )")
 
 
@@ -53,6 +55,9 @@ def day_in_words(value: str, language: Language) -> str:
 
 def _span(part: str, language: Language) -> str | None:
     """From when to when something holds or held; None where that is not what is told."""
+    unsure = _SPAN_UNSURE.fullmatch(part)
+    if unsure is not None:
+        return _say(language).phrase("span-end-unsure", end=effective(unsure["end"], language))
     span = _SPAN.fullmatch(part)
     if span is None:
         return None

@@ -114,9 +114,7 @@ def series_name(series: Series, language: Language) -> str:
 
 
 def series_unit(series: Series, language: Language) -> str:
-    """The unit of a series as clinicians write it; nothing for a score."""
-    if series.unit == "{score}":
-        return ""
+    """The unit of a series as clinicians write it."""
     return unit(series.unit, language)
 
 
