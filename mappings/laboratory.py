@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from adapter.fhir import FhirVersion, Json
+from adapter.fhir import FhirVersion, Json, is_ucum
 from adapter.terminology.coded import UCUM
-from adapter.terminology.ucum import is_ucum
 from mappings.element_values import (
     amount_in,
     coding_of,

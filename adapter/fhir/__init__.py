@@ -19,6 +19,7 @@ from adapter.fhir.record import (
 from adapter.fhir.repeated import Summariser
 from adapter.fhir.resources import READ_TYPES
 from adapter.fhir.summary import ResourceProblem, Summary, normalise_reference, person_of, summarise
+from adapter.fhir.ucum import is_ucum
 from adapter.fhir.validation import Problem, problems
 from adapter.fhir.versions import FhirVersion, Json, parse_fhir_version
 
@@ -45,6 +46,7 @@ __all__ = [
     "bound_elements",
     "has_onset",
     "is_no_result",
+    "is_ucum",
     "is_usable",
     "known_from",
     "needed_references",

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from adapter.terminology.ucum import is_ucum
+from adapter.fhir import is_ucum
 from mappings.entity.fields import EntityError, Values, check_code, check_text, check_time, check_unique
 from mappings.entity.values import Coding, Identifier
 

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.datasets.pseudonymising import load_profile
 from adapter.documents import load_trial
-from adapter.terminology.ucum import is_ucum
+from adapter.fhir import is_ucum
 
 
 @pytest.mark.parametrize(
