@@ -34,15 +34,13 @@ def compact(
                     before = len(lake.index_files(name))
                     lake.compact(run, fan=_ALL)
                     after = len(lake.index_files(name))
-                    run.commit([])
-                    run.record(
-                        json.dumps({"site": name, "run": run.name, "segments": {"before": before, "after": after}})
-                    )
+                    counts = {"before": before, "after": after}
+                    run.commit([], summary=json.dumps({"site": name, "run": run.name, "segments": counts}))
             except BusyError as error:
                 # The other sites are merged all the same.
                 busy.append(error)
                 continue
-            found[name] = {"before": before, "after": after}
+            found[name] = counts
     if options.json:
         data({"sites": found})
     for name, counts in found.items():

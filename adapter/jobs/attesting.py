@@ -91,8 +91,9 @@ def attest(
         made = attestation_of(patient, trial, form.statements, form.by) if form.statements else None
         if made is not None:
             _add(writer, made, ATTESTED + form.by.account)
+        told = json.dumps({"attested": len(form.statements), "withdrawn": len(changed)})
         with store.together():
-            writer.commit()
+            writer.commit(told=lambda _: told)
             _audit(store, site.id, patient, trial=trial, form=form)
         found = Attested(
             site=site.id,
@@ -100,7 +101,6 @@ def attest(
             reference=None if made is None else f"{_TYPE}/{made['id']}",
             withdrawn=tuple(f"{_TYPE}/{one['id']}" for one in changed),
         )
-        run.record(json.dumps({"attested": len(form.statements), "withdrawn": len(changed)}))
         _screen(store, trial, site, patient, today=today)
         return found
 

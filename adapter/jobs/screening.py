@@ -108,8 +108,7 @@ def screen_site(
                     summary.add(trial.id, screening, outcomes)
                 else:
                     summary.count(screening)
-        run.commit([], complete=summary.exit_code == 0)
-        run.record(_told(summary))
+        run.commit([], complete=summary.exit_code == 0, summary=_told(summary))
     for trial in screened:
         for stage in Stage:
             # Else the first who opens the list would wait for it.

@@ -173,8 +173,9 @@ class Run:
         deleted: Iterable[Tombstone] = (),
         mended: Collection[str] = (),
         complete: bool = True,
+        summary: str | None = None,
     ) -> None:
-        """Make the segments visible, bury what was deleted and move the bookmarks, in one transaction.
+        """Make the segments visible, bury what was deleted, move the bookmarks and keep the closing summary (JSON), in one transaction.
 
         What lay aside and is ``mended`` goes in the same one: it is missing until what mends it is there.
         """
@@ -206,7 +207,7 @@ class Run:
             session.execute(
                 update(RunRow)
                 .where(RunRow.number == self.number)
-                .values(state="committed", complete=complete, ended_at=at)
+                .values(state="committed", complete=complete, ended_at=at, summary=summary)
             )
 
     def merge(self, type_: str, names: Collection[str], into: SegmentInfo) -> None:
@@ -229,11 +230,6 @@ class Run:
             session.add_all(RetiredSegmentRow(site=row.site, type=row.type, name=row.name, at=at) for row in gone)
             session.add(_row(into, run=max(row.run for row in gone), site=self.site))
             session.execute(delete(SegmentRow).where(*ours))
-
-    def record(self, summary: str) -> None:
-        """Keep the run's closing summary (JSON)."""
-        with self._state.session() as session:
-            session.execute(update(RunRow).where(RunRow.number == self.number).values(summary=summary))
 
     def close(self, error: ReluthError | None = None) -> None:
         """Let the site go; a run that was not committed has failed, by this error where there is one."""

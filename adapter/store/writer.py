@@ -6,7 +6,7 @@ new is found for a whole type at once, at the commit.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -125,6 +125,7 @@ class LakeWriter:
         overruled: Mapping[str, Collection[str]] | None = None,
         mended: Collection[str] = (),
         complete: bool = True,
+        told: Callable[[dict[str, TypeCounts]], str] | None = None,
     ) -> dict[str, TypeCounts]:
         """Keep what is new, bury what was deleted, make it visible in one step, and move the bookmarks.
 
@@ -134,6 +135,7 @@ class LakeWriter:
             overruled: by type, ids of which nothing holds that was stored before, but what this run took.
             mended: keys of what lay aside and is read now, or deleted.
             complete: nothing was missing.
+            told: makes the run's closing summary (JSON) of what was read and added: it is there with it, or not at all.
 
         Returns:
             what was read and added, by type.
@@ -169,7 +171,8 @@ class LakeWriter:
                     if final is not None:
                         kept.append(final)
         gone = [*deleted, *(one for again in buried.values() for one in again)]
-        self._run.commit(kept, bookmarks=bookmarks, deleted=gone, mended=mended, complete=complete)
+        summary = None if told is None else told(counts)
+        self._run.commit(kept, bookmarks=bookmarks, deleted=gone, mended=mended, complete=complete, summary=summary)
         self._delete(dropped)
         self._staged.clear()
         return counts

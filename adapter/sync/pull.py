@@ -6,13 +6,14 @@ What was read is seen all at once, at the end. That a resource is gone is believ
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Final
 
 from adapter.errors import RemoteError, StorageError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.observe import logger
-from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, writing
+from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, TypeCounts, writing
 from adapter.store.own import is_own
 from adapter.sync.mending import Mending
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source, instant_of
@@ -252,20 +253,6 @@ class _Pull:
         time = self._source.transaction_time
         self._store.flush_quarantine(self._run)
         mended = self._mending.mended()
-        counts = self._writer.commit(
-            bookmarks={} if time is None else dict.fromkeys(self._whole, time),
-            deleted=self._deleted,
-            overruled=self._overruled,
-            mended=[item.key for item in mended],
-            complete=complete,
-        )
-        for item in mended:
-            self._store.forget_quarantined(item)
-        for type_, count in counts.items():
-            entry = self._types.setdefault(type_, TypeSummary())
-            entry.read += count.read
-            entry.new += count.new
-            entry.changed += count.changed
         summary = PullSummary(
             site=self._run.site,
             run=self._run.name,
@@ -279,7 +266,16 @@ class _Pull:
             mode=self._source.mode,
             requests=self._source.requests(),
         )
-        self._run.record(summary.to_json())
+        self._writer.commit(
+            bookmarks={} if time is None else dict.fromkeys(self._whole, time),
+            deleted=self._deleted,
+            overruled=self._overruled,
+            mended=[item.key for item in mended],
+            complete=complete,
+            told=partial(_told, summary),
+        )
+        for item in mended:
+            self._store.forget_quarantined(item)
         return summary
 
     def compact(self) -> None:
@@ -349,6 +345,16 @@ class _Pull:
                 reference=reference,
             )
         )
+
+
+def _told(summary: PullSummary, counts: Mapping[str, TypeCounts]) -> str:
+    """The closing summary with what the commit found to be new."""
+    for type_, count in counts.items():
+        entry = summary.types.setdefault(type_, TypeSummary())
+        entry.read += count.read
+        entry.new += count.new
+        entry.changed += count.changed
+    return summary.to_json()
 
 
 def _theirs(ids: set[str]) -> set[str]:

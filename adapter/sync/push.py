@@ -124,8 +124,7 @@ class Pusher:
         with self._store.begin_run(self._site, "push") as run:
             summary = PushSummary(self._site, run.name, version.value)
             self._run(summary, version=version, full=full, progress=progress)
-            run.commit([], complete=summary.complete)
-            run.record(encode_resource(summary.as_object()).decode())
+            run.commit([], complete=summary.complete, summary=encode_resource(summary.as_object()).decode())
             return summary
 
     def preview(self, *, version: FhirVersion, full: bool = False) -> Preview:

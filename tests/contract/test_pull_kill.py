@@ -41,8 +41,8 @@ elif point == "before-commit":
     Run.commit = deadly(Run.commit)
 elif point == "after-commit":
     LakeWriter._delete = deadly(LakeWriter._delete)
-elif point == "before-summary":
-    Run.record = deadly(Run.record)
+elif point == "before-letting-go":
+    Run.close = deadly(Run.close)
 with Store.open(folder) as store:
     pull(store, FolderSource(where), site="icm")
 print("not killed")
@@ -73,7 +73,7 @@ def _pull(folder: Path, feed: Path) -> None:
         pytest.param("replace", 7, False, id="in-the-middle"),
         pytest.param("before-commit", 1, False, id="before-the-commit"),
         pytest.param("after-commit", 1, True, id="after-the-commit"),
-        pytest.param("before-summary", 1, True, id="before-the-summary"),
+        pytest.param("before-letting-go", 1, True, id="before-the-site-is-let-go"),
     ],
 )
 def test_pull_killed_and_run_again_is_a_pull_undisturbed(tmp_path: Path, point: str, nth: int, seen: bool) -> None:
@@ -91,6 +91,8 @@ def test_pull_killed_and_run_again_is_a_pull_undisturbed(tmp_path: Path, point: 
         stats = store.lake.stats()["sites"]["icm"]
         assert (stats["Patient"]["live"] == 25) is seen
         assert (stats["Observation"]["live"] == 60) is seen
+        # What is seen has told what it did.
+        assert (store.runs("pull")[0].summary is not None) is seen
         pull(store, FolderSource(after), site="icm")
 
         assert everything(store) == everything(expected)

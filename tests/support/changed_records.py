@@ -41,8 +41,8 @@ def changed_store(folder: Path) -> Iterator[Settings]:
 def delete_records(store: Store, site: str, *gone: tuple[str, str]) -> None:
     """Bury resources, by type and id, as a pull does that hears of their deletion."""
     with store.begin_run(site, "pull") as run:
-        store.lake.writer(run).commit(deleted=[Tombstone(type_, id_, run.last_seq) for type_, id_ in gone])
-        run.record(json.dumps({"types": _TYPES, "mode": "search", "requests": REQUESTS}))
+        told = json.dumps({"types": _TYPES, "mode": "search", "requests": REQUESTS})
+        run.commit([], deleted=[Tombstone(type_, id_, run.last_seq) for type_, id_ in gone], summary=told)
 
 
 def _change(store: Store, folder: Path) -> None:

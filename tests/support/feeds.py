@@ -30,10 +30,9 @@ def ended_run(
 ) -> str:
     """A run that ended; ``complete`` is None for one that failed. Its name."""
     with store.begin_run(site, kind) as run:
+        told = json.dumps({"site": site, "run": run.name, **summary}) if summary else None
         if complete is not None:
-            run.commit([], complete=complete)
-        if summary:
-            run.record(json.dumps({"site": site, "run": run.name, **summary}))
+            run.commit([], complete=complete, summary=told)
         return run.name
 
 

@@ -52,8 +52,7 @@ def test_run_that_failed_keeps_by_what(store: Store) -> None:
 
 def test_run_that_was_committed_stays_so_whatever_happens_after(store: Store) -> None:
     run = store.begin_run("icm", "pull")
-    run.commit([])
-    run.record("{}")
+    run.commit([], summary="{}")
     run.close(RemoteError("too late"))
 
     (kept,) = store.runs("pull")
@@ -205,8 +204,7 @@ def test_run_that_lost_its_lock_does_not_free_the_new_owner(store: Store) -> Non
 def test_runs_tell_newest_first_what_became_of_them(store: Store) -> None:
     for complete in (True, False):
         with store.begin_run("icm", "pull") as run:
-            run.commit([], complete=complete)
-            run.record('{"site":"icm"}')
+            run.commit([], complete=complete, summary='{"site":"icm"}')
     with store.begin_run("icm", "pull"):
         under_way, found, earlier = store.runs("pull")
 

@@ -6,12 +6,13 @@ import errno
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapter.errors import BusyError
 from adapter.fhir import Summariser, Summary, summarise
-from adapter.store import Store
+from adapter.store import Run, Store
 from adapter.store.compaction import FAN
 from adapter.sync import FolderSource, PullSummary, pull
 from tests.unit.store.making import everything, line, live, observation, patient, write_folder
@@ -168,6 +169,24 @@ def test_pull_moves_no_bookmark_for_a_folder(store: Store, tmp_path: Path) -> No
     _pull(store, tmp_path / "in", {"Patient.ndjson": A})
 
     assert store.bookmark("icm", "Patient") is None
+
+
+def test_pull_that_is_cut_right_after_its_commit_has_told_what_it_did(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Run.commit
+
+    def cut(run: Run, *told: Any, **more: Any) -> None:
+        commit(run, *told, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "commit", cut)
+    folder = write_folder(tmp_path / "feed", {"Patient.ndjson": patient("1")})
+    with pytest.raises(KeyboardInterrupt):
+        pull(store, FolderSource(folder), site="icm")
+
+    (run,) = store.runs("pull")
+    assert (run.state, json.loads(run.summary or "{}")["types"]["Patient"]["new"]) == ("committed", 1)
 
 
 def test_pull_of_a_busy_site_touches_nothing(store: Store, tmp_path: Path) -> None:

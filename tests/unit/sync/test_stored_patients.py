@@ -19,9 +19,9 @@ def run(store: Store, *ids: str, time: str | None, whole: tuple[str, ...] = (), 
         writer = store.lake.writer(begun)
         for id_ in ids:
             writer.add(summarise(patient(id_)), patient(id_), Origin("test"))
-        writer.commit(bookmarks={} if time is None else dict.fromkeys(whole, time))
-        if kept:
-            begun.record(msgspec.json.encode({"transaction_time": time}).decode())
+        told = msgspec.json.encode({"transaction_time": time}).decode()
+        marks = {} if time is None else dict.fromkeys(whole, time)
+        writer.commit(bookmarks=marks, told=(lambda _: told) if kept else None)
         return begun.number
 
 
@@ -76,7 +76,6 @@ def test_pulls_of_other_sites_cover_nobody_here(store: Store) -> None:
     run(store, "a", time=None)
     store.set_bookmark(SITE, "Condition", "t1")
     with store.begin_run("other", "pull") as other:
-        store.lake.writer(other).commit()
-        other.record('{"transaction_time":"t1"}')
+        other.commit([], summary='{"transaction_time":"t1"}')
 
     assert covered(store) == set()

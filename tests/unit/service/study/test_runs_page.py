@@ -55,8 +55,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         )
         for kind, summary in SUMMARIES.items():
             with store.begin_run("icm", kind) as run:
-                run.commit([], complete=kind == "screen")
-                run.record(json.dumps(summary))
+                run.commit([], complete=kind == "screen", summary=json.dumps(summary))
         store.set_bookmark("icm", "Patient", "2020-01-01T00:00:00Z")
         with store.begin_run("icm", "pull") as run:
             origin = Origin("https://fhir.example.org/r4/Patient/planted-7", None, is_url=True)
