@@ -43,7 +43,8 @@ class Gathered:
         self._faulty: list[bytes] = []
         self._within: list[Resource] = []
         self._aside: dict[str, list[bytes]] = {}
-        for raw in held_back:
+        # One may be given for each of two ids of the person.
+        for raw in dict.fromkeys(held_back):
             self._aside.setdefault(name_of(raw) or "", []).append(raw)
 
     def own(self, raw: bytes, *, people: tuple[str, ...]) -> None:

@@ -222,7 +222,7 @@ class LiveRecords:
         ids: dict[str, tuple[str, ...]] = {}
         for survivor, olds in members.items():
             ids |= dict.fromkeys((survivor, *olds), (survivor, *olds))
-        return _Lake(moment, key, ids, deleted_people(self._store, site), held_back(self._store, items), {})
+        return _Lake(moment, key, ids, deleted_people(self._store, site), held_back(self._store, site, items), {})
 
 
 def _size(person: Person) -> int:

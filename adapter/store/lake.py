@@ -316,6 +316,24 @@ class Lake:
             ).fetchall()
         return dict(sorted(found))
 
+    def patients_of(self, site: str, references: Collection[str]) -> dict[str, str]:
+        """Whom the current versions of resources are about, by reference; those about nobody are left out."""
+        wanted = set(references)
+        files = [file for type_ in {one.partition("/")[0] for one in wanted} for file in self.index_files(site, type_)]
+        if not files:
+            return {}
+        with self.engine.connection() as connection:
+            self._mark(connection, files, self.tombstones(site))
+            found = connection.execute(
+                """
+                select type || '/' || id, patient
+                from read_parquet($files, hive_partitioning = false) anti join superseded using (seq)
+                where patient is not null and type || '/' || id in (select unnest($wanted))
+                """,
+                {"files": files, "wanted": sorted(wanted)},
+            ).fetchall()
+        return dict(sorted(found))
+
     def origins(self, site: str, type_: str, id_: str) -> list[OriginInfo]:
         """Where each version of a resource came from, in the order in which they came."""
         rows = self._segments(site, type_)

@@ -73,6 +73,8 @@ FAULTY = [
     ({**patient(WHOSE), "birthDate": 1950}, ["T", "U"]),
     ({**INFUSIONS[3], "effectiveDateTime": 5}, ["U", "T"]),
     ({**INFUSIONS[3], "effectiveDateTime": 5, "meta": {"versionId": "0"}}, ["U", "T"]),
+    ({**INFUSIONS[3], "subject": 5}, ["U", "T"]),
+    ({**INFUSIONS[3], "effectiveDateTime": 5, "subject": {"reference": "Patient/somebody"}}, ["U", "T"]),
 ]
 
 

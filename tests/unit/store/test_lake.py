@@ -251,6 +251,16 @@ def test_shared_resources_are_the_current_bytes(store: Store) -> None:
     assert store.lake.shared("elsewhere", ["Medication/m1"]) == {}
 
 
+def test_whom_a_resource_is_about_is_told_by_its_current_version(store: Store) -> None:
+    fill(store, [observation("a", "1", version=1), observation("b", "1"), line("Medication", "m1")])
+    fill(store, [observation("a", "2", version=2)])
+
+    wanted = ["Observation/a", "Observation/none", "Medication/m1", "Patient/1"]
+    assert store.lake.patients_of("icm", wanted) == {"Observation/a": "Patient/2"}
+    assert store.lake.patients_of("icm", []) == {}
+    assert store.lake.patients_of("elsewhere", wanted) == {}
+
+
 ICD = "http://hl7.org/fhir/sid/icd-10"
 ATC = "http://www.whocc.no/atc"
 
