@@ -27,7 +27,7 @@ def is_ucum(code: str) -> bool:
     >>> [is_ucum(one) for one in ("UI/L", "mmHg", "mEq/L", "Ery/champ", "mg/24h", "g//L", "")]
     [False, False, False, False, False, False, False]
     """
-    from lark.exceptions import LarkError  # noqa: PLC0415 - as the grammar
+    from lark.exceptions import LarkError  # noqa: PLC0415 - a tenth of a second, and most commands never ask
 
     if not code or len(code) > _LONGEST:
         return False
@@ -40,8 +40,7 @@ def is_ucum(code: str) -> bool:
 
 @cache
 def _grammar() -> Lark:
-    # Half a second, and most commands never ask.
-    from ucumvert import get_ucum_parser  # noqa: PLC0415
+    from ucumvert import get_ucum_parser  # noqa: PLC0415 - half a second, and most commands never ask
 
     grammar: Lark = get_ucum_parser()
     return grammar

@@ -10,12 +10,13 @@ from adapter.store.accounts import Account, KeptPassword, fold_name
 from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
 from adapter.store.decisions import Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
-from adapter.store.lake import Lake, LakeMark, OriginInfo, PatientResources
+from adapter.store.lake import Lake, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
 from adapter.store.pseudonym_key import pseudonym_key
 from adapter.store.quarantine import QuarantinedItem
 from adapter.store.runs import Run, RunInfo, seqs_after
 from adapter.store.segments import Origin
+from adapter.store.shelf import LakeMark
 from adapter.store.space import writing
 from adapter.store.state import private_file, private_folder
 from adapter.store.store import BookmarkInfo, Store

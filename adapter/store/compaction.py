@@ -13,18 +13,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from itertools import count
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from adapter.observe import logger
+from adapter.store.models import SegmentRow
 from adapter.store.runs import Run, SegmentInfo
-from adapter.store.segments import ROW_ORDER, SCHEMAS, digest_of, read_rows, write_pair
+from adapter.store.segments import ROW_ORDER, SCHEMAS, read_rows, write_pair
+from adapter.store.shelf import Shelf, is_as_written
 from adapter.store.space import writing
 
-__all__ = ["FAN", "MOST_BYTES", "MOST_ROWS", "Shelf", "Sized", "compact", "planned"]
+__all__ = ["FAN", "MOST_BYTES", "MOST_ROWS", "Sized", "compact", "planned"]
 
 #: So many segments of about one size become one.
 FAN = 8
@@ -35,16 +36,6 @@ MOST_ROWS = 60_000
 _SMALLEST = FAN**-3
 #: Columns that raw bytes and index have both.
 _SHARED = [name for name in SCHEMAS[0].names if name in SCHEMAS[1].names]
-
-
-class Shelf(Protocol):
-    """Where the files of segments lie."""
-
-    def raw_path(self, site: str, type_: str, name: str) -> Path:
-        """File of the raw bytes of a segment."""
-
-    def index_path(self, site: str, type_: str, name: str) -> Path:
-        """File of the index of a segment."""
 
 
 class Sized(Protocol):
@@ -107,40 +98,45 @@ def _filled(segments: Sequence[_S]) -> list[list[_S]]:
     return groups
 
 
-def compact(shelf: Shelf, run: Run, segments: Sequence[SegmentInfo], *, fan: int = FAN) -> int:
-    """Merge segments of one type, one group after the other.
+def compact(shelf: Shelf, run: Run, *, fan: int = FAN) -> dict[str, int]:
+    """Merge the small segments of a run's site.
 
     One whose files are not as they were written is left as it is, for `reluth store check` to name: merged, it could not be
     told any more.
 
     Args:
-        shelf: where their files lie.
-        run: holds the site.
-        segments: all visible ones of the type, in the order in which they came.
+        shelf: where they lie.
+        run: holds the site; what it brought is committed.
         fan: see `planned`.
 
     Returns:
-        how many fewer there are.
+        by type, how many fewer segments there are.
 
     Raises:
         StorageError: there is no room; what was merged before is.
     """
+    by_type: defaultdict[str, list[SegmentRow]] = defaultdict(list)
+    for segment in shelf.segments(run.site):
+        by_type[segment.type].append(segment)
+    found = {type_: _compact(shelf, run, segments, fan=fan) for type_, segments in sorted(by_type.items())}
+    return {type_: fewer for type_, fewer in found.items() if fewer}
+
+
+def _compact(shelf: Shelf, run: Run, segments: Sequence[SegmentRow], *, fan: int) -> int:
     fewer = 0
     for group in planned(segments, fan=fan):
         type_ = group[0].type
-        whole = [segment for segment in group if _is_whole(shelf, run.site, segment)]
+        whole = [segment for segment in group if _is_whole(shelf, segment)]
         if len(whole) < 2:
             continue
-        pairs = [_files(shelf, run.site, segment) for segment in whole]
         try:
-            raw, index = _merged(pairs)
+            raw, index = _merged(shelf, whole)
         except (pa.ArrowException, ValueError) as error:
             logger("store").warning("segments are left unmerged", site=run.site, type=type_, error=type(error).__name__)
             continue
-        into = SegmentInfo(
-            type_, _free_name(shelf, run, type_), rows=raw.num_rows, raw_bytes=sum(item.raw_bytes for item in whole)
-        )
-        raw_path, index_path = _files(shelf, run.site, into)
+        name = _free_name(shelf, run, type_)
+        into = SegmentInfo(type_, name, rows=raw.num_rows, raw_bytes=sum(item.raw_bytes for item in whole))
+        raw_path, index_path = (find(run.site, type_, name) for find in (shelf.raw_path, shelf.index_path))
         with writing("the store"):
             into.digests = write_pair(raw, index, raw_path=raw_path, index_path=index_path)
         run.merge(type_, [item.name for item in whole], into)
@@ -154,25 +150,16 @@ def _free_name(shelf: Shelf, run: Run, type_: str) -> str:
     )
 
 
-def _files(shelf: Shelf, site: str, segment: SegmentInfo) -> tuple[Path, Path]:
-    return shelf.raw_path(site, segment.type, segment.name), shelf.index_path(site, segment.type, segment.name)
-
-
-def _is_whole(shelf: Shelf, site: str, segment: SegmentInfo) -> bool:
-    """Its files are as they were written; of what earlier releases wrote, they are there."""
-    paths = _files(shelf, site, segment)
-    whole = all(
-        path.is_file() and (digest is None or digest_of(path) == digest)
-        for path, digest in zip(paths, segment.digests, strict=True)
-    )
+def _is_whole(shelf: Shelf, segment: SegmentRow) -> bool:
+    whole = all(is_as_written(path, digest) for path, digest in shelf.written(segment))
     if not whole:
         logger("store").warning(
-            "a segment is not as it was written", site=site, type=segment.type, segment=segment.name
+            "a segment is not as it was written", site=segment.site, type=segment.type, segment=segment.name
         )
     return whole
 
 
-def _merged(pairs: Sequence[tuple[Path, Path]]) -> tuple[pa.Table, pa.Table]:
+def _merged(shelf: Shelf, segments: Sequence[SegmentRow]) -> tuple[pa.Table, pa.Table]:
     """The rows of some segments together, raw bytes and index, sorted as those of one are.
 
     Raises:
@@ -180,9 +167,9 @@ def _merged(pairs: Sequence[tuple[Path, Path]]) -> tuple[pa.Table, pa.Table]:
             in two segments.
     """
     tables = []
-    for at, schema in enumerate(SCHEMAS):
+    for schema, files in zip(SCHEMAS, zip(*map(shelf.written, segments), strict=True), strict=True):
         # Of another release they may have other columns: casting refuses them.
-        rows = pa.concat_tables([read_rows(pair[at]).cast(schema) for pair in pairs])
+        rows = pa.concat_tables([read_rows(path).cast(schema) for path, _ in files])
         order = pc.sort_indices(rows.select([name for name, _ in ROW_ORDER]), sort_keys=ROW_ORDER)
         tables.append(rows.take(order))
     raw, index = tables

@@ -1,7 +1,6 @@
-"""In: the store's folder and the list of visible segments. Out: what is current: records by patient, codes, counts.
+"""In: the visible segments of a store. Out: what is current: records by patient, codes, counts.
 
-Segments lie in ``lake/<site>/<Type>/`` (raw bytes) and ``index/<site>/<Type>/`` (what finds them again). Only those
-that a committed run lists exist for a reader. The index finds and counts; what is decided is decided on the raw bytes.
+The index finds and counts; what is decided is decided on the raw bytes.
 """
 
 from __future__ import annotations
@@ -9,40 +8,33 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import msgspec
 import pyarrow as pa
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
-from adapter.observe import logger
 from adapter.store.compaction import FAN, compact
 from adapter.store.engine import SetEngine
 from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
-from adapter.store.models import RetiredSegmentRow, RunRow, SegmentRow, TombstoneRow
-from adapter.store.runs import Run, SegmentInfo, seqs_after
-from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of, digest_of
-from adapter.store.state import State, now
+from adapter.store.models import RunRow, SegmentRow, TombstoneRow
+from adapter.store.runs import Run
+from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of
+from adapter.store.shelf import Shelf
+from adapter.store.state import State
 from adapter.store.versions import Tombstone, mark_superseded
 from adapter.store.writer import LakeWriter
 
-__all__ = ["Lake", "LakeMark", "OriginInfo", "PatientResources"]
+__all__ = ["Lake", "OriginInfo", "PatientResources"]
 
 #: A pass over the lake reads about this much raw data at once.
 _PASS_BYTES = 24 * 2**20
 #: Of so many states of a site's index it is kept which versions are superseded, where those are no more than so many.
 _KEPT, _MOST_KEPT = 8, 1_000_000
-
-_ROOMS = ("lake", "index")
-#: Names asked for in one query.
-_AT_ONCE = 500
-
-#: So long a reader may take: until then the files of segments that were merged are kept for it.
-_READ_WITHIN = timedelta(hours=6)
 
 #: The index files and deletions that something was found in.
 _State = tuple[tuple[str, ...], tuple[Tombstone, ...]]
@@ -76,70 +68,28 @@ class OriginInfo(msgspec.Struct, frozen=True):
     live: bool
 
 
-class LakeMark(NamedTuple):
-    """How far a site's lake has come: the newest run that brought a version, and how many versions there are.
-
-    Merging segments moves neither.
-    """
-
-    run: int
-    versions: int
-
-
-class Lake:
-    """Reads the lake, and hands out its writer."""
+class Lake(Shelf):
+    """Reads what lies on the shelf, and hands out its writer."""
 
     def __init__(self, folder: Path, state: State, engine: SetEngine) -> None:
-        self._folder = folder
-        self._state = state
+        super().__init__(folder, state)
         self.engine = engine
         self._superseded: dict[_State, pa.Table] = {}
         self._merges: dict[str, tuple[_State, dict[str, str]]] = {}
 
-    # Where things lie ---------------------------------------------------------------------------------------------
+    # What changes it ----------------------------------------------------------------------------------------------
 
-    def raw_path(self, site: str, type_: str, name: str) -> Path:
-        """File of the raw bytes of a segment."""
-        return self._folder / "lake" / site / type_ / f"{name}.parquet"
+    def writer(self, run: Run) -> LakeWriter:
+        """Takes the resources of a run; first clears away what a killed run of this site left."""
+        self.clear_leftovers(run.site)
+        return LakeWriter(self, self.engine, run)
 
-    def index_path(self, site: str, type_: str, name: str) -> Path:
-        """File of the index of a segment."""
-        return self._folder / "index" / site / type_ / f"{name}.parquet"
+    def compact(self, run: Run, *, fan: int = FAN) -> dict[str, int]:
+        """Merge the small segments of a run's site; see `compaction.compact`."""
+        self.clear_leftovers(run.site)
+        return compact(self, run, fan=fan)
 
-    def index_files(self, site: str, type_: str | None = None) -> list[str]:
-        """Index files of the visible segments of a site, or of one of its types."""
-        return [str(self.index_path(site, row.type, row.name)) for row in self._segments(site, type_)]
-
-    def altered(self, site: str) -> list[Path]:
-        """Files of the visible segments of a site that are there and not as they were written; what earlier releases wrote is not known."""
-        found: list[Path] = []
-        for row in self._segments(site):
-            of_raw = self.raw_path(site, row.type, row.name), row.raw_sha256
-            of_index = self.index_path(site, row.type, row.name), row.index_sha256
-            found += [
-                path for path, digest in (of_raw, of_index) if digest and path.is_file() and digest_of(path) != digest
-            ]
-        return found
-
-    def mark(self, site: str) -> LakeMark:
-        """How far the lake of a site has come."""
-        query = select(func.coalesce(func.max(SegmentRow.run), 0), func.coalesce(func.sum(SegmentRow.rows), 0))
-        with self._state.session() as session:
-            run, versions = session.execute(query.where(SegmentRow.site == site)).one()
-        return LakeMark(int(run), int(versions))
-
-    def files_since(self, site: str, mark: LakeMark) -> tuple[list[str], int]:
-        """Index files that hold versions which came after a mark, and the lowest sequence number of these."""
-        rows = [row for row in self._segments(site) if row.run > mark.run]
-        return [str(self.index_path(site, row.type, row.name)) for row in rows], seqs_after(mark.run)
-
-    def tombstones(self, site: str, type_: str | None = None) -> list[Tombstone]:
-        """Deletions at a site, or of one of its types."""
-        query = select(TombstoneRow).where(TombstoneRow.site == site)
-        if type_ is not None:
-            query = query.where(TombstoneRow.type == type_)
-        with self._state.session() as session:
-            return [Tombstone(row.type, row.id, row.seq) for row in session.scalars(query)]
+    # What is in it ------------------------------------------------------------------------------------------------
 
     def deletion_seen(self, site: str, type_: str, ids: Collection[str]) -> datetime | None:
         """When the last deletion of some resources was seen: the end of the run that saw it; None where none was."""
@@ -150,44 +100,6 @@ class Lake:
         )
         with self._state.session() as session:
             return session.scalar(query)
-
-    def writer(self, run: Run) -> LakeWriter:
-        """Takes the resources of a run; first clears away what a killed run of this site left."""
-        self._clear_leftovers(run.site)
-        return LakeWriter(self, run)
-
-    def compact(self, run: Run, *, fan: int = FAN) -> dict[str, int]:
-        """Merge the small segments of a run's site.
-
-        Args:
-            run: holds the site; what it brought is committed.
-            fan: see `compaction.planned`.
-
-        Returns:
-            by type, how many fewer segments there are.
-
-        Raises:
-            StorageError: there is no room; what was merged before is.
-        """
-        self._clear_leftovers(run.site)
-        found: dict[str, int] = {}
-        by_type: dict[str, list[SegmentInfo]] = {}
-        for row in self._segments(run.site):
-            segment = SegmentInfo(row.type, row.name, rows=row.rows, raw_bytes=row.raw_bytes)
-            segment.digests = (row.raw_sha256, row.index_sha256)
-            by_type.setdefault(row.type, []).append(segment)
-        for type_, segments in sorted(by_type.items()):
-            fewer = compact(self, run, segments, fan=fan)
-            if fewer:
-                found[type_] = fewer
-        return found
-
-    # What is in it ------------------------------------------------------------------------------------------------
-
-    def sites(self) -> list[str]:
-        """Sites with something in the lake."""
-        with self._state.session() as session:
-            return list(session.scalars(select(SegmentRow.site).distinct().order_by(SegmentRow.site)))
 
     def stats(self) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
         """Counts as in the contract: ``{"sites": {site: {Type: {"live": n, "versions": n}}}}``."""
@@ -280,7 +192,7 @@ class Lake:
             one entry a surviving person with at least one resource, in an order that is the same every time but
             is not sorted; within it by resource type and id.
         """
-        files = [str(self.raw_path(site, row.type, row.name)) for row in self._segments(site)]
+        files = [str(self.raw_path(site, row.type, row.name)) for row in self.segments(site)]
         if not files:
             return
         merged_into = self.merges(site)
@@ -294,7 +206,7 @@ class Lake:
         """The current bytes of resources that are about no patient, by reference (``Medication/12``)."""
         pairs = [(type_, id_) for type_, _, id_ in (reference.partition("/") for reference in set(references))]
         types = {type_ for type_, _ in pairs}
-        rows = [row for row in self._segments(site) if row.type in types]
+        rows = [row for row in self.segments(site) if row.type in types]
         if not rows:
             return {}
         with self.engine.connection() as connection:
@@ -336,7 +248,7 @@ class Lake:
 
     def origins(self, site: str, type_: str, id_: str) -> list[OriginInfo]:
         """Where each version of a resource came from, in the order in which they came."""
-        rows = self._segments(site, type_)
+        rows = self.segments(site, type_)
         if not rows:
             return []
         with self.engine.connection() as connection:
@@ -415,13 +327,6 @@ class Lake:
                 self._superseded.pop(next(iter(self._superseded)))
             self._superseded[key] = found
 
-    def _segments(self, site: str, type_: str | None = None) -> list[SegmentRow]:
-        query = select(SegmentRow).where(SegmentRow.site == site).order_by(SegmentRow.number)
-        if type_ is not None:
-            query = query.where(SegmentRow.type == type_)
-        with self._state.session() as session:
-            return list(session.scalars(query))
-
     def _counts(self, site: str) -> dict[str, dict[str, int]]:
         files = self.index_files(site)
         with self.engine.connection() as connection:
@@ -442,44 +347,6 @@ class Lake:
             total = session.scalar(select(func.sum(SegmentRow.raw_bytes)).where(SegmentRow.site == site)) or 0
         size = max(1, min(BUCKETS, math.floor(BUCKETS * _PASS_BYTES / max(int(total), 1))))
         return [buckets[at : at + size] for at in range(0, len(buckets), size)]
-
-    def _clear_leftovers(self, site: str) -> None:
-        """Remove files of runs of this state that were not committed, or were merged long since; only the holder of the site's lock may call this."""
-        with self._state.session() as session:
-            old = (RetiredSegmentRow.site == site, RetiredSegmentRow.at < now() - _READ_WITHIN)
-            session.execute(delete(RetiredSegmentRow).where(*old))
-        unlisted = self._unlisted(site)
-        unknown = self._of_no_run(unlisted)
-        for path in unlisted:
-            if path not in unknown:
-                path.unlink(missing_ok=True)
-        if unknown:
-            logger("store").warning("files that no run lists are left as they are", site=site, files=len(unknown))
-
-    def unknown_files(self) -> list[Path]:
-        """Files of runs that the state knows nothing of: it was lost, or is that of another store. They are not read."""
-        sites = {path.name for room in _ROOMS for path in (self._folder / room).glob("*")}
-        return sorted(path for site in sites for path in self._of_no_run(self._unlisted(site)))
-
-    def _unlisted(self, site: str) -> list[Path]:
-        retired = select(RetiredSegmentRow.type, RetiredSegmentRow.name).where(RetiredSegmentRow.site == site)
-        with self._state.session() as session:
-            kept = [(type_, name) for type_, name in session.execute(retired)]
-        kept += [(row.type, row.name) for row in self._segments(site)]
-        known = {(type_, f"{name}.parquet") for type_, name in kept}
-        found = (path for room in _ROOMS for path in (self._folder / room / site).glob("*/*"))
-        return [path for path in found if (path.parent.name, path.name) not in known]
-
-    def _of_no_run(self, paths: Collection[Path]) -> set[Path]:
-        runs = {path: path.name.removeprefix(".").rpartition("-")[0] for path in paths}
-        names = sorted(set(runs.values()))
-        with self._state.session() as session:
-            known = {
-                name
-                for start in range(0, len(names), _AT_ONCE)
-                for name in session.scalars(select(RunRow.name).where(RunRow.name.in_(names[start : start + _AT_ONCE])))
-            }
-        return {path for path, run in runs.items() if run not in known}
 
 
 def _people(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 import msgspec
@@ -18,6 +17,7 @@ from adapter.fhir import Summary
 from adapter.store.engine import SetEngine
 from adapter.store.runs import Run, SegmentInfo
 from adapter.store.segments import Batch, Origin, keep_rows, write_pair
+from adapter.store.shelf import Shelf
 from adapter.store.state import private_folder
 from adapter.store.versions import Tombstone, overtaken, stage_added
 
@@ -38,29 +38,12 @@ class TypeCounts(msgspec.Struct, frozen=True):
     changed: int
 
 
-class Shelf(Protocol):
-    """Where the writer puts files, and what is there already."""
-
-    engine: SetEngine
-
-    def raw_path(self, site: str, type_: str, name: str) -> Path:
-        """File of the raw bytes of a segment."""
-
-    def index_path(self, site: str, type_: str, name: str) -> Path:
-        """File of the index of a segment."""
-
-    def index_files(self, site: str, type_: str) -> list[str]:
-        """Index files of the visible segments of a type."""
-
-    def tombstones(self, site: str, type_: str | None = None) -> list[Tombstone]:
-        """Deletions of a type."""
-
-
 class LakeWriter:
     """Takes the resource versions of one run."""
 
-    def __init__(self, shelf: Shelf, run: Run) -> None:
+    def __init__(self, shelf: Shelf, engine: SetEngine, run: Run) -> None:
         self._shelf = shelf
+        self._engine = engine
         self._run = run
         self._batches: dict[str, Batch] = {}
         self._waiting_bytes = 0
@@ -89,7 +72,7 @@ class LakeWriter:
         staged = self._staged.get(type_)
         if not staged:
             return set()
-        with self._shelf.engine.connection() as connection:
+        with self._engine.connection() as connection:
             found = connection.execute(
                 "select distinct id from read_parquet($files, hive_partitioning = false)",
                 {"files": [self._index(segment) for segment in staged]},
@@ -108,7 +91,7 @@ class LakeWriter:
         if type_ in self._batches:
             self._flush(type_)
         staged = self._staged.get(type_, [])
-        with self._shelf.engine.connection() as connection:
+        with self._engine.connection() as connection:
             return overtaken(
                 connection,
                 staged=[self._index(segment) for segment in staged],
@@ -151,7 +134,7 @@ class LakeWriter:
         kept: list[SegmentInfo] = []
         dropped: list[SegmentInfo] = []
         counts: dict[str, TypeCounts] = {}
-        with self._shelf.engine.connection() as connection:
+        with self._engine.connection() as connection:
             for type_, staged in sorted(self._staged.items()):
                 again = buried.get(type_, [])
                 stones = {one.id: one for one in [*self._shelf.tombstones(self._run.site, type_), *again]}

@@ -104,7 +104,7 @@ def test_password_without_an_account_costs_no_more_the_first_time(monkeypatch: p
     def verify(self: PasswordHasher, kept: str, password: str) -> bool:
         try:
             return real(self, kept, password)
-        except Exception as error:
+        except Exception as error:  # whatever it is: which one it has to be is said below
             mistaken.append(error)
             raise
 

@@ -178,17 +178,17 @@ def test_attestation_and_its_line_of_the_trail_are_there_both_or_neither(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise OSError
+        raise OSError("broken off")
 
     with monkeypatch.context() as patched:
         patched.setattr(Store, "audit", broken)
-        with pytest.raises(OSError):  # noqa: PT011 - raised above
+        with pytest.raises(OSError, match="broken off"):
             sign(store, said("I08", True))
 
     assert (responses(store), store.audit_trail()) == (0, [])
     # Whatever becomes of the screening, what is kept is in the trail.
     monkeypatch.setattr("adapter.jobs.attesting.screen", broken)
-    with pytest.raises(OSError):  # noqa: PT011 - raised above
+    with pytest.raises(OSError, match="broken off"):
         sign(store, said("I08", True))
     assert [one.detail for one in store.audit_trail()] == [f"{TRIAL} I08=yes"]
     assert responses(store) == 1

@@ -260,7 +260,7 @@ def test_the_unit_of_a_range_is_the_unit_of_a_result_in_words() -> None:
 
 
 @EVERY_VERSION
-@pytest.mark.parametrize("number", [0, 10, 12])
+@pytest.mark.parametrize("number", [0, 10, 11, 12, 13])
 def test_any_nonsense_is_a_result_or_a_mapping_error(version: FhirVersion, number: int) -> None:
     refused, read = [], []
     for told, resource in mutations(as_a_server_has_it(to_fhir(sample_results()[number], version=version))):

@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from adapter.errors import DefectError, StorageError
-from adapter.store import Store, Tombstone, compaction, lake, runs
+from adapter.store import Store, Tombstone, compaction, lake, runs, shelf
 from adapter.store.compaction import FAN, MOST_BYTES, MOST_ROWS, planned
+from adapter.store.models import SegmentRow
 from tests.unit.store.making import everything, fill, live, observation, patient
 from tests.unit.store.making import line as resource_line
 
@@ -185,8 +187,8 @@ def test_files_of_merged_segments_go_when_nobody_can_be_reading_them(
     assert all(path.is_file() for path in old)
     assert worn.lake.unknown_files() == []
 
-    later = datetime.now(UTC) + lake._READ_WITHIN + timedelta(minutes=1)
-    monkeypatch.setattr(lake, "now", lambda: later)
+    later = datetime.now(UTC) + shelf._READ_WITHIN + timedelta(minutes=1)
+    monkeypatch.setattr(shelf, "now", lambda: later)
     before = told(worn)
     fill(worn, [])
     assert not any(path.exists() or _raw(path).exists() for path in old)
@@ -217,6 +219,20 @@ def rewritten(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     pq.write_table(change(pq.read_table(path, partitioning=None)), path)
 
 
+def forget_digests(store: Store) -> None:
+    """As of an earlier release, that noted none of its files."""
+    with store._state.session() as session:
+        session.execute(update(SegmentRow).values(raw_sha256=None, index_sha256=None))
+
+
+def test_segments_of_which_no_digest_was_noted_are_merged(worn: Store) -> None:
+    forget_digests(worn)
+    before = told(worn)
+
+    assert merge(worn) == {"Observation": 19}
+    assert told(worn) == before
+
+
 def with_another_byte(table: pa.Table) -> pa.Table:
     raw = [bytes(value).replace(b"718-7", b"718-8") for value in table["raw"].to_pylist()]
     return table.set_column(table.schema.get_field_index("raw"), "raw", pa.array(raw, pa.binary()))
@@ -235,11 +251,9 @@ def with_another_id(table: pa.Table) -> pa.Table:
     ],
 )
 def test_rows_that_do_not_hold_together_are_not_merged(
-    worn: Store, monkeypatch: pytest.MonkeyPatch, of_raw: bool, change: Callable[[pa.Table], pa.Table]
+    worn: Store, of_raw: bool, change: Callable[[pa.Table], pa.Table]
 ) -> None:
-    # As of an earlier release, that noted no digest of its files.
-    monkeypatch.setattr(compaction, "digest_of", lambda _: "")
-    monkeypatch.setattr(runs.SegmentInfo, "digests", property(lambda _: (None, None), lambda *_: None), raising=False)
+    forget_digests(worn)
     index = Path(files(worn)[4])
     rewritten(_raw(index) if of_raw else index, change)
 

@@ -64,8 +64,8 @@ def test_failed_part_that_is_passed_over_is_not_committed(store: Store) -> None:
     def pass_over() -> None:
         with store.together():
             add(store)
-            with pytest.raises(OSError), store._state.session():  # noqa: PT011 - raised below
-                raise OSError
+            with pytest.raises(OSError, match="broken off"), store._state.session():
+                raise OSError("broken off")
             note(store)
 
     with pytest.raises(DefectError):
