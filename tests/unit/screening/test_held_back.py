@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -88,6 +89,25 @@ def test_a_newer_version_in_quarantine_takes_the_place_of_the_one_in_the_lake(
     pull(store, FolderSource(write_feed(tmp_path / "faulty", [faulty])), site="clinic")
 
     assert (before, truths(way(store, trial), "I03", "I01")) == (["T", "T"], expected)
+
+
+def test_a_line_that_was_cut_takes_the_place_of_what_it_would_have_been(
+    store: Store, trial: Trial, tmp_path: Path, way: Way
+) -> None:
+    sound = [patient(WHOSE), condition("c", WHOSE, "C17.2"), MEDICATION, *INFUSIONS]
+    pull(store, FolderSource(write_feed(tmp_path / "sound", sound)), site="clinic")
+    before = truths(way(store, trial), "I03", "I01")
+    (tmp_path / "cut").mkdir()
+    line = json.dumps({**INFUSIONS[3], "medicationReference": {"reference": "Medication/m"}, "note": "x"})
+    (tmp_path / "cut" / "MedicationAdministration.ndjson").write_text(line[: line.index('"note"') + 3])
+    summary = pull(store, FolderSource(tmp_path / "cut"), site="clinic")
+
+    assert [one.reference for one in summary.quarantine] == ["MedicationAdministration/i3"]
+    assert not summary.complete
+    assert (before, truths(way(store, trial), "I03", "I01")) == (["T", "T"], ["U", "T"])
+    pull(store, FolderSource(write_feed(tmp_path / "again", INFUSIONS)), site="clinic")
+    assert truths(way(store, trial), "I03", "I01") == ["T", "T"]
+    assert store.quarantined("clinic") == []
 
 
 def test_an_older_version_in_quarantine_takes_nothing_away(
