@@ -169,7 +169,8 @@ def test_certificate_of_ours_is_shown_to_the_server_and_not_to_the_proxy(
         way(address(server, proxy, authority, auth=auth), tmp_path)
 
     assert len(server.log) == 1
-    assert proxy.certificates == [None]
+    # One more where a busy machine had the file asked for again.
+    assert set(proxy.certificates) == {None}
 
 
 def test_token_is_fetched_through_it_too(authority: Authority, tmp_path: Path) -> None:
