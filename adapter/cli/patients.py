@@ -15,7 +15,7 @@ from adapter.errors import UsageError
 if TYPE_CHECKING:
     from adapter.store import Store
 
-__all__ = ["Person", "actor", "deleted_note", "find_person"]
+__all__ = ["Person", "actor", "deleted_note", "find_person", "named_person"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FORM = "a patient is SITE/ID, or the bare id where only one site has it"
@@ -57,10 +57,18 @@ def find_person(store: Store, text: str, *, site: str | None = None) -> Person:
         known = "deleted"
     if not found:
         where = "the store" if site is None else f"site {site}"
+        if any(one.patient == asked and site in (None, one.site) for one in store.kept_off.all()):
+            raise UsageError(f"{asked}: was forgotten in {where}, and nothing is taken of them; `reluth forget --list`")
         raise UsageError(f"{asked}: unknown in {where}; {_FORM}")
     if len(found) > 1:
         raise UsageError(f"{asked}: {known} at {' and '.join(found)}; say which as {found[0]}/{identity}")
     return Person(found[0], store.lake.merges(found[0]).get(asked, asked), asked)
+
+
+def named_person(text: str) -> Person | None:
+    """The person meant by ``icm/123``, whether or not the store knows them; None for a bare id."""
+    site, identity = _parse(text)
+    return None if site is None else Person(site, f"Patient/{identity}", f"Patient/{identity}")
 
 
 def deleted_note(store: Store, person: Person) -> str | None:

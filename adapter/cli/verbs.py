@@ -13,6 +13,7 @@ from adapter.cli.decide import decide
 from adapter.cli.demo import demo
 from adapter.cli.digest import digest
 from adapter.cli.export import export
+from adapter.cli.forget import forget
 from adapter.cli.funnel import funnel
 from adapter.cli.init import init
 from adapter.cli.keys import keys
@@ -65,6 +66,7 @@ _VERBS = (
     digest,
     serve,
     audit,
+    forget,
     openapi,
 )
 

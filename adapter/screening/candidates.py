@@ -22,7 +22,7 @@ from mappings.elements import REFERENCE_SYSTEM
 from mappings.entities import Candidate, CandidateList, EntityError, EventKind, Identifier, Subject, SubjectEvent
 from mappings.subject import event_for
 
-__all__ = ["CANDIDATE_NUMBER", "Candidates", "Refused", "candidate_subjects"]
+__all__ = ["CANDIDATE_NUMBER", "Candidates", "Refused", "candidate_subjects", "identifiers_in"]
 
 #: What the number of a candidate begins with; the person's random key follows.
 CANDIDATE_NUMBER = "CAND-"
@@ -220,15 +220,26 @@ class _Numbers:
 
     def _add(self, record: PatientResources) -> None:
         for raw in record.resources:
-            # Cheaper than reading the whole record, of which one resource is wanted.
-            if b'"Patient"' not in raw:
-                continue
-            try:
-                found = _read_patient(raw)
-            except msgspec.DecodeError:
-                continue
-            if found.resourceType == "Patient" and isinstance(found.identifier, list):
+            found = _identified(raw)
+            if found is not None:
                 self._of[f"Patient/{found.id}"] = list(_identifiers(found.identifier))
+
+
+def identifiers_in(raw: bytes) -> frozenset[Identifier]:
+    """All identifiers that a Patient resource gives, in use or not; none where it is another resource."""
+    found = _identified(raw)
+    return frozenset() if found is None else frozenset(one for one, _ in _identifiers(found.identifier))
+
+
+def _identified(raw: bytes) -> _Identified | None:
+    # Cheaper than reading the whole record, of which one resource is wanted.
+    if b'"Patient"' not in raw:
+        return None
+    try:
+        found = _read_patient(raw)
+    except msgspec.DecodeError:
+        return None
+    return found if found.resourceType == "Patient" and isinstance(found.identifier, list) else None
 
 
 def _identifiers(told: list[Any]) -> Iterable[tuple[Identifier, bool]]:

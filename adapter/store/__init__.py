@@ -10,6 +10,8 @@ from adapter.store.accounts import Account, KeptPassword, fold_name
 from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
 from adapter.store.decisions import Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
+from adapter.store.forgetting import Forgotten, Whom
+from adapter.store.kept_off import KeptOff
 from adapter.store.lake import Lake, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
 from adapter.store.pseudonym_key import pseudonym_key
@@ -35,6 +37,8 @@ __all__ = [
     "Counterpart",
     "Decision",
     "FieldChange",
+    "Forgotten",
+    "KeptOff",
     "KeptPassword",
     "KeptVerdict",
     "Lake",
@@ -58,6 +62,7 @@ __all__ = [
     "StoredVerdict",
     "Tombstone",
     "TypeCounts",
+    "Whom",
     "fold_name",
     "private_file",
     "private_folder",

@@ -34,6 +34,7 @@ __all__ = [
     "CounterpartRow",
     "DecisionRow",
     "EntityRow",
+    "KeptOffRow",
     "OutboxRow",
     "OutboxServerRow",
     "PatientKeyRow",
@@ -207,6 +208,19 @@ class VerdictRow(Base):
     run: Mapped[str] = mapped_column(String(64))
     content: Mapped[str] = mapped_column(Text)
     input_hash: Mapped[str] = mapped_column(String(64))
+
+
+class KeptOffRow(Base):
+    """A patient of whom nothing is taken any more: forgotten, and nobody has let them come back."""
+
+    __tablename__ = "kept_off"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    patient: Mapped[str] = mapped_column(String(128), primary_key=True)
+    #: The record that stood for the person: all of theirs come back together.
+    person: Mapped[str] = mapped_column(String(128))
+    reason: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class PatientKeyRow(Base):

@@ -130,6 +130,17 @@ class Quarantine:
         """Remove the bytes of an item that a run took off the list with its commit."""
         (self._folder / item.site / item.key).unlink(missing_ok=True)
 
+    def clear_leftovers(self, site: str) -> None:
+        """Remove bytes that no item lists: what takes an item off the list was killed before it had removed them.
+
+        Only the holder of the site's lock may call this, and before it puts anything aside.
+        """
+        with self._state.session() as session:
+            listed = set(session.scalars(select(QuarantineRow.key).where(QuarantineRow.site == site)))
+        for path in (self._folder / site).glob("*"):
+            if path.name not in listed:
+                path.unlink(missing_ok=True)
+
     def _keep(self, site: str, key: str, raw: bytes) -> None:
         path = private_folder(self._folder / site) / key
         if path.exists() and path.stat().st_size == len(raw):

@@ -231,6 +231,26 @@ class Run:
             session.add(_row(into, run=max(row.run for row in gone), site=self.site))
             session.execute(delete(SegmentRow).where(*ours))
 
+    def leave_out(self, type_: str, name: str, into: SegmentInfo | None) -> None:
+        """Put in the place of a segment one without some of its rows, or none where no row is left.
+
+        Args:
+            type_: of the segment.
+            name: of the one that goes; its files are the caller's to delete, once this is committed.
+            into: the one that comes, written.
+
+        Raises:
+            DefectError: it is not visible, or holds no more rows than what comes.
+        """
+        ours = (SegmentRow.site == self.site, SegmentRow.type == type_, SegmentRow.name == name)
+        with self._state.session() as session:
+            gone = session.scalars(select(SegmentRow).where(*ours)).one_or_none()
+            if gone is None or gone.rows <= (0 if into is None else into.rows):
+                raise DefectError(f"a segment of {type_} changed while rows were taken out of it")
+            if into is not None:
+                session.add(_row(into, run=gone.run, site=self.site))
+            session.execute(delete(SegmentRow).where(*ours))
+
     def close(self, error: ReluthError | None = None) -> None:
         """Let the site go; a run that was not committed has failed, by this error where there is one."""
         _held.discard(self._token)

@@ -126,6 +126,14 @@ class State:
             statement = statement.on_conflict_do_nothing(index_elements=index_elements)
         session.execute(statement, list(rows))
 
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in SQLite's journal; PostgreSQL's own vacuum does it there."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        with self.engine.connect() as connection:
+            # Who reads at this moment keeps a part of it; the next one that writes goes over it.
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def problems(self) -> list[str]:
         """What SQLite finds wrong in its file; PostgreSQL keeps its own watch."""
         if self.engine.dialect.name != "sqlite":
@@ -227,6 +235,8 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     # A committed run's segments are on disk before its row is: the row must not be lost either.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # What is deleted is overwritten: a free page would keep what was said of a person who is forgotten.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 

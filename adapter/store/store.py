@@ -20,6 +20,8 @@ from adapter.store.decisions import Addition, Decision, Decisions
 from adapter.store.digests import Digests
 from adapter.store.engine import SetEngine
 from adapter.store.entities import Entities
+from adapter.store.forgetting import FORGET, Forgotten, Whom, forget
+from adapter.store.kept_off import KeptOffList
 from adapter.store.lake import Lake
 from adapter.store.listing import ListingTable
 from adapter.store.models import BookmarkRow
@@ -28,6 +30,7 @@ from adapter.store.provider import ProviderState
 from adapter.store.quarantine import Quarantine, QuarantinedItem
 from adapter.store.runs import Run, RunInfo, begin_run, last_whole_run, note_failed_run, note_run, recent_runs
 from adapter.store.segments import Origin
+from adapter.store.space import writing
 from adapter.store.state import State, now, private_folder
 from adapter.store.subjects import Subjects
 from adapter.store.verdicts import KeptVerdict, StoredVerdict, Verdicts
@@ -64,6 +67,7 @@ class Store:
         self.cards = Cards(state)
         self.digests = Digests(state)
         self.entities = Entities(state)
+        self.kept_off = KeptOffList(state)
         self.listing = ListingTable(state)
         self.outbox = Outbox(state)
         self.subjects = Subjects(state)
@@ -215,6 +219,10 @@ class Store:
         """Remove the bytes of an item that a run took off the list with its commit."""
         self._quarantine.forget(item)
 
+    def clear_quarantine(self, site: str) -> None:
+        """Remove bytes of a site that no item lists; see `Quarantine.clear_leftovers`."""
+        self._quarantine.clear_leftovers(site)
+
     def together(self) -> AbstractContextManager[None]:
         """What is kept within the block is one transaction, all of it or nothing; for a change and its line in the audit trail."""
         return self._state.together()
@@ -299,6 +307,15 @@ class Store:
     def additions(self, site: str, *, trial: str, patients: Collection[str]) -> list[Addition]:
         """Who put some patients of a site on a trial's list by hand, and when; oldest first."""
         return self._decisions.additions(site, trial=trial, patients=patients)
+
+    def forget(self, site: str, whom: Whom, *, by: str, reason: str) -> Forgotten:
+        """Remove all that is kept of a person, by all their records, and keep them off; see `forgetting.forget`.
+
+        Raises:
+            BusyError: another run works on the site; nothing was removed.
+        """
+        with self.begin_run(site, FORGET) as run, writing("the store"):
+            return forget(self.lake, self._quarantine, self._state, run=run, whom=whom, by=by, reason=reason)
 
     def audit(self, actor: str, action: str, *, subject: str, detail: str = "") -> None:
         """Add to the audit trail; ids only."""

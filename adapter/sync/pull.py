@@ -14,7 +14,9 @@ from adapter.errors import RemoteError, StorageError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.observe import logger
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, TypeCounts, writing
+from adapter.store.kept_off import MERGED
 from adapter.store.own import is_own
+from adapter.sync.keeping_off import KeepingOff
 from adapter.sync.mending import Mending
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source, instant_of
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
@@ -29,6 +31,11 @@ _UNREAD: Final = (
 _OLDER: Final = (
     "{}: {} resources have an older version on the server than was stored before; what the server has now holds. If it was "
     "restored from a backup, read all of it: pull --full"
+)
+_KEPT_OFF: Final = "{} resources of people who were forgotten came and were not taken"
+_JOINED: Final = (
+    "{} records were merged with ones that were forgotten: nothing more of them is taken, what is stored of them is not removed; "
+    "`reluth forget --list` names them"
 )
 _BUNDLE: Final = "Bundle"
 _HOLDS_OTHERS: Final = "a Bundle: what it holds is not read; its resources have to come one a line"
@@ -87,6 +94,7 @@ def pull(
             work.find_gone(type_, full=full or type_ in anew)
         for type_ in work.types_taken():
             work.find_overtaken(type_)
+        work.find_moved_away()
         summary = work.close(absent)
         source.close()
         work.compact()
@@ -118,6 +126,8 @@ class _Pull:
         self._notices: list[str] = []
         self._codes: set[int] = set()
         #: Put aside by earlier runs: what is read well now is no longer missing.
+        store.clear_quarantine(run.site)
+        self._keeping_off = KeepingOff(store, run.site)
         self._mending = Mending(store.quarantined(run.site), store.quarantined_raw)
         #: Types of which lines came that do not even tell which resource they are.
         self._nameless: set[str] = set()
@@ -226,6 +236,18 @@ class _Pull:
             self._overruled[type_] = ids
             self._notices.append(_OLDER.format(type_, len(ids)))
 
+    def find_moved_away(self) -> None:
+        """Bury what is stored of somebody else, and has become that of a person of whom nothing is taken."""
+        for type_ in self._keeping_off.types():
+            moved = self._keeping_off.moved(type_, taken=self._writer.ids(type_))
+            self._bury(type_, moved, self._run.last_seq)
+            if moved:
+                self._types.setdefault(type_, TypeSummary()).deleted += len(moved)
+        if self._keeping_off.left_out:
+            self._notices.append(_KEPT_OFF.format(self._keeping_off.left_out))
+        if self._keeping_off.joined:
+            self._notices.append(_JOINED.format(len(self._keeping_off.joined)))
+
     def _is_latest(self, type_: str) -> bool:
         """What came is of a later moment than what was read of a type before; nobody knows it of a folder."""
         time, mark = self._source.transaction_time, self._store.bookmark(self._run.site, type_)
@@ -266,6 +288,7 @@ class _Pull:
             mode=self._source.mode,
             requests=self._source.requests(),
         )
+        self._store.kept_off.add(self._run.site, self._keeping_off.joined, reason=MERGED)
         self._writer.commit(
             bookmarks={} if time is None else dict.fromkeys(self._whole, time),
             deleted=self._deleted,
@@ -322,12 +345,15 @@ class _Pull:
             # Absurd nesting or a number of thousands of digits: one line must not stop the others.
             self._put_aside(type_, Problem(item.raw, item.origin, f"cannot be read ({type(error).__name__})"), None)
             return item.ended
-        self._writer.add(summary, item.raw, item.origin)
+        if not self._keeping_off.is_theirs(summary):
+            self._writer.add(summary, item.raw, item.origin)
         self._mending.read(summary)
         return True
 
     def _put_aside(self, type_: str, problem: Problem, reference: str | None) -> None:
         origin: Origin = problem.origin
+        if self._keeping_off.is_of_theirs(problem.raw, reference):
+            return
         if reference is not None and "/" in reference:
             self._mending.put_aside(reference)
         elif problem.raw:

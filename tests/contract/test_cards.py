@@ -277,6 +277,18 @@ def test_patient_unknown_to_the_store_is_judged_by_a_whole_prefetch(world: World
     assert "links" not in card
 
 
+def test_card_is_silent_about_who_was_forgotten_whatever_is_sent_with_the_call(world: World) -> None:
+    name = world.centre.unknown[0]
+    prefetch = world.centre.prefetch(name)
+    with world.store() as store:
+        store.kept_off.add(SITE, {f"Patient/{name}": f"Patient/{name}"}, reason="objection")
+        silent = world.client.view(name, prefetch=prefetch)
+        store.kept_off.remove(SITE, f"Patient/{name}")
+
+    assert silent.json() == {"cards": []}
+    assert one_card(world.client.view(name, prefetch=prefetch))
+
+
 @pytest.mark.parametrize("left_out", ["patient", "condition", "medicationAdministration"])
 def test_patient_unknown_to_the_store_is_not_judged_by_a_part(world: World, left_out: str) -> None:
     name = world.centre.unknown[0]

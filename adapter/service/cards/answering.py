@@ -123,6 +123,9 @@ class Answering:
         if service.is_order and not self._is_ordered(call, trial, site):
             return []
         ids = self._live.ids_of(name, call.patient)
+        if not self.store.kept_off.patients(name).keys().isdisjoint({call.patient, *ids}):
+            # Nobody looks into a record that is to be left alone, wherever it is at hand.
+            return []
         known = self.store.cards.known(name, ids, trial=trial.id, stage=Stage.REGISTRATION)
         decided = known.decided
         if (decided is not None and decided.state in CLOSED_STATES) or self._live.is_deleted(name, ids[0]):
