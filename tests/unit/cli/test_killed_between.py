@@ -1,4 +1,4 @@
-"""In: a process that is killed after a change and before its line of the audit trail. Out: neither of them; the same again does both."""
+"""In: a process that is killed between the parts of a change. Out: none of them, or all; the same again does what is left."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from adapter.cli.patients import actor
-from adapter.store import Store
+from adapter.store import Origin, Store
 from tests.support.unsettled import fill_unsettled
-from tests.unit.store.making import fill, patient
+from tests.unit.store.making import everything, fill, observation, patient
 
 #: Runs `reluth`, and is killed (not ended: no handler runs) when a line of this action is about to be written.
 _KILLED = """
 import os, signal, sys
 from adapter.cli import main
-from adapter.store import Store
+from adapter.store import Origin, Store
 audit = Store.audit
 def killed(self, by, action, **more):
     if action == sys.argv[1]:
@@ -83,3 +83,71 @@ def test_change_and_its_line_are_there_both_or_neither(
     assert there() == (0, [])
     assert run("import sys; from adapter.cli import main; sys.exit(main())") == 0
     assert there() == (1, [(actor(), action)])
+
+
+#: Runs `reluth forget`, and is killed before or after the n-th call of something.
+_KILLED_AT = """
+import os, signal, sys
+from adapter.cli import main
+from adapter.store import forgetting, quarantine, removal, runs, shelf, state
+place, name, at, after = eval(sys.argv[1])
+owner = {"removal": removal, "run": runs.Run, "shelf": shelf.Shelf, "quarantine": quarantine.Quarantine, "state": state.State}[place]
+whole, count = getattr(owner, name), 0
+def killed(*told, **more):
+    global count
+    count += 1
+    if count == at and not after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    found = whole(*told, **more)
+    if count == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+setattr(owner, name, killed)
+sys.exit(main(sys.argv[2:]))
+"""
+MOMENTS = [
+    (("removal", "write_pair", 1, False), False),
+    (("removal", "write_pair", 1, True), False),
+    (("run", "leave_out", 2, True), False),
+    (("run", "commit", 1, False), False),
+    (("run", "commit", 1, True), False),
+    (("shelf", "clear_leftovers", 2, False), True),
+    (("quarantine", "clear_leftovers", 1, False), True),
+    (("state", "scrub", 1, False), True),
+]
+
+
+@pytest.mark.parametrize(("moment", "is_done"), MOMENTS)
+def test_person_is_forgotten_whole_or_not_at_all_and_the_same_again_ends_it(
+    tmp_path: Path, moment: tuple[str, str, int, bool], *, is_done: bool
+) -> None:
+    var = tmp_path / "var"
+    secret = b"Lagarrigue-Forgotten"
+    faulty = b'{"resourceType":"Observation","id":"a9","subject":{"reference":"Patient/a"},"note":"' + secret
+    with Store.open(var) as store:
+        fill(store, [patient("a", name=[{"family": secret.decode()}]), patient("b"), observation("b1", "b")])
+        fill(store, [observation("a1", "a"), observation("b2", "b"), patient("c")])
+        store.decide("icm", "Patient/a", trial=TRIAL, state="new", reason="other", by="x", note=secret.decode())
+        with store.begin_run("icm", "pull") as run:
+            store.quarantine(run, faulty, origin=Origin("x.ndjson", 1), reason="cut", reference="Observation/a9")
+            store.flush_quarantine(run)
+            run.commit([])
+        before = everything(store)
+    others = [row for row in before if row[1] not in ("a", "a1")]
+
+    def run_it(*begin: str) -> int:
+        command = [sys.executable, "-c", *begin, "--store", str(var), "forget", "icm/a"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False).returncode
+
+    assert run_it(_KILLED_AT, repr(moment)) == -signal.SIGKILL
+    with Store.open(var) as store:
+        assert everything(store) == (others if is_done else before)
+        lines = [line.action for line in store.audit_trail()]
+        decided = len(store.decision_history(TRIAL))
+        aside = len(store.quarantined("icm"))
+        assert (lines, decided, aside) == ((["forget"], 0, 0) if is_done else ([], 1, 1))
+    assert run_it("import sys; from adapter.cli import main; sys.exit(main())") == 0
+    with Store.open(var) as store:
+        assert everything(store) == others
+        assert store.state_problems() == store.lake.unknown_files() == []
+    assert [path for path in var.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
