@@ -104,9 +104,7 @@ def _tell(options: Options, person: Person, found: Removed) -> None:
         note(options, f"the hospital's server still has what was pushed: {', '.join(found.at_hospital)}")
     if found.in_packages:
         note(options, "packages for the sponsor, and datasets/trace, still hold them under their subject number")
-    note(
-        options, "backups and the spool of a pull that was broken off are not looked into; the audit trail keeps the id"
-    )
+    note(options, "backups are not looked into: delete those that hold them; the audit trail keeps the id")
 
 
 def _undo(options: Options, text: str) -> None:

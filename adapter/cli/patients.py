@@ -58,7 +58,9 @@ def find_person(store: Store, text: str, *, site: str | None = None) -> Person:
     if not found:
         where = "the store" if site is None else f"site {site}"
         if any(one.patient == asked and site in (None, one.site) for one in store.kept_off.all()):
-            raise UsageError(f"{asked}: was forgotten in {where}, and nothing is taken of them; `reluth forget --list`")
+            raise UsageError(
+                f"{asked}: was forgotten, and nothing is taken of them any more; see `reluth forget --list`"
+            )
         raise UsageError(f"{asked}: unknown in {where}; {_FORM}")
     if len(found) > 1:
         raise UsageError(f"{asked}: {known} at {' and '.join(found)}; say which as {found[0]}/{identity}")

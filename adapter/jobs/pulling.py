@@ -82,7 +82,7 @@ def pull_site(
                 raise ConfigurationError(
                     f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
                 )
-        spool = store.folder / "spool" / site
+        spool = store.spool(site)
         search = partial(
             SearchSource,
             client,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
@@ -110,6 +111,10 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def spool(self, site: str) -> Path:
+        """Folder of what pulls of a site have fetched and not stored yet; only the holder of its lock may change it."""
+        return self.folder / "spool" / site
 
     # Runs, bookmarks, quarantine ----------------------------------------------------------------------------------
 
@@ -311,11 +316,16 @@ class Store:
     def forget(self, site: str, whom: Whom, *, by: str, reason: str) -> Forgotten:
         """Remove all that is kept of a person, by all their records, and keep them off; see `forgetting.forget`.
 
+        What a pull that was broken off has fetched goes too.
+
         Raises:
             BusyError: another run works on the site; nothing was removed.
         """
         with self.begin_run(site, FORGET) as run, writing("the store"):
-            return forget(self.lake, self._quarantine, self._state, run=run, whom=whom, by=by, reason=reason)
+            found = forget(self.lake, self._quarantine, self._state, run=run, whom=whom, by=by, reason=reason)
+            # Whose it is stands in the midst of it; the next pull fetches it again, without them.
+            shutil.rmtree(self.spool(site), ignore_errors=True)
+            return found
 
     def audit(self, actor: str, action: str, *, subject: str, detail: str = "") -> None:
         """Add to the audit trail; ids only."""

@@ -25,7 +25,7 @@ from adapter.errors import StateUnavailableError
 from adapter.screening import Bin, read_worklist
 from adapter.screening.listing import Search, every_row, read_page, refresh
 from adapter.service import create_app
-from adapter.store import StaleDecisionError, Store
+from adapter.store import StaleDecisionError, Store, Whom
 from adapter.store.cards import CardFeedback, ShownCard
 from adapter.store.compaction import FAN
 from adapter.store.models import Base
@@ -156,6 +156,19 @@ def refreshed(store: Store, trial: Trial) -> list[object]:
     """The rows of the list, brought up to date."""
     assert refresh(store, trial, STAGE, SITE)
     return list(every_row(store, trial, STAGE, sites=[SITE]))
+
+
+def test_person_is_forgotten_alike(store: Store, trial: Trial) -> None:
+    refresh(store, trial, STAGE, SITE)
+    before = {row.patient for row in read_worklist(store, trial, STAGE)}
+    found = store.forget(SITE, Whom("Patient/low", ("Patient/low",)), by="dpo", reason="erasure")
+
+    assert before - {row.patient for row in read_worklist(store, trial, STAGE)} == {"Patient/low"}
+    assert found.rows["verdict"] == 1
+    assert store.verdict_of(SITE, "Patient/low", trial=TRIAL, stage=STAGE) is None
+    assert [line.action for line in store.audit_trail()][-1] == "forget"
+    assert store.kept_off.patients(SITE) == {"Patient/low": "Patient/low"}
+    assert store.kept_off.remove(SITE, "Patient/low") == 1
 
 
 def test_pages_come_in_the_order_of_bytes_whatever_the_server_sorts_by(store: Store, trial: Trial) -> None:

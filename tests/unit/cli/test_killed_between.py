@@ -149,5 +149,5 @@ def test_person_is_forgotten_whole_or_not_at_all_and_the_same_again_ends_it(
     assert run_it("import sys; from adapter.cli import main; sys.exit(main())") == 0
     with Store.open(var) as store:
         assert everything(store) == others
-        assert store.state_problems() == store.lake.unknown_files() == []
+        assert (store.state_problems(), store.lake.unknown_files()) == ([], [])
     assert [path for path in var.rglob("*") if path.is_file() and secret in path.read_bytes()] == []

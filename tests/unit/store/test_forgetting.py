@@ -95,6 +95,18 @@ def test_no_file_keeps_a_byte_of_the_person(filled: Store) -> None:
     assert filled.lake.altered(SITE) == []
 
 
+def test_what_a_pull_has_left_half_fetched_goes_with_them(filled: Store) -> None:
+    spool = filled.spool(SITE) / "search-0"
+    spool.mkdir(parents=True)
+    (spool / "Patient.search").write_text(SECRET)
+    other = filled.spool("other")
+    other.mkdir(parents=True)
+    forget(filled, "a")
+
+    assert not filled.spool(SITE).exists()
+    assert other.is_dir()
+
+
 def test_every_table_that_names_a_person_is_cleared(filled: Store) -> None:
     """A table that is added later, and forgotten here, fails this."""
     named = {
