@@ -12,7 +12,8 @@
     |-- BusyError                    75     yes     another run of ours holds the lock
     |-- StorageError                 75     yes     this machine has no room, or cannot write
     |   `-- StateUnavailableError    75     yes     the database of the state does not answer, or gave up
-    `-- QuarantinedError              5     no      one named item was put aside; the rest went on
+    |-- QuarantinedError              5     no      one named item was put aside; the rest went on
+    `-- DamagedError                  5     no      what was kept is not as it was written
 
 Texts never hold patient content: a resource is named ``ResourceType/id``, an address without its query.
 """
@@ -21,10 +22,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 
 __all__ = [
     "BusyError",
     "ConfigurationError",
+    "DamagedError",
     "DefectError",
     "DocumentError",
     "QuarantinedError",
@@ -167,6 +170,22 @@ class QuarantinedError(ReluthError):
         self.where = where
         self.reason = reason
         super().__init__(f"{where}: {reason}")
+
+
+class DamagedError(ReluthError):
+    """What was kept is not as it was written.
+
+    Args:
+        where: the backup, or what of the store.
+        problems: each names a file.
+    """
+
+    exit_code = 5
+
+    def __init__(self, where: str, problems: Sequence[str]) -> None:
+        self.where = where
+        self.problems = list(problems)
+        super().__init__("\n".join(f"{where}: {problem}" for problem in self.problems))
 
 
 def worst_exit_code(codes: set[int]) -> int:

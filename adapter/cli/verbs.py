@@ -6,6 +6,7 @@ import typer
 
 from adapter.cli.add import add
 from adapter.cli.audit import audit
+from adapter.cli.backup import backup
 from adapter.cli.check import check
 from adapter.cli.conflicts import conflicts
 from adapter.cli.criteria import criteria
@@ -23,6 +24,7 @@ from adapter.cli.openapi import openapi
 from adapter.cli.pull import pull
 from adapter.cli.push import push
 from adapter.cli.report import report
+from adapter.cli.restore import restore
 from adapter.cli.screen import screen
 from adapter.cli.serve import serve
 from adapter.cli.simulate import simulate
@@ -67,6 +69,8 @@ _VERBS = (
     serve,
     audit,
     forget,
+    backup,
+    restore,
     openapi,
 )
 

@@ -56,6 +56,7 @@ METRICS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "reluth_quarantined_items": (("site",), "Items put aside that wait to be read well."),
     "reluth_outbox_entries": (("site", "state"), "Trial entities by where they stand with the hospital's server."),
     "reluth_conflicts_open": (("site",), "Conflicts that wait for a person."),
+    "reluth_backup_last_timestamp_seconds": ((), "When the last whole backup of the store was made."),
     "reluth_patients_decided": (("site", "trial", "state"), "Patients by the state that a person decided."),
 }
 
@@ -90,6 +91,9 @@ class FeedCollector(Collector):
             for kind in _KINDS:
                 self._runs(site, kind)
         self._giving_back()
+        backup = self._store.last_backup()
+        if backup is not None:
+            self._add("reluth_backup_last_timestamp_seconds", [], backup.timestamp())
         yield from self._families.values()
 
     def _add(self, name: str, labels: Sequence[str], value: float) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from adapter.store.account_sessions import SignInFlow
 from adapter.store.accounts import Account, KeptPassword, fold_name
 from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
+from adapter.store.backup import Backup
+from adapter.store.backup_manifest import BackupManifest, check_backup
 from adapter.store.decisions import Decision, StaleDecisionError
 from adapter.store.entities import PutCounts, StoredEntity
 from adapter.store.forgetting import Forgotten, Whom
@@ -16,6 +18,7 @@ from adapter.store.lake import Lake, OriginInfo, PatientResources
 from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry, OutboxState
 from adapter.store.pseudonym_key import pseudonym_key
 from adapter.store.quarantine import QuarantinedItem
+from adapter.store.restoring import restore
 from adapter.store.runs import Run, RunInfo, seqs_after
 from adapter.store.segments import Origin
 from adapter.store.shelf import LakeMark
@@ -32,6 +35,8 @@ __all__ = [
     "AuditLine",
     "AuditTrail",
     "AuditWanted",
+    "Backup",
+    "BackupManifest",
     "BookmarkInfo",
     "Conflict",
     "Counterpart",
@@ -63,10 +68,12 @@ __all__ = [
     "Tombstone",
     "TypeCounts",
     "Whom",
+    "check_backup",
     "fold_name",
     "private_file",
     "private_folder",
     "pseudonym_key",
+    "restore",
     "seqs_after",
     "writing",
 ]

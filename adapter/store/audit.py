@@ -1,7 +1,8 @@
 """In: which lines of the audit trail are wanted, of which sites. Out: those lines, newest first, a page at a time.
 
 A line's subject begins with its site (``icm/Patient/1``), or names several sites joined by blanks (a list over all of them).
-Lines of accounts and of the door (``user-*``, ``sign-*``) are of no site, whatever their subject reads like.
+Lines of accounts, of the door and of backups (``user-*``, ``sign-*``, ``backup*``, ``restore``) are of no site, whatever their
+subject reads like.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from adapter.store.state import State
 
 __all__ = ["AuditLine", "AuditTrail", "AuditWanted"]
 
-#: Actions whose subject is an account or nobody.
-_OF_NO_SITE = ("user-", "sign-")
+#: Actions whose subject is an account, the whole store or nobody.
+_OF_NO_SITE = ("user-", "sign-", "backup", "restore")
 _READ_AT_ONCE = 1000
 
 
@@ -34,7 +35,7 @@ class AuditLine(msgspec.Struct, frozen=True):
 
     @property
     def of_no_site(self) -> bool:
-        """Whether the line is about an account or the door."""
+        """Whether the line is about an account, the door or a backup."""
         return self.action.startswith(_OF_NO_SITE)
 
 

@@ -36,7 +36,7 @@ def no_room(error: BaseException) -> str | None:
 
 @contextmanager
 def writing(where: str) -> Iterator[None]:
-    """Turn the ways in which files and DuckDB say that there is no room into one; the state does so by itself.
+    """Turn the ways in which files, SQLite and DuckDB say that there is no room into one; the state does so by itself.
 
     Args:
         where: what is written, a name without its path.
@@ -46,7 +46,7 @@ def writing(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, duckdb.Error) as error:
+    except (OSError, sqlite3.Error, duckdb.Error) as error:
         problem = no_room(error)
         if problem is None:
             raise

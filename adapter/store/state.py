@@ -30,10 +30,12 @@ from adapter.observe import uninterrupted
 from adapter.store.answering import DISK_FULL, gave_up
 from adapter.store.space import no_room, writing
 
-__all__ = ["State", "now", "private_file", "private_folder"]
+__all__ = ["RESTORING", "State", "known_revisions", "now", "private_file", "private_folder"]
 
 _BUSY_MILLISECONDS = 30_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: Lies in a store's folder while a backup is put back into it: what is there then is not the whole store.
+RESTORING = ".restoring"
 
 
 def now() -> datetime:
@@ -158,23 +160,32 @@ class State:
                 raise ConfigurationError("store.database", f"cannot be migrated ({type(error).__name__})") from error
 
     def _upgrade(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        config.set_main_option("path_separator", "os")
+        config = _migrations()
         with self.engine.begin() as connection:
             if self.engine.dialect.name == "sqlite":
                 # The driver would commit each CREATE TABLE alone, and a kill between two leave half of them.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             at = MigrationContext.configure(connection).get_current_revision()
-            script = ScriptDirectory.from_config(config)
-            if at == script.get_current_head():
+            if at == ScriptDirectory.from_config(config).get_current_head():
                 return
-            if at is not None and at not in {revision.revision for revision in script.walk_revisions()}:
+            if at is not None and at not in known_revisions():
                 raise ConfigurationError(
                     "store.database", f"was written by a later release (revision {at}): upgrade this one"
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+
+def known_revisions() -> set[str]:
+    """The revisions of a state that this release can open."""
+    return {revision.revision for revision in ScriptDirectory.from_config(_migrations()).walk_revisions()}
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 class _Joint(threading.local):

@@ -15,7 +15,8 @@ from sqlalchemy import select
 
 from adapter.errors import ConfigurationError, ReluthError
 from adapter.store.accounts import Accounts
-from adapter.store.audit import AuditLine, AuditTrail
+from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
+from adapter.store.backup import Backup, back_up
 from adapter.store.cards import Cards
 from adapter.store.decisions import Addition, Decision, Decisions
 from adapter.store.digests import Digests
@@ -32,7 +33,7 @@ from adapter.store.quarantine import Quarantine, QuarantinedItem
 from adapter.store.runs import Run, RunInfo, begin_run, last_whole_run, note_failed_run, note_run, recent_runs
 from adapter.store.segments import Origin
 from adapter.store.space import writing
-from adapter.store.state import State, now, private_folder
+from adapter.store.state import RESTORING, State, now, private_folder
 from adapter.store.subjects import Subjects
 from adapter.store.verdicts import KeptVerdict, StoredVerdict, Verdicts
 
@@ -90,6 +91,9 @@ class Store:
         try:
             folder = private_folder(Path(path).absolute())
             folder.chmod(0o700)
+            if (folder / RESTORING).exists():
+                problem = "a backup is being put back into it, or that was broken off: run `reluth restore` again"
+                raise ConfigurationError("store.path", problem)
             # SQLite gives its journal the mode of its database.
             if database is None:
                 # Not one that is there: closing it would drop the locks of this process on it (sqlite.org/howtocorrupt, 2.2).
@@ -227,6 +231,15 @@ class Store:
     def clear_quarantine(self, site: str) -> None:
         """Remove bytes of a site that no item lists; see `Quarantine.clear_leftovers`."""
         self._quarantine.clear_leftovers(site)
+
+    def back_up(self, into: Path) -> Backup:
+        """Make a backup in a folder of backups; see `backup.back_up`."""
+        return back_up(self.folder, self._state, into)
+
+    def last_backup(self) -> datetime | None:
+        """When the last whole backup was made; None where there was none."""
+        lines = self.trail.page(AuditWanted(sites=None, action="backup"), limit=1)
+        return lines[0].at if lines else None
 
     def together(self) -> AbstractContextManager[None]:
         """What is kept within the block is one transaction, all of it or nothing; for a change and its line in the audit trail."""

@@ -32,12 +32,13 @@ HARDENED = {
     "ProtectKernelModules": "true",
     "ProtectKernelTunables": "true",
     "ProtectSystem": "strict",
-    "ReadWritePaths": "/var/lib/reluth",
     "RestrictSUIDSGID": "true",
     "StateDirectoryMode": "0700",
     "UMask": "0077",
     "User": "reluth",
 }
+#: A backup lies elsewhere than the store.
+WRITES = {"reluth-backup.service": ["/var/lib/reluth", "/var/backups/reluth"]}
 
 
 def settings(unit: Path) -> dict[str, list[str]]:
@@ -52,6 +53,8 @@ def settings(unit: Path) -> dict[str, list[str]]:
 
 def test_there_is_a_unit_for_each_way_to_run() -> None:
     assert sorted(path.name for path in UNITS.iterdir()) == [
+        "reluth-backup.service",
+        "reluth-backup.timer",
         "reluth-digest.service",
         "reluth-digest.timer",
         "reluth-serve.service",
@@ -66,6 +69,7 @@ def test_service_is_hardened(unit: Path) -> None:
     found = settings(unit)
 
     assert {key: found.get(key) for key in HARDENED} == {key: [value] for key, value in HARDENED.items()}
+    assert found["ReadWritePaths"] == WRITES.get(unit.name, ["/var/lib/reluth"])
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
@@ -93,6 +97,14 @@ def test_timer_starts_the_service_of_its_name_again_after_it_ended() -> None:
     assert "Unit" not in found
     assert found["OnUnitInactiveSec"] == ["15min"]
     assert settings(UNITS / "reluth-sync@.service")["Type"] == ["oneshot"]
+
+
+def test_backup_is_written_where_its_unit_may_write_and_no_failure_is_hidden() -> None:
+    found = settings(UNITS / "reluth-backup.service")
+
+    assert shlex.split(found["ExecStart"][0])[-1] == found["RequiresMountsFor"][0] == found["ReadWritePaths"][1]
+    assert found["SuccessExitStatus"] == []
+    assert settings(UNITS / "reluth-backup.timer")["Persistent"] == ["true"]
 
 
 def test_every_unit_is_described() -> None:

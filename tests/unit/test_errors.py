@@ -11,6 +11,7 @@ from adapter import errors
 CODES = {
     "BusyError": (75, True),
     "ConfigurationError": (2, False),
+    "DamagedError": (5, False),
     "DefectError": (1, False),
     "DocumentError": (3, False),
     "QuarantinedError": (5, False),

@@ -139,6 +139,16 @@ def test_decided_patients_are_counted_by_state(store: Store) -> None:
     }
 
 
+def test_last_whole_backup_is_told(store: Store) -> None:
+    assert of(scraped(store), "reluth_backup_last_timestamp_seconds") == {}
+    store.audit("it", "backup", subject="store")
+    store.audit("it", "backup-in-part", subject="store")
+
+    assert of(scraped(store), "reluth_backup_last_timestamp_seconds") == {
+        (): pytest.approx(store.audit_trail()[0].at.timestamp())
+    }
+
+
 def test_metrics_hold_nothing_of_a_patient(store: Store) -> None:
     store.decide("icm", "Patient/dupont-1", trial="nct04954820", state="eligible", reason="other", by="nurse.martin")
     with store.begin_run("icm", "pull") as run:

@@ -43,8 +43,8 @@ def test_trail_of_a_site_holds_nothing_of_another_one(store: Store, subject: str
     assert _subjects(store, sites=["i_m", "%"]) == ([subject] if subject in ("i_m/Patient/1", "%") else [])
 
 
-@pytest.mark.parametrize("action", ["user-add", "user-role", "sign-in", "sign-in-refused"])
-def test_lines_of_accounts_and_door_are_of_no_site_whatever_their_subject(store: Store, action: str) -> None:
+@pytest.mark.parametrize("action", ["user-add", "user-role", "sign-in", "sign-in-refused", "backup", "restore"])
+def test_lines_of_accounts_door_and_backups_are_of_no_site_whatever_their_subject(store: Store, action: str) -> None:
     _write(store, (action, "icm", ""), ("view-log", "icm", ""))
 
     assert [line.action for line in store.trail.page(AuditWanted(sites=["icm"]), limit=9)] == ["view-log"]
