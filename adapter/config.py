@@ -275,6 +275,7 @@ class SiteSettings(_Section):
     """``[sites.<name>]``: one hospital's server and what is particular to it."""
 
     base_url: str | None = None
+    own_addresses: list[str] = []
     hosts: list[str] = []
     fhir_version: Literal["4.0.1", "4.3.0", "5.0.0"] = "4.0.1"
     mode: Literal["bulk", "search"] = "search"
@@ -320,12 +321,24 @@ class SiteSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _is_fhir_base(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        url = AnyHttpUrl(value)
-        if url.query or url.fragment:
-            raise ValueError("a FHIR base URL has no query and no fragment")
-        return value.rstrip("/")
+        return None if value is None else _base_url(value)
+
+    @field_validator("own_addresses")
+    @classmethod
+    def _are_fhir_bases(cls, value: list[str]) -> list[str]:
+        return [_base_url(one) for one in value]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Base URLs under which the site's own resources are named."""
+        return (*([] if self.base_url is None else [self.base_url]), *self.own_addresses)
+
+
+def _base_url(value: str) -> str:
+    url = AnyHttpUrl(value)
+    if url.query or url.fragment:
+        raise ValueError("a FHIR base URL has no query and no fragment")
+    return value.rstrip("/")
 
 
 class Settings(BaseSettings):

@@ -76,7 +76,9 @@ def _from_folder(options: Options, folder: Path, *, site: str, full: bool) -> Pu
         # A disk that is not mounted, or the folder above: nothing is not a whole feed.
         raise UsageError(f"--from {folder}: there is no <ResourceType>.ndjson or .ndjson.gz in it")
     with opened(options, make=True) as room, progress_bars(options) as bars:
-        return run_pull(room.store, source, site=site, full=full, progress=TypeBars(bars))
+        configured = room.settings.sites.get(site)
+        own = () if configured is None else configured.addresses
+        return run_pull(room.store, source, site=site, full=full, progress=TypeBars(bars), own_addresses=own)
 
 
 def tell(summary: PullSummary, options: Options) -> None:

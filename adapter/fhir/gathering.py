@@ -15,12 +15,9 @@ from adapter.fhir.modifiers import is_modified
 from adapter.fhir.resources import READ_TYPES, ProductResource, Resource, decode
 from adapter.fhir.stamps import order, stamp_of
 from adapter.fhir.stand_ins import stand_in_of, stand_ins_within
-from adapter.fhir.summary import name_of
+from adapter.fhir.summary import SHARED_TYPES, name_of
 
-__all__ = ["SHARED_TYPES", "Gathered"]
-
-#: Resource types without a patient of their own that a record refers to.
-SHARED_TYPES = ("Medication/", "ResearchStudy/")
+__all__ = ["Gathered"]
 
 
 class _Head(msgspec.Struct, rename="camel"):

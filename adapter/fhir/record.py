@@ -12,7 +12,7 @@ import msgspec
 
 from adapter.fhir.datatypes import Period
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
-from adapter.fhir.gathering import SHARED_TYPES, Gathered
+from adapter.fhir.gathering import Gathered
 from adapter.fhir.resources import (
     AdverseEvent,
     AllergyIntolerance,
@@ -35,7 +35,7 @@ from adapter.fhir.resources import (
     ResearchSubject,
     Resource,
 )
-from adapter.fhir.summary import normalise_reference
+from adapter.fhir.summary import SHARED_TYPES, normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
 

@@ -24,12 +24,14 @@ from adapter.fhir.resources import PRODUCT_TYPES, element_types
 from adapter.fhir.summary import (
     PERSON_ELEMENTS,
     TIME_ELEMENTS,
+    Links,
     Summary,
+    Walked,
     check_types,
     duplicate_key,
     links,
+    named_person,
     normalise_reference,
-    person_of_body,
     summarise,
     time_of,
     walked,
@@ -80,6 +82,8 @@ class _Element(msgspec.Struct, frozen=True, gc=False):
         string: the member, where it is a text.
         when: first and last day, of an element of time that decides.
         person: the patient, of an element that names one.
+        person_base: of that reference, where it is absolute.
+        bases: of absolute references to Medications and ResearchStudies.
         version: of ``meta``, as is ``updated``.
         links: of a Patient's ``link``.
     """
@@ -91,9 +95,11 @@ class _Element(msgspec.Struct, frozen=True, gc=False):
     string: str | None = None
     when: tuple[str | None, str | None] | None = None
     person: str | None = None
+    person_base: str | None = None
+    bases: tuple[str, ...] = ()
     version: str | None = None
     updated: str | None = None
-    links: tuple[str, ...] = ()
+    links: Links = Links()
 
 
 class _Known(dict[bytes, _Element]):
@@ -161,16 +167,20 @@ class Summariser:
             raise _UnclearError
         elements = list(map(getitem, shape.known, values))
         own = identity[1:-1].decode()
-        patient = f"Patient/{own}" if shape.type == "Patient" else _first(elements, shape.persons)
+        person = _NOTHING if shape.type == "Patient" else _first(elements, shape.persons)
+        patient = f"Patient/{own}" if shape.type == "Patient" else person.person
         codes: list[str] = []
         texts: list[str] = []
         references: list[str] = []
+        bases: tuple[str, ...] = ()
         # From the last to the first, as `walked` goes.
         for element in reversed(elements):
             if element.tells:
                 codes += element.codes
                 texts += element.texts
                 references += element.references
+                if element.bases:
+                    bases += element.bases
         if shape.questionnaire is not None and (canonical := elements[shape.questionnaire].string) is not None:
             codes.append(f"questionnaire|{canonical}")
         start = end = None
@@ -180,6 +190,7 @@ class Summariser:
                 start, end = when
                 break
         meta = _NOTHING if shape.meta is None else elements[shape.meta]
+        told = _NO_LINKS if shape.link is None else elements[shape.link].links
         return Summary(
             shape.type,
             own,
@@ -192,7 +203,10 @@ class Summariser:
             _once(codes),
             [] if shape.type == "Patient" else _once(texts),
             [reference for reference in dict.fromkeys(references) if reference != patient],
-            [] if shape.link is None else list(elements[shape.link].links),
+            list(told.links),
+            person.person_base,
+            tuple(dict.fromkeys(bases)) if bases else (),
+            told.bases,
         )
 
     def _new_shape(self, kind: bytes, keys: tuple[str, ...]) -> _Shape:
@@ -235,6 +249,7 @@ class Summariser:
         return True
 
 
+_NO_LINKS = Links()
 _NOTHING = _Element()
 
 
@@ -242,11 +257,12 @@ def _once(words: list[str]) -> list[str]:
     return list(dict.fromkeys(words)) if len(words) > 1 else words
 
 
-def _first(elements: Sequence[_Element], places: Sequence[int]) -> str | None:
+def _first(elements: Sequence[_Element], places: Sequence[int]) -> _Element:
+    """Of the elements that may name the person the first that does."""
     for place in places:
-        if (person := elements[place].person) is not None:
-            return person
-    return None
+        if elements[place].person is not None:
+            return elements[place]
+    return _NOTHING
 
 
 class _Looker:
@@ -327,11 +343,11 @@ class _Looker:
             self._check(value)
         if type(body) is not dict and type(body) is not list:
             return _NOTHING
-        codes, texts, references, keys = walked(body)
+        found = walked(body)
         # As many keys as `":` and no space between these two: none was dropped. A text may hold `\\":`; then it is looked at closely.
-        if (value.count(b'":') != keys or _SPACED.search(value)) and duplicate_key(value, body) is not None:
+        if (value.count(b'":') != found.keys or _SPACED.search(value)) and duplicate_key(value, body) is not None:
             raise _UnclearError
-        return self._nested(body, (tuple(codes), tuple(texts), tuple(references)))
+        return self._nested(body, found)
 
     def _text(self, value: bytes) -> _Element:
         if self._key in _NO_TEXTS:
@@ -344,20 +360,22 @@ class _Looker:
         day = calendar_day(text)
         return _Element(string=text, when=time_of(text) if day is None else (day, day))
 
-    def _nested(self, body: Any, found: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]) -> _Element:
-        codes, texts, references = found
+    def _nested(self, body: Any, found: Walked) -> _Element:
         key = self._key
         meta = body if key == "meta" and type(body) is dict else {}
+        person, base = named_person({key: body}) if key in PERSON_ELEMENTS else (None, None)
         return _Element(
-            tells=bool(codes or texts or references),
-            codes=codes,
-            texts=texts,
-            references=references,
+            tells=bool(found.codes or found.texts or found.references),
+            codes=tuple(found.codes),
+            texts=tuple(found.texts),
+            references=tuple(found.references),
             when=_period(body) if self._is_time else None,
-            person=person_of_body({key: body}) if key in PERSON_ELEMENTS else None,
+            person=person,
+            person_base=base,
+            bases=tuple(found.bases),
             version=_string(meta.get("versionId")),
             updated=_string(meta.get("lastUpdated")),
-            links=tuple(links({key: body})) if self._is_link else (),
+            links=links({key: body}) if self._is_link else _NO_LINKS,
         )
 
     def _check_in_resource(self, value: bytes) -> None:

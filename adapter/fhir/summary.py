@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapter.errors import QuarantinedError
+from adapter.fhir.bases import base_of
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.names import RESOURCE_TYPES
@@ -23,6 +24,9 @@ __all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference
 
 #: Elements that name the person a resource is about, in order of precedence.
 PERSON_ELEMENTS = ("subject", "patient", "individual", "beneficiary")
+
+#: Resource types without a patient of their own that a record refers to.
+SHARED_TYPES = ("Medication/", "ResearchStudy/")
 
 #: Elements that hold the time of what a resource tells, the most telling first.
 TIME_ELEMENTS = (
@@ -74,7 +78,15 @@ class ResourceProblem(QuarantinedError):
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
-    """What the store needs to know of one resource version; ``patient`` is ``Patient/id`` or None."""
+    """What the store needs to know of one resource version; ``patient`` is ``Patient/id`` or None.
+
+    Whether an absolute reference is one to this site's server is not known here: it is read as if, and its base told.
+
+    Attributes:
+        person_base: of the reference that names the person, None where that is relative.
+        shared_bases: of absolute references to Medications and ResearchStudies.
+        link_bases: of each of ``links``, "" where it is relative; empty where all are.
+    """
 
     type: str
     id: str
@@ -88,6 +100,9 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     texts: list[str]
     references: list[str]
     links: list[str]
+    person_base: str | None = None
+    shared_bases: tuple[str, ...] = ()
+    link_bases: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -198,10 +213,11 @@ def normalise_reference(text: str) -> str | None:
 
 def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary:
     own = f"{resource_type}/{identity}"
-    codes, texts, references, _ = walked(body)
+    codes, texts, references, _, bases = walked(body)
     if isinstance(canonical := body.get("questionnaire"), str):
         codes[f"questionnaire|{canonical}"] = None
-    patient = own if resource_type == "Patient" else person_of_body(body)
+    patient, person_base = (own, None) if resource_type == "Patient" else named_person(body)
+    told = links(body) if resource_type == "Patient" else Links()
     references.pop(patient or "", None)
     meta = body.get("meta")
     meta = meta if isinstance(meta, dict) else {}
@@ -218,17 +234,21 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
         codes=list(codes),
         texts=[] if resource_type == "Patient" else list(texts),
         references=list(references),
-        links=links(body) if resource_type == "Patient" else [],
+        links=list(told.links),
+        person_base=person_base,
+        shared_bases=tuple(bases),
+        link_bases=told.bases,
     )
 
 
 class Walked(NamedTuple):
-    """Codes, texts and references of all that a part of a resource holds, and how many keys."""
+    """Codes, texts and references of all that a part of a resource holds, how many keys, and the bases of references to what is shared."""
 
     codes: dict[str, None]
     texts: dict[str, None]
     references: dict[str, None]
     keys: int
+    bases: dict[str, None]
 
 
 def walked(body: dict[str, Any] | list[Any]) -> Walked:
@@ -239,6 +259,7 @@ def walked(body: dict[str, Any] | list[Any]) -> Walked:
     codes: dict[str, None] = {}
     texts: dict[str, None] = {}
     references: dict[str, None] = {}
+    bases: dict[str, None] = {}
     keys = 0
     stack: list[Any] = [body]
     while stack:
@@ -259,12 +280,19 @@ def walked(body: dict[str, Any] | list[Any]) -> Walked:
             codes[f"{system}|{code}"] = None
         if type(literal) is str and (target := normalise_reference(literal)):
             references[target] = None
+            bases |= _shared_base(target, literal)
         if words and _is_concept(node, code):
             texts |= dict.fromkeys(words)
         if type(coding := node.get("coding")) is list:
             # A coding with a display and no code is words, too.
             texts |= dict.fromkeys(_displays(coding))
-    return Walked(codes, texts, references, keys)
+    return Walked(codes, texts, references, keys, bases)
+
+
+def _shared_base(target: str, literal: str) -> dict[str, None]:
+    """The base of an absolute reference to what is shared, nothing for others."""
+    base = base_of(literal) if target.startswith(SHARED_TYPES) else None
+    return {} if base is None else {base: None}
 
 
 def _is_concept(node: dict[str, Any], code: Any) -> bool:
@@ -276,14 +304,20 @@ def _displays(codings: list[Any]) -> list[str]:
     return [text for entry in codings if type(entry) is dict and type(text := entry.get("display")) is str]
 
 
-def person_of_body(body: dict[str, Any]) -> str | None:
+def named_person(body: dict[str, Any]) -> tuple[str | None, str | None]:
+    """``Patient/id`` that a resource is about, and the base of that reference where it is absolute."""
     for element in PERSON_ELEMENTS:
         node = body.get(element)
         if isinstance(node, dict) and isinstance(literal := node.get("reference"), str):
             target = normalise_reference(literal)
             if target is not None and target.startswith("Patient/"):
-                return target
-    return None
+                return target, base_of(literal)
+    return None, None
+
+
+def person_of_body(body: dict[str, Any]) -> str | None:
+    """``Patient/id`` that a resource is about, whatever server it names."""
+    return named_person(body)[0]
 
 
 def person_of(raw: bytes) -> str | None:
@@ -317,14 +351,22 @@ def _days(when: When) -> tuple[str | None, str | None]:
     )
 
 
-def links(body: dict[str, Any]) -> list[str]:
-    found = []
+class Links(NamedTuple):
+    """A Patient's links (``replaced-by Patient/2``), and the base of each, "" of a relative one; no bases where all are."""
+
+    links: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+
+
+def links(body: dict[str, Any]) -> Links:
+    found, bases = [], []
     for link in body.get("link", []):
         other = link.get("other", {}).get("reference") if isinstance(link, dict) else None
         target = normalise_reference(other) if isinstance(other, str) else None
         if target is not None:
             found.append(f"{link.get('type')} {target}")
-    return found
+            bases.append(base_of(other) or "")
+    return Links(tuple(found), tuple(bases) if any(bases) else ())
 
 
 def _string(value: Any) -> str | None:

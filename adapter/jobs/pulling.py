@@ -105,7 +105,15 @@ def pull_site(
                 patients=lambda: _known_patients(store, site, wanted),
             )
             source = CombinedSource([exported, search(types=searched)]) if searched else exported
-        return pull(store, source, site=site, full=full, accept_deletions=accept_deletions, progress=progress)
+        return pull(
+            store,
+            source,
+            site=site,
+            full=full,
+            accept_deletions=accept_deletions,
+            progress=progress,
+            own_addresses=configured.addresses,
+        )
 
 
 def _known_patients(store: Store, site: str, types: Collection[str]) -> StoredPatients:

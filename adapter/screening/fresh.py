@@ -6,7 +6,7 @@ the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from adapter.fhir import ResourceProblem, Summary, person_of, summarise
 from adapter.fhir.compare import decode_resource, is_same
 from adapter.fhir.stamps import order, stamp_of
+from adapter.sync.addresses import Addresses
 
 __all__ = ["SHARED_TYPES", "Fresh", "by_reference", "read_fresh"]
 
@@ -30,7 +31,11 @@ class Fresh:
 
 
 def read_fresh(
-    raws: Iterable[bytes], *, ids: Iterable[str], stored: Mapping[str, bytes] | None = None
+    raws: Iterable[bytes],
+    *,
+    ids: Iterable[str],
+    stored: Mapping[str, bytes] | None = None,
+    own_addresses: Collection[str] = (),
 ) -> tuple[list[Fresh], list[bytes]]:
     """Those resources that are about a person and are news, and shared ones; of several of one id the newest.
 
@@ -38,12 +43,14 @@ def read_fresh(
         raws: JSON of resources, of whomever.
         ids: ``Patient/id`` of each of the person's records.
         stored: what the store has of the person, by reference: what is no newer is left out.
+        own_addresses: base URLs of the site's server, where it has one.
 
     Returns:
-        the resources, and raw ones that are about the person and cannot be read.
+        the resources, and raw ones that are about the person and cannot be read, or are named under another address.
     """
     theirs = frozenset(ids)
     known = stored or {}
+    addresses = Addresses(own_addresses or None)
     found: dict[str, Fresh] = {}
     faulty: list[bytes] = []
     for raw in raws:
@@ -51,7 +58,7 @@ def read_fresh(
         if not _is_news(raw, known.get(_reference(_head(raw)))):
             continue
         try:
-            summary = summarise(raw)
+            summary = addresses.settled(summarise(raw))
         except ResourceProblem:
             if person_of(raw) in theirs:
                 faulty.append(raw)

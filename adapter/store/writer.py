@@ -160,6 +160,15 @@ class LakeWriter:
         self._staged.clear()
         return counts
 
+    def discard(self) -> None:
+        """Drop what was taken so far; nothing of it was to be seen."""
+        self._batches.clear()
+        self._waiting_bytes = 0
+        for staged in self._staged.values():
+            self._delete(staged)
+        self._staged.clear()
+        self._read.clear()
+
     def _flush(self, type_: str) -> None:
         batch = self._batches.pop(type_)
         self._waiting_bytes -= batch.raw_bytes

@@ -16,6 +16,7 @@ from adapter.observe import logger
 from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, TypeCounts, writing
 from adapter.store.kept_off import MERGED
 from adapter.store.own import is_own
+from adapter.sync.addresses import Addresses
 from adapter.sync.keeping_off import KeepingOff
 from adapter.sync.mending import Mending
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source, instant_of
@@ -52,6 +53,7 @@ def pull(
     accept_deletions: bool = False,
     progress: Progress | None = None,
     types: Collection[str] | None = None,
+    own_addresses: Collection[str] = (),
 ) -> PullSummary:
     """Read a source into the store.
 
@@ -63,6 +65,7 @@ def pull(
         accept_deletions: believe it also where more than half of a type is no longer there.
         progress: is told how far it is.
         types: of what the source has, only these.
+        own_addresses: base URLs of the site's server, beside that of the source: what is named under others is not this site's.
 
     Returns:
         the summary; its ``exit_code`` tells whether all was well.
@@ -73,8 +76,8 @@ def pull(
         StorageError: this machine has no room: nothing of this pull is in the store, and what was fetched is kept.
     """
     with store.begin_run(site, "pull") as run, writing("the store"):
+        store.clear_quarantine(site)
         shown = progress or Silent()
-        work = _Pull(store, source, run, shown, accept_deletions=accept_deletions)
         wanted = [type_ for type_ in source.types() if types is None or type_ in types]
         absent = [item for item in source.missing() if types is None or item.type in types]
         bookmarks = {type_: None if full else store.bookmark(site, type_) for type_ in wanted}
@@ -86,8 +89,16 @@ def pull(
             for type_, mark in bookmarks.items()
         }
         source.prepare(plan, shown)
-        for type_ in wanted:
-            work.read(type_)
+        own = [*own_addresses, *([] if source.server is None else [source.server])]
+        addresses = Addresses(own or None)
+        work = _Pull(store, source, run, shown, accept_deletions=accept_deletions, addresses=addresses)
+        work.read_all(wanted)
+        if addresses.is_contradicted:
+            # Only a folder has no address, and it can be read again: what was believed of it before stood on half of it.
+            work.discard()
+            addresses = Addresses(addresses.found())
+            work = _Pull(store, source, run, shown, accept_deletions=accept_deletions, addresses=addresses)
+            work.read_all(wanted)
         # Where a bookmark cannot be begun from, nobody says what was deleted since.
         anew = {type_ for type_ in wanted if plan[type_] is None and bookmarks[type_] is not None}
         for type_ in [*wanted, *work.said_gone_besides(wanted)]:
@@ -105,7 +116,14 @@ class _Pull:
     """One pull under way."""
 
     def __init__(
-        self, store: Store, source: Source, run: Run, progress: Progress, *, accept_deletions: bool = False
+        self,
+        store: Store,
+        source: Source,
+        run: Run,
+        progress: Progress,
+        *,
+        addresses: Addresses,
+        accept_deletions: bool = False,
     ) -> None:
         self._store = store
         self._source = source
@@ -113,6 +131,7 @@ class _Pull:
         self._progress = progress
         self._writer: LakeWriter = store.lake.writer(run)
         self._summariser = Summariser()
+        self._addresses = addresses
         self._types: dict[str, TypeSummary] = {}
         self._aside: list[PutAside] = []
         self._missing: list[Missing] = []
@@ -125,12 +144,20 @@ class _Pull:
         self._overruled: dict[str, set[str]] = {}
         self._notices: list[str] = []
         self._codes: set[int] = set()
-        #: Put aside by earlier runs: what is read well now is no longer missing.
-        store.clear_quarantine(run.site)
         self._keeping_off = KeepingOff(store, run.site)
+        #: Put aside by earlier runs: what is read well now is no longer missing.
         self._mending = Mending(store.quarantined(run.site), store.quarantined_raw)
         #: Types of which lines came that do not even tell which resource they are.
         self._nameless: set[str] = set()
+
+    def read_all(self, types: Collection[str]) -> None:
+        """Read each of some types."""
+        for type_ in types:
+            self.read(type_)
+
+    def discard(self) -> None:
+        """Drop what was read."""
+        self._writer.discard()
 
     def read(self, type_: str) -> None:
         """Read one type to its end, or to where it fails."""
@@ -283,7 +310,7 @@ class _Pull:
             types=self._types,
             quarantine=self._aside,
             missing=self._missing,
-            notices=[*self._source.notices(), *self._notices],
+            notices=[*self._source.notices(), *self._addresses.notices(), *self._notices],
             remote_exit_codes=self._codes,
             mode=self._source.mode,
             requests=self._source.requests(),
@@ -332,6 +359,7 @@ class _Pull:
             if summary.type == _BUNDLE:
                 # Nobody would look into it: what it holds were lost without a word.
                 raise ResourceProblem(_HOLDS_OTHERS, summary.reference)
+            summary = self._addresses.settled(summary)
         except ResourceProblem as problem:
             found = (problem.reference or "").partition("/")[0]
             self._put_aside(

@@ -93,7 +93,8 @@ def test_the_index_of_a_store_holds_what_the_long_way_says_of_each_row(feed: Pat
             lake = pq.read_table(path.replace("/index/", "/lake/"), partitioning=None).to_pylist()
             for found, kept in zip(index, lake, strict=True):
                 told = summarise(kept["raw"])
-                expected = {name: getattr(told, name) for name in told.__struct_fields__} | {
+                kept_of_it = [name for name in told.__struct_fields__ if not name.endswith(("_base", "_bases"))]
+                expected = {name: getattr(told, name) for name in kept_of_it} | {
                     "version_number": version_number(told.version),
                     "updated": instant(told.last_updated),
                     "bucket": bucket_of(told.patient),
@@ -191,6 +192,13 @@ NASTY = [
     HEAD
     + b',"subject":{"reference":"Patient/1"},"performer":[{"reference":"Patient/1"},{"reference":"Practitioner/2"}]}',
     HEAD + b',"subject":{"reference":"Group/1"},"patient":{"reference":"https://x.org/Patient/2/_history/3"}}',
+    HEAD + b',"subject":{"reference":"https://x.org/fhir/Patient/2"},"patient":{"reference":"Patient/3"}}',
+    HEAD
+    + b',"medicationReference":{"reference":"https://x.org/Medication/2"},"a":{"reference":"//y.org/Medication/2"}}',
+    HEAD
+    + b',"contained":[{"a":{"reference":"ftp://x.org/ResearchStudy/2/_history/1"}}],"study":{"reference":"/Medication/1"}}',
+    b'{"resourceType":"Patient","id":"1","link":[{"type":"replaces","other":{"reference":"https://x.org/Patient/2"}}]}',
+    b'{"resourceType":"Patient","id":"1","link":[{"other":{"reference":"Patient/2"}},{"other":{"reference":"//x/Patient/2"}}]}',
     HEAD + b',"subject":{"reference":7},"patient":{"reference":"Patient/2"}}',
     HEAD + b',"subject":[{"reference":"Patient/1"}]}',
     HEAD

@@ -1,11 +1,11 @@
 """In: a site's address with its credentials. Out: findings: a token, what it allows, and what a search for one resource of each type gives.
 
-The answers to the searches are looked at for their kind only; nothing in them is kept or shown.
+The answers to the searches are looked at for their kind and the addresses in them only; nothing else is kept or shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from adapter.client import NotFound, Refused
@@ -14,7 +14,9 @@ from adapter.client.search import parse_searchset
 from adapter.client.transport import Transport
 from adapter.config import SmartBackendSettings
 from adapter.errors import RemoteError, TransientError
+from adapter.fhir import ResourceProblem, summarise
 from adapter.jobs.check.findings import Finding, Group, Status
+from adapter.sync.addresses import Addresses, shown_base
 
 __all__ = ["Answer", "Configured", "Scoped", "check_configuration", "check_token", "failed", "sample_types"]
 
@@ -101,8 +103,15 @@ def check_token(auth: Scoped, types: Iterable[str]) -> tuple[list[Finding], froz
     return found, scopes
 
 
-def sample_types(transport: Transport, types: Iterable[str]) -> tuple[list[Finding], dict[str, str]]:
+def sample_types(
+    transport: Transport, types: Iterable[str], *, own_addresses: Collection[str]
+) -> tuple[list[Finding], dict[str, str]]:
     """Ask for one resource of each type.
+
+    Args:
+        transport: to the server.
+        types: to ask for.
+        own_addresses: base URLs under which the site's own resources are named.
 
     Returns:
         findings, and by type what the search gave (see `TypeLine`); it ends where the server does not answer.
@@ -111,9 +120,12 @@ def sample_types(transport: Transport, types: Iterable[str]) -> tuple[list[Findi
     failures: dict[str, tuple[str, ...]] = {}
     ended: list[Finding] = []
     statuses: set[int] = set()
+    addresses = Addresses(own_addresses)
+    foreign: dict[str, None] = {}
     for type_ in types:
         try:
-            seen[type_] = _sample(transport, type_)
+            seen[type_], named = _sample(transport, type_, addresses)
+            foreign |= dict.fromkeys(named)
             if seen[type_] == "failed":
                 failures[_ODD] = (*failures.get(_ODD, ()), type_)
         except Refused as error:
@@ -129,18 +141,33 @@ def sample_types(transport: Transport, types: Iterable[str]) -> tuple[list[Findi
             seen[type_] = "failed"
             problem = str(error).rpartition(": ")[2]
             failures[problem] = (*failures.get(problem, ()), type_)
+    if foreign:
+        bases = tuple(map(shown_base, foreign))
+        # What a pull would put aside, all of it perhaps.
+        ended.append(Finding(Group.HERE, "addresses-foreign", Status.ASK, {"addresses": bases}))
     return [*_told(seen, failures, statuses), *ended], seen
 
 
-def _sample(transport: Transport, type_: str) -> str:
-    def read(answer: Answer) -> str:
+def _sample(transport: Transport, type_: str, addresses: Addresses) -> tuple[str, list[str]]:
+    """What a search gave, and addresses of others than the site under which it names whom a resource is about."""
+
+    def read(answer: Answer) -> tuple[str, list[str]]:
         try:
             found = parse_searchset(answer.content, resource_type=type_)
         except ValueError:
-            return "failed"
-        return "answered" if found.entries else "empty"
+            return "failed", []
+        return ("answered" if found.entries else "empty"), [
+            base for entry in found.entries for base in _foreign(entry.raw, addresses)
+        ]
 
     return transport.get(f"{transport.address.root}/{type_}?_count=1", read)
+
+
+def _foreign(raw: bytes, addresses: Addresses) -> list[str]:
+    try:
+        return addresses.foreign(summarise(raw))
+    except ResourceProblem:
+        return []
 
 
 def _kind_of(error: Refused) -> str:

@@ -214,7 +214,8 @@ def _samples(seen: _Seen, subject: SiteToCheck, full: Transport) -> None:
         )
     elif capability is not None:
         wanted = tuple(name for name in wanted if name in capability.types)
-    told, seen.samples = sample_types(full, wanted)
+    own = (subject.address.root, *subject.settings.addresses)
+    told, seen.samples = sample_types(full, wanted, own_addresses=own)
     seen.findings += told
 
 

@@ -197,7 +197,7 @@ class Answering:
                 person = self._live.person(site.id, ids)
         if person.stored is None:
             return self._of_unknown(call, trial, site, person=person, given=given)
-        fresh, faulty = read_fresh(given.raws, ids=ids, stored=person.stored)
+        fresh, faulty = self._fresh(given.raws, site.id, ids=ids, stored=person.stored)
         if kept is not None and not faulty and all(one.summary.type in SHARED_TYPES for one in fresh):
             return _Finding(kept)
         question = Question(person, site, self.today(), known.is_added, tuple(fresh), tuple(faulty))
@@ -221,7 +221,7 @@ class Answering:
         """Of whom the store knows nothing: by what was given and what can be fetched, if that is enough."""
         until = time.monotonic() + FETCH_SECONDS
         raws, whole = list(given.raws), set(given.whole)
-        fresh, faulty = read_fresh(raws, ids=person.ids)
+        fresh, faulty = self._fresh(raws, site.id, ids=person.ids)
         if not any(one.summary.reference == call.patient for one in fresh):
             whole.discard(PATIENT)
         missing = [name for name in types_of(trial) if name not in whole]
@@ -231,7 +231,7 @@ class Answering:
             came = self._fetched(address, _asked(missing, call.patient, version), FETCH_SECONDS)
             raws += came.raws
             whole |= came.whole
-            fresh, faulty = read_fresh(raws, ids=person.ids)
+            fresh, faulty = self._fresh(raws, site.id, ids=person.ids)
             if not any(one.summary.reference == call.patient for one in fresh):
                 whole.discard(PATIENT)
         needed = {PATIENT, *(name for signal in trial.signals for name in signal.resource_types)}
@@ -264,8 +264,14 @@ class Answering:
             identities = sorted(one.partition("/")[2] for one in wanted if one.startswith(f"{name}/"))
             if identities:
                 asked[name] = ("_id", ",".join(identities))
-        came, _ = read_fresh(self._fetched(address, asked, left).raws, ids=())
+        came, _ = self._fresh(self._fetched(address, asked, left).raws, site, ids=())
         return came, wanted <= {one.summary.reference for one in came}
+
+    def _fresh(
+        self, raws: Iterable[bytes], site: str, *, ids: Iterable[str], stored: Mapping[str, bytes] | None = None
+    ) -> tuple[list[Fresh], list[bytes]]:
+        own = self.settings.sites[site].addresses
+        return read_fresh(raws, ids=ids, stored=stored, own_addresses=own)
 
     def _fetched(self, address: SiteAddress, asked: Mapping[str, tuple[str, str]], seconds: float) -> AtHand:
         with self._turns.apart():

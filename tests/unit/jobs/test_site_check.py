@@ -367,6 +367,15 @@ def test_a_search_that_does_not_work_is_named_with_its_types(answer: Any, proble
     assert found.exit_code == 4
 
 
+def test_a_server_that_names_its_patients_under_another_address_is_told() -> None:
+    far = {"resourceType": "Condition", "id": "1", "subject": {"reference": "https://inside.test/fhir/Patient/1"}}
+    near = {"resourceType": "Observation", "id": "1", "subject": {"reference": "Patient/1"}}
+    found = _check(Server({"Condition": _bundle(far), "Observation": _bundle(near)}))
+
+    assert _one(found, "addresses-foreign").values == {"addresses": ("inside.test/fhir",)}
+    assert found.exit_code == 5
+
+
 def test_a_server_that_stops_answering_is_not_asked_eighteen_times() -> None:
     server = Server({"Condition": 503})
     found = _check(server)
