@@ -17,6 +17,7 @@ from operator import getitem
 from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from adapter.fhir.dates import calendar_day
 from adapter.fhir.names import RESOURCE_TYPES
@@ -191,7 +192,7 @@ class Summariser:
                 break
         meta = _NOTHING if shape.meta is None else elements[shape.meta]
         told = _NO_LINKS if shape.link is None else elements[shape.link].links
-        return Summary(
+        summary = Summary(
             shape.type,
             own,
             meta.version,
@@ -203,11 +204,16 @@ class Summariser:
             _once(codes),
             [] if shape.type == "Patient" else _once(texts),
             [reference for reference in dict.fromkeys(references) if reference != patient],
-            list(told.links),
-            person.person_base,
-            tuple(dict.fromkeys(bases)) if bases else (),
-            told.bases,
+            [] if shape.link is None else list(told.links),
         )
+        if bases or told.bases or person.person_base is not None:
+            return replace(
+                summary,
+                person_base=person.person_base,
+                shared_bases=tuple(dict.fromkeys(bases)),
+                link_bases=told.bases,
+            )
+        return summary
 
     def _new_shape(self, kind: bytes, keys: tuple[str, ...]) -> _Shape:
         type_ = kind[1:-1].decode()
