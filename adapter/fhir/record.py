@@ -35,6 +35,7 @@ from adapter.fhir.resources import (
     ResearchSubject,
     Resource,
 )
+from adapter.fhir.stand_in_kinds import study_within
 from adapter.fhir.summary import SHARED_TYPES, normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
@@ -172,7 +173,7 @@ class PatientRecord:
     ) -> PatientRecord:
         """Decode a person's resources.
 
-        Of resources within others only the Medications of infusions and prescriptions are read. What a result, a diagnosis or an infusion
+        Of resources within others only the Medications of infusions and prescriptions and the studies of subjects are read. What a result, a diagnosis or an infusion
         there is about stands in the record without its value, so that an older one is not taken for the latest.
 
         Args:
@@ -248,7 +249,10 @@ class PatientRecord:
         return found if isinstance(found, Medication) else None
 
     def study(self, subject: ResearchSubject) -> ResearchStudy | None:
-        """The ResearchStudy that a subject takes part in, when it is known."""
+        """The ResearchStudy that a subject takes part in, contained or shared, when it is known."""
+        within = subject.contained_study()
+        if within is not None:
+            return study_within(within)
         literal = subject.study.reference if subject.study else None
         found = self.shared.get(normalise_reference(literal) or "") if literal else None
         return found if isinstance(found, ResearchStudy) else None

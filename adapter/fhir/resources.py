@@ -259,12 +259,21 @@ class QuestionnaireResponse(Resource, frozen=True):
 
 
 class ResearchSubject(Resource, frozen=True):
+    # Read for the study; a fault in it costs nothing else.
+    contained: Any = None
     status: str | None = None
     study: Reference | None = None
     individual: Reference | None = None
     subject: Reference | None = None  # R5
     period: Period | None = None
     consent: Reference | tuple[Reference, ...] | None = None
+
+    def contained_study(self) -> dict[str, Any] | None:
+        """The ResearchStudy that it is of, where that lies within it; as it came."""
+        literal = (self.study.reference if self.study else None) or ""
+        items = self.contained if isinstance(self.contained, list) and literal.startswith("#") else []
+        studies = (one for one in items if isinstance(one, dict) and one.get("resourceType") == "ResearchStudy")
+        return next((one for one in studies if one.get("id") == literal[1:]), None)
 
 
 class ResearchStudy(Resource, frozen=True):

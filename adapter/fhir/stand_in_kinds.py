@@ -40,7 +40,7 @@ from adapter.fhir.resources import (
     ResponseItem,
 )
 
-__all__ = ["KINDS", "SHARED_KINDS", "Maker"]
+__all__ = ["KINDS", "SHARED_KINDS", "Maker", "study_within"]
 
 #: Makes what stands for a resource of one type.
 Maker = Callable[[dict[str, Any], str], Resource]
@@ -98,7 +98,10 @@ def _adverse_event(body: dict[str, Any], identity: str) -> AdverseEvent:
 def _research_subject(body: dict[str, Any], identity: str) -> ResearchSubject:
     # Of which study it is must be known: one of the trial's own asks nothing.
     study = _one(body.get("study"), Reference)
-    return ResearchSubject(resource_type="ResearchSubject", id=identity, status="candidate", study=study)
+    within = body.get("contained")
+    return ResearchSubject(
+        resource_type="ResearchSubject", id=identity, status="candidate", study=study, contained=within
+    )
 
 
 def _procedure(body: dict[str, Any], identity: str) -> Procedure:
@@ -194,6 +197,11 @@ def _research_study(body: dict[str, Any], identity: str) -> ResearchStudy:
     return ResearchStudy(
         resource_type="ResearchStudy", id=identity, identifier=_each(body.get("identifier"), Identifier)
     )
+
+
+def study_within(body: dict[str, Any]) -> ResearchStudy:
+    """A study that lies within another resource; where it cannot be read, which one it is."""
+    return _one(body, ResearchStudy) or _research_study(body, str(body.get("id")))
 
 
 #: How each type is made that may stand within another resource too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from itertools import permutations
 from typing import Any
@@ -13,6 +14,7 @@ from adapter.criteria.concepts.participation import answer_other_study, is_of_st
 from adapter.criteria.scene import Scene
 from adapter.criteria.tree import OtherStudy
 from adapter.criteria.truth import Truth
+from adapter.fhir import PatientRecord
 from adapter.terminology import Completeness, Site
 from tests.unit.criteria.deciding import IDENTIFIERS, attested, flips_on, scene_of
 
@@ -201,6 +203,42 @@ def test_a_subject_is_of_the_trial_by_its_study_or_by_the_references_identifier(
     record = scene_of([raw], shared=STUDIES).record
 
     assert is_of_study(record.subjects[0], record, IDENTIFIERS) is own
+
+
+def within(*studies: object, reference: str = "#s") -> dict[str, Any]:
+    """A subject with its study in ``contained``."""
+    return {
+        "resourceType": "ResearchSubject",
+        "status": "on-study",
+        "contained": list(studies),
+        "study": {"reference": reference},
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "own"),
+    [
+        (within(study("s", identifier=[{"value": "NCT04954820"}])), True),
+        (within({"resourceType": "Organization", "id": "s"}, study("s", identifier=[{"value": "NCT04954820"}])), True),
+        (within(study("s", identifier=[{"value": "NCT04954820"}], status=7)), True),
+        (within(study("s")), False),
+        (within(study("t", identifier=[{"value": "NCT04954820"}])), False),
+        (within(study("s", identifier=[{"value": "NCT04954820"}]), reference="ResearchStudy/other"), False),
+        (within("s", 7, None), False),
+    ],
+)
+def test_a_subject_is_of_the_trial_by_the_study_that_lies_within_it(raw: dict[str, Any], own: bool) -> None:
+    record = scene_of([raw], shared=STUDIES).record
+    aside = PatientRecord.read("Patient/p", [], held_back=[json.dumps({**raw, "id": "1", "period": 7}).encode()])
+
+    assert is_of_study(record.subjects[0], record, IDENTIFIERS) is own
+    assert is_of_study(aside.subjects[0], aside, IDENTIFIERS) is own
+
+
+def test_the_trials_own_study_within_a_subject_asks_nothing_and_another_counts_as_what_it_is() -> None:
+    assert told(within(study("s", identifier=[{"value": "NCT04954820"}]))) == (U, Reason.NO_DATA)
+    assert told(within(study("s"))) == (T, None)
+    assert told(within(study("s", "observational"))) == (U, Reason.NO_DATA)
 
 
 def test_one_participation_that_proves_is_enough_in_any_order() -> None:
