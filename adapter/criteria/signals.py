@@ -11,7 +11,7 @@ from adapter.criteria.concepts.participation import is_of_study
 from adapter.criteria.scene import Scene, is_on_record
 from adapter.criteria.trial import Signal
 from adapter.fhir.datatypes import CodeableConcept
-from adapter.fhir.resources import Condition
+from adapter.fhir.resources import PRODUCT_TYPES, Condition
 from adapter.fhir.stand_ins import DROPPED
 from adapter.terminology import ValueSet
 
@@ -43,7 +43,15 @@ class _Told:
                 for concept in concepts_of(resource, self.scene)
                 if concept is not None
             ]
+            # Whoever may have a sign is looked at by a person: what it was that cannot be read, nobody else can tell.
+            self._concepts[resource_type] += self._remains(resource_type)
         return self._concepts[resource_type]
+
+    def _remains(self, resource_type: str) -> list[CodeableConcept]:
+        remains = self.scene.record.remains
+        # A Medication that cannot be read is in no record but as that of a product.
+        types = (resource_type, "Medication") if resource_type in PRODUCT_TYPES else (resource_type,)
+        return [concept for name in types for concept in remains.get(name, ())]
 
     def sets(self, resource_type: str) -> frozenset[ValueSet]:
         """The trial's value sets that any of them is in."""

@@ -11,10 +11,11 @@ from itertools import chain
 
 import msgspec
 
+from adapter.fhir.datatypes import CodeableConcept
 from adapter.fhir.modifiers import is_modified
 from adapter.fhir.resources import READ_TYPES, ProductResource, Resource, decode
 from adapter.fhir.stamps import order, stamp_of
-from adapter.fhir.stand_ins import stand_in_of, stand_ins_within
+from adapter.fhir.stand_ins import remains_of, stand_in_of, stand_ins_within
 from adapter.fhir.summary import SHARED_TYPES, name_of
 
 __all__ = ["Gathered"]
@@ -37,6 +38,7 @@ class Gathered:
         self.known: dict[str, Resource] = {}
         self.unreadable: list[str] = []
         self.unread: set[str] = set()
+        self.remains: dict[str, tuple[CodeableConcept, ...]] = {}
         self._faulty: list[bytes] = []
         self._within: list[Resource] = []
         self._aside: dict[str, list[bytes]] = {}
@@ -71,8 +73,10 @@ class Gathered:
 
     def stand_in(self) -> None:
         """What stands for what could not be read; when all has been."""
-        aside = chain.from_iterable(self._aside.values())
-        for found in (*self._within, *map(stand_in_of, (*aside, *self._faulty))):
+        faulty = (*chain.from_iterable(self._aside.values()), *self._faulty)
+        for name, concepts in map(remains_of, faulty):
+            self.remains[name] = (*self.remains.get(name, ()), *concepts)
+        for found in (*self._within, *map(stand_in_of, faulty)):
             if found is None:
                 continue
             self.unread.add(found.reference)

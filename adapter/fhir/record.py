@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import msgspec
 
-from adapter.fhir.datatypes import Period
+from adapter.fhir.datatypes import CodeableConcept, Period
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
+from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.gathering import Gathered
 from adapter.fhir.resources import (
     AdverseEvent,
@@ -61,8 +62,9 @@ def needed_references(resources: Iterable[bytes]) -> set[str]:
             continue
         try:
             pointers = _POINTERS.decode(raw)
-        except msgspec.MsgspecError:
-            continue  # the record itself names it as unreadable
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            # The record itself names it as unreadable; what stands for it refers to the same.
+            pointers = _pointers_of_faulty(raw)
         medication = pointers.medication or {}
         nested = medication.get("reference")
         for node in (pointers.medication_reference, nested, pointers.study):
@@ -71,6 +73,17 @@ def needed_references(resources: Iterable[bytes]) -> set[str]:
             if target is not None and target.startswith(SHARED_TYPES):
                 found.add(target)
     return found
+
+
+def _pointers_of_faulty(raw: bytes) -> _Pointers:
+    body = as_far_as_told(raw)
+    told = body if isinstance(body, dict) else {}
+    medication, nested, study = (told.get(name) for name in ("medicationReference", "medication", "study"))
+    return _Pointers(
+        medication_reference=medication if isinstance(medication, dict) else None,
+        medication=nested if isinstance(nested, dict) else None,
+        study=study if isinstance(study, dict) else None,
+    )
 
 
 def when_of(resource: Resource) -> When:
@@ -152,6 +165,7 @@ class PatientRecord:
         merged: the identities merged into it.
         unreadable: ``ResourceType/id`` that could not be decoded; what hangs on them is not read.
         unread: references of what only stands in the record, as it cannot be read or lies within another resource.
+        remains: by resource type, codings and texts of what cannot be read: no more is known of them than that they are there.
     """
 
     patient: str
@@ -160,6 +174,7 @@ class PatientRecord:
     resources: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
     shared: Mapping[str, Resource] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
+    remains: Mapping[str, tuple[CodeableConcept, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -193,7 +208,9 @@ class PatientRecord:
         gathered.stand_in()
         ordered = {name: tuple(sorted(items, key=lambda item: item.id)) for name, items in gathered.by_type.items()}
         unreadable, unread = tuple(sorted(gathered.unreadable)), frozenset(gathered.unread)
-        return cls(patient, tuple(sorted(merged)), unreadable, ordered, gathered.known, unread)
+        return cls(
+            patient, tuple(sorted(merged)), unreadable, ordered, gathered.known, unread, remains=gathered.remains
+        )
 
     def _of(self, kind: type[_R]) -> tuple[_R, ...]:
         return cast("tuple[_R, ...]", self.resources.get(kind.__name__, ()))
@@ -288,7 +305,7 @@ class PatientRecord:
         return known, max(starts, default=ALWAYS.start)
 
     def _with(self, resources: Mapping[str, tuple[Resource, ...]]) -> PatientRecord:
-        return PatientRecord(self.patient, self.merged, self.unreadable, resources, self.shared, self.unread)
+        return replace(self, resources=resources)
 
 
 def known_from(resource: Resource) -> When:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from adapter.fhir.datatypes import Period
+from adapter.fhir.datatypes import CodeableConcept, Coding, Period
 from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.resources import (
     DiagnosticReport,
@@ -21,9 +21,9 @@ from adapter.fhir.resources import (
     Resource,
 )
 from adapter.fhir.stand_in_kinds import KINDS, SHARED_KINDS, Maker
-from adapter.fhir.summary import ID_FORM, person_of_body
+from adapter.fhir.summary import ID_FORM, person_of_body, walked
 
-__all__ = ["DROPPED", "stand_in_of", "stand_ins_within"]
+__all__ = ["DROPPED", "remains_of", "stand_in_of", "stand_ins_within"]
 
 #: Statuses of what did not happen or was written by mistake, of any resource type.
 DROPPED = frozenset({"entered-in-error", "cancelled", "not-done"})
@@ -36,6 +36,20 @@ def stand_in_of(raw: bytes) -> Resource | None:
     if not isinstance(identity, str):
         return None
     return _made(body, identity, {**KINDS, **SHARED_KINDS})
+
+
+def remains_of(raw: bytes) -> tuple[str, tuple[CodeableConcept, ...]]:
+    """The type of a faulty resource, and every coding and text that can be told of it, wherever it stands there.
+
+    They decide nothing of it; but where one of them is a sign that is looked for, it may be one.
+    """
+    body = as_far_as_told(raw)
+    if not isinstance(body, dict) or not isinstance(name := body.get("resourceType"), str):
+        return "", ()
+    found = walked(body)
+    codings = (coding.rpartition("|") for coding in found.codes)
+    concepts = [CodeableConcept(coding=(Coding(system=system, code=code),)) for system, _, code in codings]
+    return name, (*concepts, *(CodeableConcept(text=text) for text in found.texts))
 
 
 def stand_ins_within(raw: bytes, *, people: Collection[str]) -> list[Resource]:

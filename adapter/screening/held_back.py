@@ -5,13 +5,13 @@ A count that cannot be read is the latest all the same: without this the one bef
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from adapter.fhir import person_of
+from adapter.fhir import needed_references, person_of
 from adapter.screening.fresh import SHARED_TYPES
 from adapter.store import QuarantinedItem, Store
 
-__all__ = ["held_back", "held_back_of"]
+__all__ = ["about_person", "held_back", "held_back_of"]
 
 
 def held_back_of(store: Store, site: str) -> dict[str, list[bytes]]:
@@ -32,3 +32,21 @@ def held_back(store: Store, site: str, items: Iterable[QuarantinedItem]) -> dict
             if about is not None:
                 found.setdefault(about, []).append(raw)
     return found
+
+
+def about_person(
+    aside: Mapping[str, list[bytes]], people: Iterable[str], resources: Iterable[bytes]
+) -> tuple[list[bytes], set[str]]:
+    """What of a site's quarantine belongs to one record.
+
+    Args:
+        aside: of the site (`held_back_of`).
+        people: ``Patient/id`` of each of the person's records.
+        resources: raw, of the person.
+
+    Returns:
+        the faulty resources, shared ones that the person's refer to among them, and the references of all shared ones.
+    """
+    theirs = [raw for one in people for raw in aside.get(one, ())]
+    needed = needed_references((*resources, *theirs))
+    return [*theirs, *(raw for one in sorted(needed) for raw in aside.get(one, ()))], needed

@@ -14,7 +14,7 @@ from itertools import islice
 
 from adapter.fhir import PatientRecord, needed_references
 from adapter.screening.fresh import SHARED_TYPES, Fresh, by_reference
-from adapter.screening.held_back import held_back
+from adapter.screening.held_back import about_person, held_back
 from adapter.screening.hospital_records import deleted_people
 from adapter.store import Store
 
@@ -176,14 +176,12 @@ class LiveRecords:
         given = {one.summary.reference: one.raw for one in fresh}
         newer = {name: raw for name, raw in given.items() if name.partition("/")[0] not in SHARED_TYPES}
         own = {**(person.stored or {}), **newer}
-        needed = needed_references(newer.values())
+        held = self._lake(person.site).held_back
+        aside, named = about_person(held, person.ids, own.values()) if held else ([], set())
+        needed = needed_references(newer.values()) | named
         unknown = needed - given.keys() - person.shared.keys()
         shared = {**person.shared, **self._shared(person.site, unknown)}
         shared |= {name: raw for name, raw in given.items() if name not in newer}
-        held = self._lake(person.site).held_back
-        # A shared one may lie in the quarantine and nowhere else.
-        named = sorted(needed_references(own.values())) if any(not one.startswith("Patient/") for one in held) else ()
-        aside = [raw for one in (*person.ids, *named) for raw in held.get(one, ())]
         return PatientRecord.read(
             person.patient, own.values(), merged=person.ids[1:], shared=shared, held_back=[*aside, *faulty]
         )

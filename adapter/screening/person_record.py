@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapter.fhir import PatientRecord, needed_references
-from adapter.screening.held_back import held_back_of
+from adapter.fhir import PatientRecord
+from adapter.screening.held_back import about_person, held_back_of
 from adapter.store import Store
 
 __all__ = ["read_record"]
@@ -20,11 +20,11 @@ def read_record(store: Store, site: str, patient: str) -> PatientRecord | None:
     found = next(store.lake.records(site, [patient]), None)
     if found is None:
         return None
-    aside, needed = held_back_of(store, site), needed_references(found.resources)
+    aside, needed = about_person(held_back_of(store, site), (found.patient, *found.merged), found.resources)
     return PatientRecord.read(
         found.patient,
         found.resources,
         merged=found.merged,
         shared=store.lake.shared(site, needed),
-        held_back=[raw for one in (found.patient, *found.merged, *sorted(needed)) for raw in aside.get(one, ())],
+        held_back=aside,
     )

@@ -19,8 +19,8 @@ import msgspec
 
 from adapter.criteria import Outcome, PatientVerdict, Stage, Trial, evaluate, reference_date
 from adapter.errors import UsageError
-from adapter.fhir import PatientRecord, needed_references
-from adapter.screening.held_back import held_back_of
+from adapter.fhir import PatientRecord
+from adapter.screening.held_back import about_person, held_back_of
 from adapter.screening.hospital_records import RECORD_DELETED, as_deleted, deleted_people
 from adapter.screening.narrow import possible_candidates
 from adapter.screening.spool import Spool
@@ -31,6 +31,7 @@ __all__ = ["Asked", "Progress", "Screening", "screen"]
 
 #: Records in hand at once: enough to ask for shared resources together, few enough for memory.
 _BATCH = 64
+_PATIENT = "Patient/"
 _SAVE_BATCH = 200
 _decode = msgspec.msgpack.Decoder(PatientVerdict).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -151,15 +152,16 @@ def _verdicts(store: Store, trial: Trial, site: Site, *, asked: Asked, tally: _T
         if person in deleted and (asked.patients is None or person in asked.patients):
             to_mark.append(saved)
     # A record in quarantine may be the only sign of a candidate: who has one is looked at exactly.
-    held_back = {merges.get(one, one) for one in held_back_of(store, site.id) if one.startswith("Patient/")}
+    evaluator = _Evaluator(store, trial, site, asked=asked, added=added, deleted=deleted)
+    held_back = {merges.get(one, one) for one in evaluator.held_back_people()}
     wanted = _wanted(store, trial, site, asked=asked, extra=added | before | decided | held_back)
     show_all = asked.everyone or asked.patients is not None
     keeper = _Keeper(store, asked, known=before | decided)
-    evaluator = _Evaluator(store, trial, site, asked=asked, added=added, deleted=deleted)
     # Who is asked for by name is told about; nobody else hears of a record that is no more.
     passed_over = deleted if asked.patients is None else frozenset()
     with Spool(store.folder / "tmp") as spool:
-        records = (one for one in store.lake.records(site.id, wanted) if one.patient not in passed_over)
+        everybody = _records(store, site.id, wanted, held_back=held_back)
+        records = (one for one in everybody if one.patient not in passed_over)
         while batch := list(islice(records, _BATCH)):
             for resources, verdict, input_hash in evaluator.batch(batch, tally):
                 keeper.add(verdict, input_hash)
@@ -187,6 +189,16 @@ def _wanted(store: Store, trial: Trial, site: Site, *, asked: Asked, extra: set[
     return possible_candidates(store, trial, site) | extra
 
 
+def _records(store: Store, site: str, wanted: set[str] | None, *, held_back: set[str]) -> Iterator[PatientResources]:
+    """Who is in the lake, and who is in the quarantine alone, with nothing that could be read."""
+    missing = set(held_back) if wanted is None else held_back & wanted
+    for one in store.lake.records(site, wanted):
+        missing.discard(one.patient)
+        yield one
+    for patient in sorted(missing):
+        yield PatientResources(patient, (), [])
+
+
 class _Evaluator:
     """Records in, verdicts out, with the shared resources (Medication, ResearchStudy) that they refer to."""
 
@@ -198,16 +210,23 @@ class _Evaluator:
         self._held_back = held_back_of(store, site.id)
         self._documents = hashlib.sha256(repr((trial.id, trial.version, _plainly(site))).encode()).digest()
 
+    def held_back_people(self) -> set[str]:
+        """Who is named in the quarantine, not merged; and whoever's resources refer to a product or a study that lies there."""
+        named = {one for one in self._held_back if one.startswith(_PATIENT)}
+        return named | self._store.lake.referring(self._site.id, self._held_back.keys() - named)
+
     def batch(
         self, people: Sequence[PatientResources], tally: _Tally
     ) -> Iterator[tuple[PatientResources, PatientVerdict, str]]:
         """The verdict of each person, and the hash of what it was made from."""
-        needed = {person.patient: needed_references(person.resources) for person in people}
-        shared = self._store.lake.shared(self._site.id, set().union(*needed.values()))
+        aside = {
+            person.patient: about_person(self._held_back, (person.patient, *person.merged), person.resources)
+            for person in people
+        }
+        shared = self._store.lake.shared(self._site.id, set().union(*(needed for _, needed in aside.values())))
         for person in people:
-            own = {reference: shared[reference] for reference in sorted(needed[person.patient]) if reference in shared}
-            about = (person.patient, *person.merged, *sorted(needed[person.patient]))
-            held_back = [raw for one in about for raw in self._held_back.get(one, ())]
+            held_back, needed = aside[person.patient]
+            own = {reference: shared[reference] for reference in sorted(needed) if reference in shared}
             try:
                 record = PatientRecord.read(
                     person.patient, person.resources, merged=person.merged, shared=own, held_back=held_back

@@ -246,6 +246,22 @@ class Lake(Shelf):
             ).fetchall()
         return dict(sorted(found))
 
+    def referring(self, site: str, references: Collection[str]) -> set[str]:
+        """Patients, as their resources name them, with a current resource that refers to one of these (``Medication/12``)."""
+        files = self.index_files(site) if references else []
+        if not files:
+            return set()
+        with self.engine.connection() as connection:
+            self._mark(connection, files, self.tombstones(site))
+            rows = connection.execute(
+                """
+                select distinct patient from read_parquet($files, hive_partitioning = false) anti join superseded using (seq)
+                where patient is not null and list_has_any("references", $wanted)
+                """,
+                {"files": files, "wanted": sorted(references)},
+            ).fetchall()
+        return {patient for (patient,) in rows}
+
     def origins(self, site: str, type_: str, id_: str) -> list[OriginInfo]:
         """Where each version of a resource came from, in the order in which they came."""
         rows = self.segments(site, type_)

@@ -130,3 +130,78 @@ def test_a_product_that_lies_in_quarantine_only_may_be_the_one(
     [criterion] = [one for one in way(store, trial).criteria if one.id == "I03"]
 
     assert len(criterion.evidence) == len(INFUSIONS)
+
+
+LUTATHERA = {"coding": [{"system": "http://www.whocc.no/atc", "code": "V10XX04"}]}
+GIVEN = {key: value for key, value in INFUSIONS[0].items() if key != "medicationReference"}
+HISTOLOGY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/icd-o-3", "code": "8240/3"}]}
+STUDY = {"resourceType": "ResearchStudy", "id": "s", "status": "active", "identifier": [{"value": "NCT04954820"}]}
+SUBJECT = {
+    "resourceType": "ResearchSubject",
+    "id": "rs",
+    "status": "candidate",
+    "study": {"reference": "ResearchStudy/s"},
+    "individual": {"reference": f"Patient/{WHOSE}"},
+}
+OBSERVED = {
+    "resourceType": "Observation",
+    "id": "o",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "59847-4"}]},
+    "subject": {"reference": f"Patient/{WHOSE}"},
+    "valueCodeableConcept": HISTOLOGY,
+}
+ONLY_SIGNS: dict[str, list[dict[str, Any]]] = {
+    "coded": [{**GIVEN, "medicationCodeableConcept": LUTATHERA, "effectiveDateTime": 5}],
+    "in-words": [{**GIVEN, "medicationCodeableConcept": {"text": "LUTATHERA 370 MBq"}, "effectiveDateTime": 5}],
+    "contained": [
+        {
+            **GIVEN,
+            "contained": [{"resourceType": "Medication", "id": "m", "code": LUTATHERA}],
+            "medicationReference": {"reference": "#m"},
+            "effectiveDateTime": 5,
+        }
+    ],
+    "by-reference": [MEDICATION, {**INFUSIONS[0], "effectiveDateTime": 5}],
+    "product-faulty": [{**MEDICATION, "batch": 5}, INFUSIONS[0]],
+    "both-faulty": [{**MEDICATION, "batch": 5}, {**INFUSIONS[0], "effectiveDateTime": 5}],
+    "without-an-id": [{**GIVEN, "id": None, "medicationCodeableConcept": LUTATHERA}],
+    "value": [{**OBSERVED, "issued": 5}],
+    "subject": [STUDY, {**SUBJECT, "period": 5}],
+    "conclusion": [
+        {**OBSERVED, "resourceType": "DiagnosticReport", "conclusionCode": [HISTOLOGY], "issued": 5},
+    ],
+}
+
+
+ANNEX = Site.plain("annex")
+
+
+@pytest.mark.parametrize("with_patient", [True, False])
+@pytest.mark.parametrize("name", ONLY_SIGNS)
+def test_whose_only_sign_cannot_be_read_is_a_candidate(
+    store: Store, trial: Trial, tmp_path: Path, name: str, with_patient: bool
+) -> None:
+    people = [patient(WHOSE), patient("somebody")] if with_patient else [patient("somebody")]
+    feed = [*people, *ONLY_SIGNS[name]]
+    pull(store, FolderSource(write_feed(tmp_path / "aside", feed)), site="annex")
+    found = list(screen(store, trial, ANNEX, Asked(today=DAY, on=DAY)))
+
+    assert [one.patient for one in found] == [f"Patient/{WHOSE}"]
+    assert found[0].candidate_because
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        {**GIVEN, "medicationCodeableConcept": {"text": "paracétamol"}, "effectiveDateTime": 5},
+        {**OBSERVED, "valueCodeableConcept": {"text": "normal"}, "issued": 5},
+        {**SUBJECT, "period": 5, "study": {"identifier": {"value": "NCT00000000"}}},
+    ],
+)
+def test_what_cannot_be_read_and_is_no_sign_makes_nobody_a_candidate(
+    store: Store, trial: Trial, tmp_path: Path, faulty: dict[str, Any]
+) -> None:
+    pull(store, FolderSource(write_feed(tmp_path / "aside", [patient(WHOSE), faulty])), site="annex")
+
+    assert list(screen(store, trial, ANNEX, Asked(today=DAY, on=DAY))) == []
