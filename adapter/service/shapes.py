@@ -197,7 +197,8 @@ class PatientFile(Shape):
     ``outcomes``, ``decisions``, ``attestations`` and ``additions`` are the whole history, oldest first; an outcome that repeats the
     one before it is left out. Without the right to see who the patient is (``identified`` false) the screening ``number`` stands for the
     patient, and all references to the hospital's resources are their types only. ``version`` and ``seen`` are what a decision names as
-    what its person saw, ``attested`` (by linkId) what an attestation names so; ``new_data``: the verdict was made from other data than the one that was decided on.
+    what its person saw, ``attested`` (by linkId) what an attestation names so; ``new_data``: the verdict was made from other data than the one that was decided on;
+    ``before_attestation``: from before what was last attested or withdrawn here, which it does not know.
     """
 
     key: str
@@ -210,6 +211,7 @@ class PatientFile(Shape):
     version: int
     seen: str
     new_data: bool
+    before_attestation: bool
     record: RecordState
     state: str
     decision: StandingDecision | None

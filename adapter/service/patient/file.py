@@ -116,6 +116,8 @@ def _file(desk: Desk, people: Sequence[str], *, stored: StoredVerdict, record: P
         version=max((one.version for one in made if one.patient == patient), default=0),
         seen=stored.input_hash,
         new_data=bool(made) and made[-1].seen not in (None, stored.input_hash),
+        # A process that ended between the signature and the screening after it.
+        before_attestation=any(one.here and one.at and one.at > stored.screened_at for one in attested),
         record=state,
         state=decisions[-1].state if decisions else _NEW,
         decision=decisions[-1] if decisions else None,

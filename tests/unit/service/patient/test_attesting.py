@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from adapter.accounts import Role
 from adapter.criteria import attestable_links
 from adapter.documents import load_trial
+from adapter.fhir import PARIS
 from adapter.store import Run, Store
 from tests.support.patient_desk import (
     HOSTILE,
@@ -23,6 +25,7 @@ from tests.support.patient_desk import (
     as_viewer,
     hidden_fields,
     send,
+    served,
 )
 
 Json = dict[str, Any]
@@ -75,6 +78,24 @@ def test_sentences_are_in_the_readers_language_and_the_registrys_stay(client: Te
 
     assert trial.attestation_words["E12.stable-24-weeks"]["fr"] in text
     assert f'<span lang="en">{trial.criterion("I15").text}'.replace("'", "&#39;") in text
+
+
+def test_a_verdict_from_before_an_attestation_says_so_until_the_next_screening(
+    desk: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "from before the last attestation"
+    with served(desk, today=datetime.now(PARIS).date()) as client:
+        with monkeypatch.context() as ended:
+            # As if the process had been killed between the two.
+            ended.setattr("adapter.jobs.attesting._screen", lambda *_, **__: None)
+            answers(client, desk, I15="yes")
+        page, sheet = client.get(desk.address).text, client.get(f"{desk.address}/print").text
+        told = client.get(f"/api{desk.address}").json()["before_attestation"]
+        answers(client, desk, I13="yes")
+
+        assert (said in page, said in sheet, told) == (True, True, True)
+        assert client.get(f"/api{desk.address}").json()["before_attestation"] is False
+        assert said not in client.get(desk.address).text
 
 
 def test_attestation_by_form_decides_and_says_who_and_until_when(client: TestClient, desk: Ward) -> None:
