@@ -6,6 +6,7 @@ pulled, what was put aside, what was decided. Times are UTC.
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, date, datetime
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -37,6 +39,7 @@ __all__ = [
     "KeptOffRow",
     "OutboxRow",
     "OutboxServerRow",
+    "PackedText",
     "PatientKeyRow",
     "QuarantineRow",
     "RetiredSegmentRow",
@@ -71,6 +74,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class PackedText(TypeDecorator[str]):
+    """A long text, in the database packed by zlib: a verdict's JSON says most of its words many times."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        """Text in, bytes out."""
+        return None if value is None else zlib.compress(value.encode())
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        """Bytes in, the same text out."""
+        return None if value is None else zlib.decompress(value).decode()
 
 
 class Base(DeclarativeBase):
@@ -192,7 +210,11 @@ class VerdictRow(Base):
 
     __tablename__ = "verdict"
     __table_args__ = (
-        UniqueConstraint("site", "patient", "trial", "stage", "on_date", "input_hash"),
+        # Another release may say something else of the same input: what a person has seen is not written over.
+        UniqueConstraint(
+            *("site", "patient", "trial", "stage", "on_date", "input_hash", "content_hash"),
+            name="uq_verdict_content_hash",
+        ),
         Index("ix_verdict_latest", "trial", "stage", "site", "patient", "screened_at"),
     )
 
@@ -206,7 +228,9 @@ class VerdictRow(Base):
     #: When it was screened so for the first time: `screened_at` moves with each screening of the same input.
     first_screened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     run: Mapped[str] = mapped_column(String(64))
-    content: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(PackedText)
+    #: SHA-256 of the content, unpacked.
+    content_hash: Mapped[str] = mapped_column(String(64))
     input_hash: Mapped[str] = mapped_column(String(64))
 
 

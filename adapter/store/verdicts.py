@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
@@ -50,7 +51,7 @@ class Verdicts:
         self._state = state
 
     def save(self, verdicts: Iterable[StoredVerdict]) -> int:
-        """Keep verdicts; one from the same input at the same date takes the place of the earlier.
+        """Keep verdicts; of one that says the same from the same input at the same date only the last time is noted.
 
         Returns:
             how many were given.
@@ -64,8 +65,8 @@ class Verdicts:
                     session,
                     VerdictRow,
                     list(rows.values()),
-                    keys=("site", "patient", "trial", "stage", "on_date", "input_hash"),
-                    update=("screened_at", "run", "content"),
+                    keys=("site", "patient", "trial", "stage", "on_date", "input_hash", "content_hash"),
+                    update=("screened_at", "run"),
                 )
                 rows.clear()
 
@@ -73,7 +74,11 @@ class Verdicts:
                 total += 1
                 row = msgspec.structs.asdict(verdict)
                 row["on_date"] = row.pop("on")
-                key = (verdict.site, verdict.patient, verdict.trial, verdict.stage, str(verdict.on), verdict.input_hash)
+                row["content_hash"] = hashlib.sha256(verdict.content.encode()).hexdigest()
+                key = (
+                    *(verdict.site, verdict.patient, verdict.trial, verdict.stage, str(verdict.on)),
+                    *(verdict.input_hash, row["content_hash"]),
+                )
                 # Not among the columns to update: what is there keeps its first time.
                 row["first_screened_at"] = rows[key]["first_screened_at"] if key in rows else verdict.screened_at
                 rows[key] = row

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
@@ -400,3 +402,26 @@ def test_time_limit_of_the_server_is_to_be_tried_again(far: tuple[Store, str]) -
     engine.dispose()
 
     assert kept(store) == (0, 0)
+
+
+def test_verdicts_of_an_earlier_release_are_packed_and_say_what_they_said(settings: Settings, store: Store) -> None:
+    save_at(store, SITE, verdict("low", "ineligible", criterion("I11", "F")), at=datetime(2025, 6, 2, tzinfo=UTC))
+    # Another release said something else of the same input and day: the one before had room for the newer alone.
+    save_at(store, SITE, verdict("low", "ineligible"), at=datetime(2025, 6, 2, 1, tzinfo=UTC))
+    before = list(store.latest_verdicts(TRIAL, STAGE))
+    config = Config()
+    config.set_main_option("script_location", "adapter.store:migrations")
+    with store._state.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014")
+        plain = connection.exec_driver_sql("select content from verdict").scalars().all()
+    with Store.open(settings.store.path, settings.store.database) as again:
+        with again._state.engine.connect() as connection:
+            kept = connection.exec_driver_sql("select content from verdict").scalars().all()
+            differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+        after = list(again.latest_verdicts(TRIAL, STAGE))
+
+    assert all(isinstance(one, str) and one.startswith("{") for one in plain)
+    assert all(isinstance(one, bytes) for one in kept)
+    assert after == before
+    assert differences == []

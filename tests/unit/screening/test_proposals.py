@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -168,8 +169,8 @@ def test_a_criterion_that_the_trial_has_no_longer_is_no_reason(desk: Desk) -> No
     desk.decide(2, "screening")
     desk.screened(3, INELIGIBLE, LOW)
     with desk.store._state.engine.begin() as connection:
-        gone = verdict("1", INELIGIBLE, criteria=[*known, criterion("X99", "T")])
-        connection.exec_driver_sql("update verdict set content = ? where number = 1", (json.dumps(gone),))
+        packed = zlib.compress(json.dumps(verdict("1", INELIGIBLE, criteria=[*known, criterion("X99", "T")])).encode())
+        connection.exec_driver_sql("update verdict set content = ? where number = 1", (packed,))
 
     assert desk.proposals() == []
 

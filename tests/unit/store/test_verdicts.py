@@ -38,14 +38,34 @@ def test_latest_verdict_is_the_one_screened_last(store: Store) -> None:
     assert list(store.latest_verdicts("nct04954820", "randomisation")) == []
 
 
-def test_verdict_from_the_same_input_takes_the_earlier_ones_place(store: Store) -> None:
-    again = _verdict(screened_at=AT + timedelta(hours=1), run="r2", content='{"n":2}')
+def test_verdict_that_says_the_same_from_the_same_input_takes_the_earlier_ones_place(store: Store) -> None:
+    again = _verdict(screened_at=AT + timedelta(hours=1), run="r2")
     assert store.save_verdicts([_verdict()]) == 1
     assert store.save_verdicts([_verdict(), again]) == 2
 
     assert list(store.latest_verdicts("nct04954820", "registration")) == [again]
     with store._state.engine.connect() as connection:
         assert connection.exec_driver_sql("select count(*) from verdict").scalar() == 1
+
+
+def test_verdict_that_was_seen_is_not_written_over_by_what_another_release_says(store: Store) -> None:
+    later = _verdict(screened_at=AT + timedelta(days=90), run="r2", content='{"n":2}')
+    store.save_verdicts([_verdict()])
+    store.save_verdicts([later])
+    history = store.verdict_history("nct04954820", "registration", site="icm", patients=["Patient/1"])
+
+    assert [one.verdict for one in history["Patient/1"]] == [_verdict(), later]
+    assert list(store.latest_verdicts("nct04954820", "registration")) == [later]
+
+
+def test_verdict_lies_packed_in_the_state_and_comes_back_to_the_letter(store: Store) -> None:
+    told = _verdict(content='{"said":"' + "Hémoglobine 12,1 g/dL " * 500 + '"}')
+    store.save_verdicts([told])
+    with store._state.engine.connect() as connection:
+        kept = connection.exec_driver_sql("select content from verdict").scalar()
+
+    assert isinstance(kept, bytes) and len(kept) < 500
+    assert store.verdict_of("icm", "Patient/1", trial="nct04954820", stage="registration") == told
 
 
 def test_verdict_keeps_the_time_at_which_it_was_first_made(store: Store) -> None:
