@@ -63,6 +63,7 @@ bench: $(VENV)/.setup-dev ## measure: ratios in one run
 	$(BIN)/python benchmarks/download.py
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/small_pulls.py
+	$(BIN)/python benchmarks/old_verdicts.py
 	$(BIN)/python benchmarks/push.py
 	$(BIN)/python benchmarks/worklist.py
 	$(BIN)/python benchmarks/cards.py

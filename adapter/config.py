@@ -68,9 +68,13 @@ class StoreSettings(_Section):
 
 
 class RetentionSettings(_Section):
-    """``[retention]``: how long raw data of patients without a signal is kept."""
+    """``[retention]``: how long raw data of patients without a signal is kept, and each day's verdict of a candidate.
+
+    The verdict of the day of a registration is read when a package is made: a package looks for it four weeks back.
+    """
 
     non_candidates_days: int = Field(default=30, ge=0)
+    verdicts_days: int = Field(default=400, ge=60, le=36_500)
 
 
 class ServiceSettings(_Section):

@@ -1,8 +1,9 @@
-"""In: the store. Out: the small segments of its sites merged, and how many there were and are."""
+"""In: the store. Out: the small segments of its sites merged, how many there were and are; old verdicts thinned, and how many went."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -22,7 +23,9 @@ def compact(
     ctx: typer.Context,
     site: Annotated[str | None, typer.Option("--site", help="Only this site.")] = None,
 ) -> None:
-    """Merge the many small files that small pulls leave; a pull does it by itself as they come."""
+    """Merge the many small files that small pulls leave, and thin old verdicts; pull and sync do it by themselves."""
+    from adapter.jobs import thin_site
+
     options: Options = ctx.obj
     found: dict[str, dict[str, int]] = {}
     busy: list[BusyError] = []
@@ -40,10 +43,13 @@ def compact(
                 # The other sites are merged all the same.
                 busy.append(error)
                 continue
-            found[name] = counts
+            days = room.settings.retention.verdicts_days
+            removed = thin_site(room.store, name, days=days, now=datetime.now(UTC), whole=True)
+            found[name] = counts | {"verdicts_removed": removed or 0}
     if options.json:
         data({"sites": found})
     for name, counts in found.items():
-        note(options, f"site {name}: {counts['before']} segments before, {counts['after']} now")
+        thinned = f"; {counts['verdicts_removed']} old verdicts removed" if counts["verdicts_removed"] else ""
+        note(options, f"site {name}: {counts['before']} segments before, {counts['after']} now{thinned}")
     if busy:
         raise busy[0]

@@ -17,6 +17,7 @@ from adapter.errors import ConfigurationError, ReluthError, UsageError, worst_ex
 if TYPE_CHECKING:
     from adapter.config import Settings
     from adapter.jobs import Part, ScreenSummary, Steps
+    from adapter.store import Store
     from adapter.sync import PullSummary, PushSummary
 
 __all__ = ["sync"]
@@ -87,6 +88,7 @@ def _cycle(site: str, *, settings: Settings, push: bool, options: Options) -> in
                 now=lambda: datetime.now(UTC),
                 tell=partial(_tell, options=options),
             )
+            _thin(store, site, settings)
     except ReluthError as error:
         logger("jobs").error("no store", site=site, problem=str(error))
         parts = [Part(site, "pull", exit_code=error.exit_code, problem=str(error))]
@@ -119,6 +121,21 @@ def _screen(room: Opened, site: str) -> ScreenSummary | None:
         return None
     trials = [room.trial(name) for name in room.settings.trials]
     return screen_site(room.store, room.site(site), trials, today=today())
+
+
+def _thin(store: Store, site: str, settings: Settings) -> None:
+    """Once a day; what fails here is made good by a later cycle, and nothing of this one failed."""
+    from datetime import UTC, datetime
+
+    from adapter.jobs import thin_site
+    from adapter.observe import logger
+
+    try:
+        removed = thin_site(store, site, days=settings.retention.verdicts_days, now=datetime.now(UTC))
+        if removed:
+            logger("jobs").info("verdicts thinned", site=site, removed=removed)
+    except ReluthError as error:
+        logger("jobs").warning("verdicts not thinned", site=site, problem=str(error))
 
 
 def _push(room: Opened, site: str) -> PushSummary | None:

@@ -13,6 +13,7 @@ from adapter.jobs.rounds import Rounds
 from adapter.jobs.schedule import Next, next_try, parse_every
 from adapter.jobs.screening import ScreenSummary, noted_screening, screen_site
 from adapter.jobs.stopping import Stopped, stop_if_asked, stop_signals
+from adapter.jobs.thinning import thin_site
 
 __all__ = [
     "CatchUp",
@@ -43,4 +44,5 @@ __all__ = [
     "start_catch_up",
     "stop_if_asked",
     "stop_signals",
+    "thin_site",
 ]

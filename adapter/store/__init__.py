@@ -26,6 +26,7 @@ from adapter.store.space import writing
 from adapter.store.state import private_file, private_folder
 from adapter.store.store import BookmarkInfo, Store
 from adapter.store.subjects import Pseudonym, Sequences
+from adapter.store.thinning import Lasting
 from adapter.store.verdicts import KeptVerdict, StoredVerdict
 from adapter.store.versions import Tombstone
 from adapter.store.writer import LakeWriter, TypeCounts
@@ -49,6 +50,7 @@ __all__ = [
     "Lake",
     "LakeMark",
     "LakeWriter",
+    "Lasting",
     "Origin",
     "OriginInfo",
     "OutboxEntry",

@@ -35,7 +35,8 @@ from adapter.store.segments import Origin
 from adapter.store.space import writing
 from adapter.store.state import RESTORING, State, now, private_folder
 from adapter.store.subjects import Subjects
-from adapter.store.verdicts import KeptVerdict, StoredVerdict, Verdicts
+from adapter.store.thinning import Lasting, thin
+from adapter.store.verdicts import KeptVerdict, StoredVerdict, Verdicts, VerdictSizes
 
 __all__ = ["BookmarkInfo", "Store"]
 
@@ -274,6 +275,14 @@ class Store:
     ) -> dict[str, list[KeptVerdict]]:
         """All verdicts of some patients of a site, by ``Patient/id``, in the order in which they were made."""
         return self._verdicts.history(trial, stage, site=site, patients=patients)
+
+    def verdict_sizes(self) -> dict[str, VerdictSizes]:
+        """How many verdicts there are of each site, and what they take."""
+        return self._verdicts.sizes()
+
+    def thin_verdicts(self, site: str, *, before: datetime, since: datetime | None, lasting: Lasting) -> int:
+        """Remove old verdicts that say nothing of their own; see `adapter.store.thinning.thin`."""
+        return thin(self._state, site, before=before, since=since, lasting=lasting)
 
     # People -------------------------------------------------------------------------------------------------------
 

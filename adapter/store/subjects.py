@@ -118,6 +118,13 @@ class Subjects:
             found = session.scalars(select(row).where(row.trial == trial).order_by(row.usubjid))
             return [Pseudonym(one.site, one.patient, one.usubjid, one.assigned) for one in found]
 
+    def of_site(self, site: str) -> list[Pseudonym]:
+        """All of a site, of whatever trial, by trial and subject number."""
+        row = SubjectPseudonymRow
+        with self._state.session() as session:
+            found = session.scalars(select(row).where(row.site == site).order_by(row.trial, row.usubjid))
+            return [Pseudonym(one.site, one.patient, one.usubjid, one.assigned) for one in found]
+
     def keep(self, trial: str, pseudonyms: Iterable[Pseudonym], *, merged: Mapping[tuple[str, str], str]) -> None:
         """Note who stands behind which number; what was noted of the same person or number before is replaced.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import func, select
@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from adapter.store.models import VerdictRow
 from adapter.store.state import State
 
-__all__ = ["KeptVerdict", "StoredVerdict", "Verdicts"]
+__all__ = ["KeptVerdict", "StoredVerdict", "VerdictSizes", "Verdicts"]
 
 _BATCH = 500
 #: SQLite allows 32,766 variables in a statement.
@@ -42,6 +42,13 @@ class KeptVerdict(msgspec.Struct, frozen=True):
 
     first_at: datetime
     verdict: StoredVerdict
+
+
+class VerdictSizes(NamedTuple):
+    """How many verdicts, and how many bytes of content."""
+
+    verdicts: int
+    bytes: int
 
 
 class Verdicts:
@@ -130,6 +137,13 @@ class Verdicts:
         query = select(VerdictRow.patient).where(VerdictRow.site == site).distinct().limit(limit)
         with self._state.session() as session:
             return list(session.scalars(query))
+
+    def sizes(self) -> dict[str, VerdictSizes]:
+        """How many verdicts there are of each site, and what they take, packed."""
+        query = select(VerdictRow.site, func.count(), func.sum(func.length(VerdictRow.content)))
+        with self._state.session() as session:
+            rows = session.execute(query.group_by(VerdictRow.site).order_by(VerdictRow.site))
+            return {site: VerdictSizes(verdicts, int(bytes_)) for site, verdicts, bytes_ in rows}
 
     def first(self, trial: str, stage: str, *, site: str) -> dict[str, datetime]:
         """When each patient of a site was first found, by ``Patient/id``."""

@@ -8,6 +8,7 @@ import pytest
 
 from adapter.store import Store
 from tests.support.cli import Ran, reluth
+from tests.unit.jobs.test_thinning import screened
 from tests.unit.store.making import everything, fill, live, observation, patient
 
 PULLS = 5
@@ -38,13 +39,25 @@ def test_small_files_become_few_and_nothing_else_changes(worn: Path) -> None:
 
     assert (ran.code, ran.object) == (
         0,
-        {"sites": {site: {"before": PULLS + 1, "after": 2} for site in ("icm", "other")}},
+        {"sites": {site: {"before": PULLS + 1, "after": 2, "verdicts_removed": 0} for site in ("icm", "other")}},
     )
     assert held(worn) == before
     assert reluth("--store", worn, "store", "check").code == 0
     with Store.open(worn) as store:
         [run] = store.runs("compact", site="icm")
     assert (run.state, run.complete) == ("committed", True)
+
+
+def test_old_verdicts_are_thinned_by_the_settings(worn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(worn) as store:
+        screened(store, "Patient/p", range(20), site="icm")
+    monkeypatch.setenv("RELUTH_RETENTION__VERDICTS_DAYS", "36500")
+    kept = compact(worn, "--json")
+    monkeypatch.setenv("RELUTH_RETENTION__VERDICTS_DAYS", "60")
+    thinned = compact(worn)
+
+    assert kept.object["sites"]["icm"]["verdicts_removed"] == 0
+    assert thinned.err.splitlines()[0] == "site icm: 2 segments before, 2 now; 16 old verdicts removed"
 
 
 def test_only_the_site_asked_for_is_merged(worn: Path) -> None:
@@ -62,7 +75,7 @@ def test_site_that_is_worked_on_is_told_and_the_others_are_done(worn: Path) -> N
 
     assert ran.code == 75
     assert "site icm" in ran.err
-    assert ran.object == {"sites": {"other": {"before": PULLS + 1, "after": 2}}}
+    assert ran.object == {"sites": {"other": {"before": PULLS + 1, "after": 2, "verdicts_removed": 0}}}
 
 
 def test_store_without_anything_has_nothing_to_merge(tmp_path: Path) -> None:

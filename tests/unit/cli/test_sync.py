@@ -274,3 +274,14 @@ def test_sync_that_is_stopped_at_work_leaves_a_store_to_go_on_with(hospital: str
     found = parts(reluth("sync", "--json"))
     assert found["clinic", "pull"]["exit_code"] in (0, 5)
     assert reluth("store", "check").code == 0
+
+
+def test_old_verdicts_are_thinned_once_a_day(hospital: str) -> None:
+    settings(("icm", hospital))
+    first = reluth("sync")
+    again = reluth("sync")
+    with Store.open(Path("var")) as store:
+        runs = store.runs("thin", site="icm")
+
+    assert (first.code, again.code) == (0, 0)
+    assert [run.state for run in runs] == ["committed"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -83,7 +84,7 @@ def _is_postgresql() -> bool:
     return op.get_bind().dialect.name == "postgresql"
 
 
-def _rows() -> Iterable[list[tuple[int, str | bytes]]]:
+def _rows() -> Iterable[list[tuple[int, Any]]]:
     last = 0
     while True:
         query = sa.select(_ROW.c.number, _ROW.c.content).where(_ROW.c.number > last)
