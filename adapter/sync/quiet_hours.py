@@ -5,13 +5,15 @@ Pure: the moment is an argument. Spans are wall-clock time in France, summer and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 __all__ = ["quiet_until"]
 
 _PARIS = ZoneInfo("Europe/Paris")
+#: A span that is not over by then fills the whole day.
+_DAYS = 3
 
 
 def quiet_until(spans: Sequence[str], now: datetime) -> datetime | None:
@@ -22,8 +24,10 @@ def quiet_until(spans: Sequence[str], now: datetime) -> datetime | None:
         now: a moment with its zone.
 
     Returns:
-        a moment in Europe/Paris, after ``now``; spans that touch or overlap are one. Where the hour from 2 to 3 comes
-        twice (the last Sunday of October), so does a span in it.
+        the first moment after ``now`` at which the clock in France shows a time of no span, in Europe/Paris; spans that touch
+        or overlap are one. Where the hour from 2 to 3 comes twice (the last Sunday of October), so does a span in it, and not
+        what lies between the two; where it does not come (of March), no span in it does. Of spans that fill the whole day
+        some moment of tomorrow.
 
     Raises:
         ValueError: ``now`` has no zone, or a span is none.
@@ -37,15 +41,32 @@ def quiet_until(spans: Sequence[str], now: datetime) -> datetime | None:
     if now.tzinfo is None:
         raise ValueError("a moment without zone")
     read = [_span(span) for span in spans]
-    until: datetime | None = None
-    moment = now.astimezone(_PARIS)
-    # Each span can prolong the others once; spans that fill the whole day have no end.
-    for _ in range(len(read) + 1):
-        ends = [_end(end, moment) for begin, end in read if _within(moment.time(), begin, end)]
-        if not ends:
-            break
-        until = moment = max(ends)
-    return until
+
+    def is_quiet(moment: datetime) -> bool:
+        return any(_within(moment.astimezone(_PARIS).time(), begin, end) for begin, end in read)
+
+    if not is_quiet(now):
+        return None
+    # As instants: two times of one zone compare by what the clock shows, and in October it shows some twice.
+    at = now.astimezone(UTC)
+    ends = sorted(moment for moment in _ends(at, [end for _, end in read]) if moment > at)
+    until = next((moment for moment in ends if not is_quiet(moment)), ends[-1])
+    return until.astimezone(_PARIS)
+
+
+def _ends(at: datetime, ends: Sequence[time]) -> Iterator[datetime]:
+    """When a quiet time can be over, in the days around a moment: the clock shows an end, or is set."""
+    today = at.astimezone(_PARIS).date()
+    for days in range(_DAYS):
+        for end in ends:
+            first = datetime.combine(today + timedelta(days=days), end, _PARIS)
+            yield from (first.astimezone(UTC), first.replace(fold=1).astimezone(UTC))
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    for hours in range(24 * _DAYS):
+        # Directive 2000/84/EC: at 1:00 UTC; whatever comes in its place, on an hour.
+        moment = hour + timedelta(hours=hours)
+        if moment.astimezone(_PARIS).utcoffset() != (moment - timedelta(hours=1)).astimezone(_PARIS).utcoffset():
+            yield moment
 
 
 def _span(text: str) -> tuple[time, time]:
@@ -57,13 +78,3 @@ def _span(text: str) -> tuple[time, time]:
 
 def _within(at: time, begin: time, end: time) -> bool:
     return begin <= at < end if begin < end else at >= begin or at < end
-
-
-def _end(end: time, moment: datetime) -> datetime:
-    """The next time the clock shows ``end``."""
-    day = moment.date() if moment.time() < end else moment.date() + timedelta(days=1)
-    first = datetime.combine(day, end, _PARIS)
-    # The clock may show it twice, and the first time be over. Compared as moments: two times of one zone compare by
-    # what the clock shows.
-    later = first.replace(fold=1)
-    return first if first.timestamp() > moment.timestamp() else later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,17 @@ def at(text: str) -> datetime:
         pytest.param([], "2025-06-02T08:00:00+02:00", None, id="none"),
         pytest.param(["22:00-06:00"], "2025-03-29T23:00:00+01:00", "2025-03-30T06:00:00+02:00", id="into-summer"),
         pytest.param(["22:00-06:00"], "2025-10-25T23:00:00+02:00", "2025-10-26T06:00:00+01:00", id="into-winter"),
-        pytest.param(["01:00-02:30"], "2025-03-30T01:30:00+01:00", "2025-03-30T03:30:00+02:00", id="end-is-no-time"),
+        pytest.param(["01:00-02:30"], "2025-03-30T01:30:00+01:00", "2025-03-30T03:00:00+02:00", id="end-is-no-time"),
+        pytest.param(["02:30-03:15"], "2025-03-30T03:05:00+02:00", "2025-03-30T03:15:00+02:00", id="begin-is-no-time"),
+        pytest.param(["02:00-03:00"], "2025-03-30T01:59:00+01:00", None, id="the-whole-span-is-no-time"),
+        pytest.param(
+            ["02:30-03:15"], "2025-10-26T02:45:00+02:00", "2025-10-26T02:00:00+01:00", id="set-back-out-of-it"
+        ),
+        pytest.param(["02:30-03:15"], "2025-10-26T02:15:00+01:00", None, id="between-the-two"),
+        pytest.param(["02:30-03:15"], "2025-10-26T02:45:00+01:00", "2025-10-26T03:15:00+01:00", id="begins-again"),
+        pytest.param(
+            ["02:30-02:15"], "2025-10-26T02:45:00+02:00", "2025-10-26T02:15:00+01:00", id="set-back-before-its-end"
+        ),
         pytest.param(["01:00-02:30"], "2025-10-26T02:15:00+02:00", "2025-10-26T02:30:00+02:00", id="end-comes-twice"),
         pytest.param(["01:00-02:30"], "2025-10-26T02:15:00+01:00", "2025-10-26T02:30:00+01:00", id="the-second-time"),
     ],
@@ -57,6 +68,31 @@ def test_quiet_hours_end_later_than_now(quarters: list[tuple[int, int]], step: i
     until = quiet_until(spans, now)
 
     assert until is None or until.timestamp() > now.timestamp()
+
+
+@pytest.mark.parametrize("night", ["2025-03-29T12:00:00+00:00", "2025-10-25T12:00:00+00:00"])
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York"])
+@given(st.lists(st.tuples(st.integers(0, 16), st.integers(1, 94)), min_size=1, max_size=3), st.integers(40, 72))
+def test_quiet_until_the_clock_shows_a_time_of_no_span_for_the_first_time(
+    night: str, zone: str, quarters: list[tuple[int, int]], step: int
+) -> None:
+    spans = [f"{_clock(begin)}-{_clock((begin + length) % 96)}" for begin, length in quarters]
+    now = at(night) + timedelta(minutes=15 * step)
+
+    def shown(moment: datetime) -> bool:
+        local = moment.astimezone(ZoneInfo("Europe/Paris"))
+        quarter = local.hour * 4 + local.minute // 15
+        return any((quarter - begin) % 96 < length for begin, length in quarters)
+
+    later = [now + timedelta(minutes=15 * quarter) for quarter in range(4 * 26)]
+    expected = next((moment for moment in later if not shown(moment)), None)
+    found = quiet_until(spans, now.astimezone(ZoneInfo(zone)))
+
+    if expected == now:
+        assert found is None
+    else:
+        assert found is not None
+        assert expected is None or found.timestamp() == expected.timestamp()
 
 
 def _clock(quarter: int) -> str:
