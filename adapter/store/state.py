@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from adapter.errors import ConfigurationError, DefectError, StateUnavailableError, StorageError
 from adapter.observe import uninterrupted
 from adapter.store.answering import DISK_FULL, gave_up
+from adapter.store.reaching import away
 from adapter.store.space import no_room, writing
 
 __all__ = ["RESTORING", "State", "known_revisions", "now", "private_file", "private_folder"]
@@ -154,6 +155,9 @@ class State:
             try:
                 self._upgrade()
             except OperationalError as error:
+                problem = away(self.engine.url, error.orig)
+                if problem is not None:
+                    raise StateUnavailableError(problem) from None
                 # The driver's text may hold the address with its password.
                 raise ConfigurationError("store.database", f"cannot be opened ({type(error.orig).__name__})") from None
             except SQLAlchemyError as error:
