@@ -8,7 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import CursorResult, delete, or_, select, update
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from adapter.errors import UsageError
 from adapter.store.account_models import AccountRoleRow, AccountRow
 from adapter.store.account_sessions import AccountSessions
+from adapter.store.models import AuditRow
 from adapter.store.state import State, now
 
 __all__ = ["Account", "Accounts", "KeptPassword", "fold_name"]
@@ -25,6 +27,8 @@ __all__ = ["Account", "Accounts", "KeptPassword", "fold_name"]
 _EVERY_SITE = "*"
 _SHORT_NAME = 56
 _NAMESAKES = 100_000
+#: Of an actor in the audit trail.
+_LONGEST: Final = 128
 
 
 class KeptPassword(msgspec.Struct, frozen=True):
@@ -178,7 +182,8 @@ class Accounts(AccountSessions):
         """The account of somebody whom a provider vouches for, made the first time; roles and mail as the provider says now.
 
         It is found by issuer and subject only: a name at the provider never leads to a local account. One that was disabled
-        here stays so: look at ``disabled_at``.
+        here stays so: look at ``disabled_at``. A new account, and other roles than before, stand in the audit trail, in the same
+        transaction: no person of ours gave them.
         """
         wanted = {site: frozenset(map(str, given)) for site, given in roles.items() if given}
         for _ in range(3):
@@ -193,10 +198,13 @@ class Accounts(AccountSessions):
                         session.add(row)
                         session.flush()
                         _put_roles(session, row.number, wanted)
+                        _note(session, row, "user-add", " ".join(sorted(_written(wanted))))
                     else:
                         row.email = email
-                        if _roles_of(session, row.number) != wanted:
+                        before = _roles_of(session, row.number)
+                        if before != wanted:
                             _put_roles(session, row.number, wanted)
+                            _note(session, row, "user-role", _changed(_written(before), _written(wanted)))
                             self.end_sessions(row.number, within=session)
                     return _account(session, row)
             except IntegrityError:
@@ -311,6 +319,23 @@ def _put_roles(session: Session, number: int, roles: Mapping[str, Collection[str
         for role in sorted({str(role) for role in given})
     )
     session.flush()
+
+
+def _note(session: Session, row: AccountRow, action: str, detail: str) -> None:
+    """A line of the audit trail on what a provider's groups did to an account; a colon stands in no account's name."""
+    actor = f"provider:{urlsplit(row.issuer or '').netloc}"[:_LONGEST]
+    session.add(AuditRow(at=now(), actor=actor, action=action, subject=f"account/{row.name}", detail=detail))
+
+
+def _written(roles: Mapping[str, Collection[str]]) -> set[str]:
+    """As they are written on the command line."""
+    return {f"{role}@{site}" for site, given in roles.items() for role in given}
+
+
+def _changed(before: set[str], after: set[str]) -> str:
+    return " ".join(
+        [*(f"+{text}" for text in sorted(after - before)), *(f"-{text}" for text in sorted(before - after))]
+    )
 
 
 def _roles_of(session: Session, number: int) -> dict[str, frozenset[str]]:

@@ -217,6 +217,31 @@ def test_sessions_hold_while_a_provider_says_the_same_and_end_when_it_takes_a_ro
     assert store.accounts.session_account(token, idle=IDLE) is None
 
 
+def test_what_a_provider_gives_and_takes_stands_in_the_audit_trail_with_the_change(store: Store) -> None:
+    come(store)
+    come(store, name="Anna Roux", email="new@chu.example")
+    come(store, roles={"chu": ["investigator"], "*": ["it"]})
+    come(store, roles={})
+
+    assert [(line.actor, line.action, line.subject, line.detail) for line in store.audit_trail()] == [
+        ("provider:id.example", "user-add", "account/anna", "nurse@chu"),
+        ("provider:id.example", "user-role", "account/anna", "+investigator@chu +it@* -nurse@chu"),
+        ("provider:id.example", "user-role", "account/anna", "-investigator@chu -it@*"),
+    ]
+
+
+def test_role_that_a_provider_changes_is_not_changed_without_its_line(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = come(store)
+    monkeypatch.setattr("adapter.store.accounts.AuditRow", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        come(store, roles={"chu": ["investigator"]})
+    monkeypatch.undo()
+
+    assert [one.roles for one in store.accounts.all()] == [before.roles]
+
+
 def test_disabled_account_of_a_provider_stays_disabled(store: Store) -> None:
     store.accounts.disable(come(store).number)
 
