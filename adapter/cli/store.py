@@ -14,6 +14,7 @@ from adapter.cli.options import Options
 from adapter.cli.origin import origin
 from adapter.cli.output import console, data, line, note
 from adapter.cli.store_compact import compact
+from adapter.cli.store_unlock import unlock
 
 if TYPE_CHECKING:
     from adapter.store import Store
@@ -27,6 +28,7 @@ _PRIVATE = 0o077
 store = typer.Typer(help="Look at the store, and keep it in order.", rich_markup_mode=None, no_args_is_help=True)
 store.command()(origin)
 store.command()(compact)
+store.command()(unlock)
 
 
 @store.command()

@@ -16,10 +16,11 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from adapter.errors import (
     BusyError,
@@ -44,16 +45,19 @@ from adapter.store.state import State, now
 from adapter.store.versions import Tombstone
 
 __all__ = [
+    "LockInfo",
     "Run",
     "RunInfo",
     "SegmentInfo",
     "begin_run",
     "check_site",
+    "holder_of",
     "last_whole_run",
     "note_failed_run",
     "note_run",
     "recent_runs",
     "seqs_after",
+    "unlock",
 ]
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -94,6 +98,16 @@ class RunInfo:
         self.summary = row.summary
         self.started_at: datetime = row.started_at
         self.ended_at: datetime | None = row.ended_at
+
+
+class LockInfo(NamedTuple):
+    """Who holds a site: process and machine, since when, and whether that process is known to live on this machine."""
+
+    host: str
+    pid: int
+    taken_at: datetime
+    lives_here: bool
+    token: str
 
 
 class SegmentInfo:
@@ -178,9 +192,13 @@ class Run:
         """Make the segments visible, bury what was deleted, move the bookmarks and keep the closing summary (JSON), in one transaction.
 
         What lay aside and is ``mended`` goes in the same one: it is missing until what mends it is there.
+
+        Raises:
+            BusyError: the site was given to another run meanwhile; nothing is kept.
         """
         at = now()
         with self._state.session() as session:
+            self._check_lock(session)
             session.add_all(_row(segment, run=self.number, site=self.site) for segment in segments)
             self._state.upsert(
                 session,
@@ -220,9 +238,11 @@ class Run:
 
         Raises:
             DefectError: they do not hold as many rows as it does.
+            BusyError: the site was given to another run meanwhile.
         """
         ours = (SegmentRow.site == self.site, SegmentRow.type == type_, SegmentRow.name.in_(list(names)))
         with self._state.session() as session:
+            self._check_lock(session)
             gone = list(session.scalars(select(SegmentRow).where(*ours)))
             if len(gone) != len(names) or sum(row.rows for row in gone) != into.rows:
                 raise DefectError(f"segments of {type_} changed while they were merged")
@@ -244,12 +264,21 @@ class Run:
         """
         ours = (SegmentRow.site == self.site, SegmentRow.type == type_, SegmentRow.name == name)
         with self._state.session() as session:
+            self._check_lock(session)
             gone = session.scalars(select(SegmentRow).where(*ours)).one_or_none()
             if gone is None or gone.rows <= (0 if into is None else into.rows):
                 raise DefectError(f"a segment of {type_} changed while rows were taken out of it")
             if into is not None:
                 session.add(_row(into, run=gone.run, site=self.site))
             session.execute(delete(SegmentRow).where(*ours))
+
+    def _check_lock(self, session: Session) -> None:
+        """Somebody may have taken this process for dead (`unlock`): two runs at once must not both write."""
+        # Written, not read: until the commit nobody else can take the row.
+        mine = update(SiteLockRow).where(SiteLockRow.site == self.site, SiteLockRow.token == self._token)
+        held = session.execute(mine.values(token=self._token))
+        if cast("CursorResult[Any]", held).rowcount != 1:
+            raise BusyError(f"site {self.site}: its lock was taken from this run; nothing of it is kept, run it again")
 
     def close(self, error: ReluthError | None = None) -> None:
         """Let the site go; a run that was not committed has failed, by this error where there is one."""
@@ -403,6 +432,41 @@ def last_whole_run(state: State, kind: str, *, site: str) -> RunInfo | None:
     with state.session() as session:
         row = session.scalars(query).first()
         return None if row is None else RunInfo(row)
+
+
+def holder_of(state: State, site: str) -> LockInfo | None:
+    """Who holds a site; None where nobody does."""
+    with state.session() as session:
+        held = session.get(SiteLockRow, site)
+        if held is None:
+            return None
+        lives_here = held.host == socket.gethostname() and _is_alive(held)
+        return LockInfo(held.host, held.pid, held.taken_at, lives_here, held.token)
+
+
+def unlock(state: State, site: str, held: LockInfo) -> bool:
+    """Let a site go whose owner is gone, though this machine cannot see that; the run that it left open has failed.
+
+    Args:
+        state: the database.
+        site: that is held.
+        held: by whom, as a person was told.
+
+    Returns:
+        False where somebody else holds it by now, or nobody.
+
+    Raises:
+        BusyError: the owner lives on this machine.
+    """
+    if held.lives_here:
+        raise BusyError(f"site {site}: process {held.pid} works on it on this machine; end that first")
+    failed = update(RunRow).where(RunRow.site == site, RunRow.state == "open").values(state="failed", ended_at=now())
+    with state.session() as session:
+        gone = session.execute(delete(SiteLockRow).where(SiteLockRow.site == site, SiteLockRow.token == held.token))
+        if cast("CursorResult[Any]", gone).rowcount != 1:
+            return False
+        session.execute(failed)
+        return True
 
 
 def _take_lock(state: State, site: str, token: str) -> None:

@@ -30,7 +30,18 @@ from adapter.store.models import BookmarkRow
 from adapter.store.outbox import Outbox
 from adapter.store.provider import ProviderState
 from adapter.store.quarantine import Quarantine, QuarantinedItem
-from adapter.store.runs import Run, RunInfo, begin_run, last_whole_run, note_failed_run, note_run, recent_runs
+from adapter.store.runs import (
+    LockInfo,
+    Run,
+    RunInfo,
+    begin_run,
+    holder_of,
+    last_whole_run,
+    note_failed_run,
+    note_run,
+    recent_runs,
+    unlock,
+)
 from adapter.store.segments import Origin
 from adapter.store.space import writing
 from adapter.store.state import RESTORING, State, now, private_folder
@@ -130,6 +141,14 @@ class Store:
             BusyError: another living process holds it.
         """
         return begin_run(self._state, site, kind)
+
+    def holder_of(self, site: str) -> LockInfo | None:
+        """Who holds a site; None where nobody does."""
+        return holder_of(self._state, site)
+
+    def unlock(self, site: str, held: LockInfo) -> bool:
+        """Let a site go whose owner, on another machine, is gone; see `adapter.store.runs.unlock`."""
+        return unlock(self._state, site, held)
 
     def note_run(
         self, site: str, kind: str, *, begun: datetime, summary: str | None, complete: bool | None = None
