@@ -24,6 +24,12 @@ __all__ = ["store"]
 _IN_PART = 5
 _ROWS = 512
 _PRIVATE = 0o077
+#: With its journal.
+_STATE = "state.sqlite"
+_PARTS = (
+    *(_STATE, "lake", "index", "quarantine", "spool", "tmp"),
+    *("datasets/packages", "datasets/trace", "datasets/jobs"),
+)
 
 store = typer.Typer(help="Look at the store, and keep it in order.", rich_markup_mode=None, no_args_is_help=True)
 store.command()(origin)
@@ -33,15 +39,17 @@ store.command()(unlock)
 
 @store.command()
 def stats(ctx: typer.Context) -> None:
-    """Count live resources and versions, by site and type."""
+    """Count live resources, versions and verdicts, by site, and what each part of the store takes on the disk."""
     from rich import box
     from rich.table import Table
 
     options: Options = ctx.obj
     with opened(options) as room:
         found = room.store.lake.stats()
+        verdicts = {site: sizes._asdict() for site, sizes in room.store.verdict_sizes().items()}
+        disk = _disk(room.store.folder)
     if options.json:
-        data(found)
+        data({**found, "verdicts": verdicts, "disk": disk})
         return
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("site", "type", "live", "versions"):
@@ -50,6 +58,10 @@ def stats(ctx: typer.Context) -> None:
         for type_, counts in types.items():
             table.add_row(site, type_, str(counts["live"]), str(counts["versions"]))
     console().print(table)
+    for site, sizes in verdicts.items():
+        line(f"verdicts of {site}: {sizes['verdicts']}, {_megabytes(sizes['bytes'])}")
+    for part, taken in disk.items():
+        line(f"{part}: {taken['files']} files, {_megabytes(taken['bytes'])}")
 
 
 @store.command()
@@ -60,7 +72,10 @@ def check(ctx: typer.Context) -> None:
     # Opening the store closes it to others: what it was before is what somebody has to hear of.
     problems = list(_open_to_others(settings_of(options).store.path))
     with opened(options) as room:
-        problems += [f"state.sqlite: {problem}" for problem in room.store.state_problems()]
+        of_state = [f"state.sqlite: {problem}" for problem in room.store.state_problems()]
+        if not of_state:
+            of_state = [f"verdict {number}: is not as it was kept" for number in room.store.damaged_verdicts()]
+        problems += of_state
         unknown = [path.relative_to(room.store.folder) for path in room.store.lake.unknown_files()]
         problems += [f"{path}: no run of this state wrote it" for path in unknown]
         # Of a site whose every line was put aside there is nothing in the lake.
@@ -75,6 +90,7 @@ def check(ctx: typer.Context) -> None:
     if options.json:
         data({"ok": not problems, "sites": sites, "problems": problems})
     else:
+        note(options, f"state: tables, keys and verdicts read, {len(of_state) or 'no'} problems")
         for site, counts in sites.items():
             note(
                 options, f"site {site}: {counts['versions']} versions read, {counts['quarantined']} items in quarantine"
@@ -84,6 +100,28 @@ def check(ctx: typer.Context) -> None:
         note(options, "all is whole" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(_IN_PART)
+
+
+def _disk(folder: Path) -> dict[str, dict[str, int]]:
+    """Files and bytes of each part of the store's folder; what is not there takes nothing."""
+    found = {}
+    for part in _PARTS:
+        there = folder.glob(f"{part}*") if part == _STATE else (folder / part).rglob("*")
+        # A pull or an export may remove one in between.
+        sizes = [size for path in there if (size := _size(path)) is not None]
+        found[part] = {"files": len(sizes), "bytes": sum(sizes)}
+    return found
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except FileNotFoundError:
+        return None
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _check_site(store: Store, site: str) -> tuple[int, list[str]]:

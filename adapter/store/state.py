@@ -144,9 +144,14 @@ class State:
         try:
             with self.engine.connect() as connection:
                 found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+                # Of what another program wrote: it may not have asked for keys to be kept.
+                orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         except DatabaseError as error:
             return [f"cannot be read ({type(error.orig).__name__})"]
-        return [] if found == ["ok"] else [str(line) for line in found]
+        problems = [] if found == ["ok"] else [str(line) for line in found]
+        return problems + [
+            f"row {row} of {table} names a row of {parent} that is not there" for table, row, parent, _ in orphans
+        ]
 
     def _migrate(self) -> None:
         # Two first opens at once must not both create the tables.

@@ -299,6 +299,10 @@ class Store:
         """How many verdicts there are of each site, and what they take."""
         return self._verdicts.sizes()
 
+    def damaged_verdicts(self) -> Iterator[int]:
+        """Numbers of verdicts that are not as they were kept."""
+        return self._verdicts.damaged()
+
     def thin_verdicts(self, site: str, *, before: datetime, since: datetime | None, lasting: Lasting) -> int:
         """Remove old verdicts that say nothing of their own; see `adapter.store.thinning.thin`."""
         return thin(self._state, site, before=before, since=since, lasting=lasting)

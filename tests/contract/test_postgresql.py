@@ -421,7 +421,11 @@ def test_verdicts_of_an_earlier_release_are_packed_and_say_what_they_said(settin
             differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
         after = list(again.latest_verdicts(TRIAL, STAGE))
 
+        sizes, damaged = again.verdict_sizes()[SITE], list(again.damaged_verdicts())
+
     assert all(isinstance(one, str) and one.startswith("{") for one in plain)
+    assert sizes == (len(kept), sum(map(len, kept)))
+    assert damaged == []
     assert all(isinstance(one, bytes) for one in kept)
     assert after == before
     assert differences == []

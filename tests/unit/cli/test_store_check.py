@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from adapter.store import Store
 from tests.support.cli import Ran, reluth
+from tests.unit.jobs.test_thinning import screened
 from tests.unit.store.making import observation, patient, write_folder
 
 BAD = b'{"resourceType":"Observation","id":"bad","valueQuantity":17}'
@@ -107,3 +109,48 @@ def test_lake_of_a_state_that_was_lost_is_named_and_left_as_it_is(store: Path, t
     )
     assert again.code == 5
     assert {path: path.read_bytes() for path in before} == before
+
+
+def keep_verdict(store: Path) -> None:
+    with Store.open(store) as opened:
+        screened(opened, "Patient/p", range(2), site="icm")
+
+
+@pytest.mark.parametrize("change", ["content = zeroblob(9)", "content = 'plain'", f"content_hash = '{'0' * 64}'"])
+def test_verdict_that_is_not_as_it_was_kept_is_found(store: Path, change: str) -> None:
+    keep_verdict(store)
+    assert check(store).code == 0
+    with sqlite3.connect(store / "state.sqlite") as state:
+        state.execute(f"update verdict set {change} where number = 2")
+    state.close()
+
+    ran = check(store)
+
+    assert (ran.code, ran.out) == (5, "verdict 2: is not as it was kept\n")
+
+
+def test_row_that_names_another_one_that_is_gone_is_found(store: Path) -> None:
+    with sqlite3.connect(store / "state.sqlite") as state:
+        state.execute("insert into account_role (account, site, role) values (99, 'icm', 'nurse')")
+    state.close()
+
+    ran = check(store)
+
+    assert (ran.code, ran.out) == (5, "state.sqlite: row 1 of account_role names a row of account that is not there\n")
+    assert "state: tables, keys and verdicts read, 1 problems" in ran.err
+
+
+def test_stats_tell_what_verdicts_and_packages_take(store: Path) -> None:
+    keep_verdict(store)
+    trace = store / "datasets" / "trace"
+    trace.mkdir(parents=True)
+    (trace / "latest-nct04954820").write_bytes(b"x" * 64)
+    found = reluth("--store", store, "store", "stats", "--json").object
+    told = reluth("--store", store, "store", "stats").out
+
+    assert found["verdicts"]["icm"]["verdicts"] == 2
+    assert found["disk"]["datasets/trace"] == {"files": 1, "bytes": 64}
+    assert found["disk"]["datasets/packages"] == {"files": 0, "bytes": 0}
+    assert found["disk"]["state.sqlite"]["bytes"] > 4096
+    assert "verdicts of icm: 2, 0.0 MB" in told
+    assert "datasets/trace: 1 files, 0.0 MB" in told
