@@ -12,11 +12,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, CursorResult, Delete, Update, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from adapter.fhir import person_of
 from adapter.store.card_models import CardFeedbackRow, CardRow
+from adapter.store.digest_models import DigestRow
 from adapter.store.kept_off import KeptOffList
 from adapter.store.lake import Lake
 from adapter.store.listing_models import ListingContentRow, ListingRow
@@ -200,6 +201,7 @@ def _remove_rows(
     removed: Counter[str] = Counter()
     for model, where in wanted:
         removed[model.__tablename__] += _execute(session, delete(model).where(*where))
+    _tell_again(session)
     number = update(SubjectPseudonymRow).where(SubjectPseudonymRow.site == site)
     for patient in people:
         # The number stays taken, by nobody: given to another person it would join two of them in the sponsor's data.
@@ -207,6 +209,12 @@ def _remove_rows(
         of_one = number.where(SubjectPseudonymRow.patient == patient).values(patient=nobody)
         removed[SubjectPseudonymRow.__tablename__] += _execute(session, of_one)
     return {name: count for name, count in sorted(removed.items()) if count}
+
+
+def _tell_again(session: Session) -> None:
+    """SQLite gives the highest number again once its row is gone: a digest that has told of it would pass over the next verdict."""
+    highest = session.scalar(select(func.max(VerdictRow.number))) or 0
+    session.execute(update(DigestRow).where(DigestRow.seen > highest).values(seen=highest))
 
 
 def _remove_traces(session: Session, site: str, ids: dict[str, set[str]], aside: Sequence[str]) -> None:

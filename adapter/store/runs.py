@@ -261,6 +261,7 @@ class Run:
 
         Raises:
             DefectError: it is not visible, or holds no more rows than what comes.
+            BusyError: the site was given to another run meanwhile.
         """
         ours = (SegmentRow.site == self.site, SegmentRow.type == type_, SegmentRow.name == name)
         with self._state.session() as session:

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import insert, inspect
 
 from adapter.errors import BusyError, ConfigurationError, DefectError, StorageError
-from adapter.store import Origin, Store, Tombstone, Whom, removal, segments
-from adapter.store.models import Base
+from adapter.store import Origin, Store, StoredVerdict, Tombstone, Whom, removal, segments
+from adapter.store.digests import DigestKey, DigestState
+from adapter.store.models import Base, PackedText
 from adapter.store.runs import SegmentInfo
 from tests.unit.store.making import everything, fill, live, observation, patient
 
@@ -107,6 +108,24 @@ def test_what_a_pull_has_left_half_fetched_goes_with_them(filled: Store) -> None
     assert other.is_dir()
 
 
+def test_digest_that_told_of_them_tells_of_the_next_verdict_all_the_same(filled: Store) -> None:
+    on, at = date(2025, 6, 1), datetime(2025, 6, 1, 8, tzinfo=UTC)
+
+    def saved(name: str, digest: str) -> int:
+        filled.save_verdicts([StoredVerdict(SITE, f"Patient/{name}", "t", "registration", on, at, "run", "{}", digest)])
+        return filled.digests.newest_verdict("t", "registration", site=SITE)
+
+    saved("b", "1")
+    newest = saved("a", "2")
+    key = DigestKey(SITE, "reader", "en", "08:00", on)
+    assert filled.digests.claim(key, by="me", at=at)
+    assert filled.digests.end(key, by="me", state=DigestState.SENT, at=at, seen=newest)
+    forget(filled, "a")
+    told = filled.digests.seen(SITE, ["reader"])["reader"]
+
+    assert saved("b", "3") > told
+
+
 def test_every_table_that_names_a_person_is_cleared(filled: Store) -> None:
     """A table that is added later, and forgotten here, fails this."""
     named = {
@@ -141,8 +160,8 @@ def _any_row(table: Any, number: int = 0) -> dict[str, Any]:
     for column in table.columns:
         if column.nullable or column.autoincrement is True:
             continue
-        kind = column.type.python_type if column.type.python_type in made else None
-        if kind is not None:
+        kind = str if isinstance(column.type, PackedText) else column.type.python_type
+        if kind in made:
             found[column.name] = made[kind]
         elif "date" in str(column.type).lower() and "time" not in str(column.type).lower():
             found[column.name] = date(2025, 6, 1)
