@@ -54,7 +54,10 @@ define function "Counted"(quantity FHIR.Quantity, unit String):
 // The report's normal ranges for this person; one with a text alone, or with words in place of the codes of a sex, fits nobody.
 define function "Ranges"(ranges List<FHIR.Observation.ReferenceRange>, at DateTime):
   ranges R
-    where (not exists R.type.coding or exists (R.type.coding C where C.code.value = 'normal' return all C))
+    where (not exists R.type.coding or exists (R.type.coding C
+          where C.code.value = 'normal' and (C.system.value is null
+            or C.system.value = 'http://terminology.hl7.org/CodeSystem/referencerange-meaning'
+            or C.system.value = 'http://hl7.org/fhir/referencerange-meaning') return all C))
       and (not exists R.appliesTo or exists ((flatten (R.appliesTo A return all A.coding)) C
         where C.system.value = 'http://hl7.org/fhir/administrative-gender' and C.code.value = Patient.gender.value return all C))
       and (R.age is null or (

@@ -17,6 +17,8 @@ T, F, U = Truth.T, Truth.F, Truth.U
 
 GENDER = "http://hl7.org/fhir/administrative-gender"
 
+MEANING = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+
 
 def limits(
     *ranges: dict[str, Any],
@@ -64,6 +66,11 @@ def coded(code: str, system: str = GENDER) -> dict[str, Any]:
         ([high(41), high(35, "g/L")], []),
         ([high(41), {"low": {"value": 5}}], []),
         ([high(41, type={"coding": [{"code": "normal"}]})], ["41"]),
+        ([high(41, type={"coding": [{"system": MEANING, "code": "normal"}]})], ["41"]),
+        ([high(41, type={"coding": [{"system": MEANING, "code": "treatment", "display": "N"}], "text": "normal"})], []),
+        ([high(41, type={"coding": [{"system": "urn:lab", "code": "normal"}]})], []),
+        ([high(41, type={"coding": [{"system": "urn:lab", "code": "N1", "display": "normal"}]})], ["41"]),
+        ([high(41, type={"coding": [{"system": "urn:lab", "code": "normal"}], "text": "cible"})], []),
         ([high(41, type={"coding": [{"code": "therapeutic"}]})], []),
         ([high(41), high(90, type={"coding": [{"code": "therapeutic"}]})], ["41"]),
         ([high(41, type={"text": "normal"})], ["41"]),
