@@ -1,6 +1,7 @@
 """In: PATIENT as a person types it. Out: the site and the person in the store, whoever the record was merged into.
 
-Somebody whose every resource the hospital has deleted is found by the tombstone: nothing else knows the id.
+Somebody whose every resource the hospital has deleted is found by the tombstone, and one of whom nothing could be read by
+what was put aside: nothing else knows the id.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ def find_person(store: Store, text: str, *, site: str | None = None) -> Person:
     if not found:
         found = [name for name in sites if any(one.id == identity for one in store.lake.tombstones(name, "Patient"))]
         known = "deleted"
+    if not found:
+        # Of whom nothing could be read, what lies aside may be the only sign.
+        from adapter.screening.held_back import held_back_of
+
+        found = [name for name in sites if asked in held_back_of(store, name)]
+        known = "known"
     if not found:
         where = "the store" if site is None else f"site {site}"
         if any(one.patient == asked and site in (None, one.site) for one in store.kept_off.all()):

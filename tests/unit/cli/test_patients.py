@@ -46,6 +46,13 @@ def test_patient_that_was_merged_is_the_survivor(store: Store) -> None:
     assert (person.patient, person.asked) == ("Patient/survivor", "Patient/old")
 
 
+def test_patient_of_whom_nothing_could_be_read_is_found(store: Store, tmp_path: Path) -> None:
+    faulty = {"resourceType": "Observation", "id": "o", "status": 5, "subject": {"reference": "Patient/aside"}}
+    pull(store, FolderSource(write_feed(tmp_path / "c", [faulty])), site="icm")
+
+    assert str(find_person(store, "aside")) == "icm/aside"
+
+
 @pytest.mark.parametrize("typed", ["nobody", "icm/nobody", "nowhere/only"])
 def test_patient_that_nobody_knows_is_a_usage_error(store: Store, typed: str) -> None:
     with pytest.raises(UsageError, match="unknown in"):
