@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from adapter.client import Capability, Downloader, ExportRequest, RunBudget, SiteClient
 from adapter.config import Settings, SiteSettings
 from adapter.errors import ConfigurationError, TransientError
@@ -121,7 +123,7 @@ def _known_patients(store: Store, site: str, types: Collection[str]) -> StoredPa
     stored = stored_patients(store, site, types)
     aside = [item.reference or "" for item in store.quarantined(site)]
     named = {one.partition("/")[2]: 0 for one in aside if one.startswith(f"{PATIENT}/")}
-    return StoredPatients(named | dict(stored.first_run), stored.whole_since)
+    return msgspec.structs.replace(stored, first_run=named | dict(stored.first_run))
 
 
 def _bulk_options(configured: SiteSettings) -> BulkOptions:

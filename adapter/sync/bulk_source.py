@@ -220,7 +220,7 @@ class BulkSource:
         if told is None:
             stored = self._patients()
             # Who came with a pull in which a type failed is new to that type.
-            known = set.intersection(*(stored.covered(type_) for type_ in timed))
+            known = set.intersection(*(stored.covered(type_) for type_ in timed)) | stored.left_out
             told = {True: "yes", False: "no", None: "unknown"}[may_have_joined(self._client, group, known)]
             spool.keep(notes={"joined": told})
         if told == "unknown":

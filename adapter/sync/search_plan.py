@@ -128,10 +128,12 @@ class StoredPatients(msgspec.Struct, frozen=True):
     Attributes:
         first_run: number of the run that brought each of them first, by id.
         whole_since: by type, number of a run since which the type was read whole of all patients known then.
+        left_out: ids of those who were forgotten: nothing of them is asked for.
     """
 
     first_run: Mapping[str, int] = {}
     whole_since: Mapping[str, int] = {}
+    left_out: frozenset[str] = frozenset()
 
     def covered(self, type_: str) -> set[str]:
         """Patients of whom nothing of the type is missing but what changed since its bookmark."""
@@ -185,7 +187,7 @@ def parts_of(
     if not way.by:
         return [Batch(f"{type_}.search", since if way.timed else None)]
     known = stored.covered(type_) if since is not None and way.timed else set()
-    everybody = stored.first_run.keys() | set(pulled)
+    everybody = (stored.first_run.keys() | set(pulled)) - stored.left_out
     size = _BATCH if way.post else _BATCH_IN_URL
     parts: list[Batch] = []
     # Of patients who are new here, what was written before the bookmark was never read.

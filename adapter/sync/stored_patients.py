@@ -33,9 +33,10 @@ def stored_patients(store: Store, site: str, types: Collection[str]) -> StoredPa
         site: whose patients.
         types: that may be asked for by patient.
     """
+    left_out = frozenset(one.partition("/")[2] for one in store.kept_off.patients(site))
     files = store.lake.index_files(site, PATIENT)
     if not files:
-        return StoredPatients()
+        return StoredPatients(left_out=left_out)
     with store.lake.engine.connection() as connection:
         found = connection.execute(
             "select id, min(seq) from read_parquet($files, hive_partitioning = false) group by id", {"files": files}
@@ -47,7 +48,7 @@ def stored_patients(store: Store, site: str, types: Collection[str]) -> StoredPa
         bookmark = store.bookmark(site, type_)
         if bookmark is not None and bookmark in earliest:
             whole_since[type_] = earliest[bookmark]
-    return StoredPatients(first_run, whole_since)
+    return StoredPatients(first_run, whole_since, left_out)
 
 
 def _earliest_runs(store: Store, site: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pytest
 
 from adapter.client import ExportRequest, NotFound, Refused, Unavailable
 from adapter.client.found import Found
-from adapter.store import Store
+from adapter.store import Store, Whom
 from adapter.sync import BulkOptions, PullSummary, pull
 from adapter.sync.group_members import may_have_joined
 from adapter.sync.stored_patients import stored_patients
@@ -111,6 +111,19 @@ def test_group_that_somebody_joined_is_exported_whole_and_what_was_deleted_is_as
 
     puller("p", "newcomer")
 
+    assert asked(hospital) == [(BOTH, False), (BOTH, True)]
+
+
+def test_member_who_was_forgotten_has_not_joined_each_time(puller: Puller, hospital: Hospital, store: Store) -> None:
+    store.forget("icm", Whom("Patient/gone", ("Patient/gone",)), by="dpo", reason="objection")
+    puller("p", "gone")
+    asked(hospital)
+
+    puller("p", "gone")
+    assert asked(hospital) == [(BOTH, True)]
+
+    store.kept_off.remove("icm", "Patient/gone")
+    puller("p", "gone")
     assert asked(hospital) == [(BOTH, False), (BOTH, True)]
 
 

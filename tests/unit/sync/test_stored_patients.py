@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from adapter.fhir import summarise
-from adapter.store import Origin, Store
-from adapter.sync.search_plan import StoredPatients
+from adapter.store import Origin, Store, Whom
+from adapter.sync.search_plan import StoredPatients, Way, parts_of
 from adapter.sync.stored_patients import stored_patients
 from tests.unit.store.making import patient
 
@@ -79,3 +79,16 @@ def test_pulls_of_other_sites_cover_nobody_here(store: Store) -> None:
         other.commit([], summary='{"transaction_time":"t1"}')
 
     assert covered(store) == set()
+
+
+def test_who_was_forgotten_is_left_out_though_they_come_again(store: Store) -> None:
+    assert stored_patients(store, SITE, []).left_out == frozenset()
+    store.forget(SITE, Whom("Patient/a", ("Patient/a",)), by="dpo", reason="objection")
+    assert stored_patients(store, SITE, []) == StoredPatients(left_out=frozenset({"a"}))
+    run(store, "b", time="t1", whole=("Condition",))
+
+    found = stored_patients(store, SITE, ["Condition"])
+    parts = parts_of("Condition", Way("patient", timed=True), since="t1", stored=found, pulled={"a", "c"})
+
+    assert found.left_out == {"a"}
+    assert [(part.since, part.patients) for part in parts] == [("t1", ("b",)), (None, ("c",))]
