@@ -11,7 +11,15 @@ from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.scene import Scene
 from adapter.fhir import EXACT, is_usable, read_printed_number
 from adapter.fhir.datatypes import Quantity, Range, ReferenceRange
-from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, OTHERS_WORDS, PRINTED_RANGE
+from adapter.fhir.printed_ranges import (
+    FEMALE_WORDS,
+    MALE_WORDS,
+    NORMAL_WORDS,
+    OTHERS_WORDS,
+    PRINTED_RANGE,
+    KindCoding,
+    is_normal_kind,
+)
 from adapter.terminology import UnitProblem
 
 __all__ = ["limits_of_normal"]
@@ -19,12 +27,6 @@ __all__ = ["limits_of_normal"]
 _WORDS = re.compile(r"[^\W\d_]+")
 _BOTH = frozenset({"male", "female"})
 _GENDER_SYSTEM = "http://hl7.org/fhir/administrative-gender"
-#: R4 referencerange-meaning, its name in STU3, and a code that names no system.
-_MEANINGS = (
-    "http://terminology.hl7.org/CodeSystem/referencerange-meaning",
-    "http://hl7.org/fhir/referencerange-meaning",
-    None,
-)
 _YEARS_BY_UNIT = {
     **dict.fromkeys(("a", "year", "years", "an", "ans"), Decimal(1)),
     **dict.fromkeys(("mo", "month", "months", "mois"), Decimal(1) / 12),
@@ -67,18 +69,10 @@ def _limits_of_normal(reading: Reading, scene: Scene, *, upper: bool) -> tuple[D
 
 
 def _is_normal(item: ReferenceRange) -> bool:
-    # R4 observation.html: a range without type is the normal one; others are therapeutic, treatment, ...
     if item.type is None:
         return True
-    standard = [coding.code for coding in item.type.coding if coding.code and coding.system in _MEANINGS]
-    if standard:
-        return "normal" in standard
-    if item.type.coding:
-        # What a code of the laboratory's own means, its words say; without any it may mean anything.
-        texts = [item.type.text, *(coding.display for coding in item.type.coding)]
-        return any(text is not None and not NORMAL_WORDS.isdisjoint(_words(text)) for text in texts)
-    # In words only: what does not say that it is the normal one is another.
-    return item.type.text is None or not NORMAL_WORDS.isdisjoint(_words(item.type.text))
+    codings = [KindCoding(coding.system, coding.code, coding.display) for coding in item.type.coding]
+    return is_normal_kind(codings, item.type.text)
 
 
 def _is_for(item: ReferenceRange, reading: Reading, scene: Scene, gender: str) -> bool:

@@ -16,7 +16,14 @@ from adapter.datasets.pseudonymising.r5 import listed
 from adapter.datasets.pseudonymising.values import UnitTable
 from adapter.datasets.pseudonymising.work import Work
 from adapter.fhir import Json, age_on, parse_when, read_printed_number
-from adapter.fhir.printed_ranges import FEMALE_WORDS, MALE_WORDS, NORMAL_WORDS, PRINTED_RANGE
+from adapter.fhir.printed_ranges import (
+    FEMALE_WORDS,
+    MALE_WORDS,
+    NORMAL_WORDS,
+    PRINTED_RANGE,
+    KindCoding,
+    is_normal_kind,
+)
 
 __all__ = ["PrintedRange", "holding", "is_for_all", "read_printed_range"]
 
@@ -158,10 +165,16 @@ def _has_number(end: Any) -> bool:
 
 
 def _is_normal(item: Json) -> bool:
-    """R4 observation.html: a range without type is the normal one; others are therapeutic, treatment and so on."""
     concept = item.get("type")
-    codings = listed(concept.get("coding")) if isinstance(concept, dict) else []
-    return not codings or any(isinstance(one, dict) and one.get("code") == "normal" for one in codings)
+    if not isinstance(concept, dict):
+        return True
+    codings = [one for one in listed(concept.get("coding")) if isinstance(one, dict)]
+    kinds = [KindCoding(*(_text(one.get(name)) for name in ("system", "code", "display"))) for one in codings]
+    return is_normal_kind(kinds, _text(concept.get("text")))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _fits_sex(item: Json, work: Work) -> bool:

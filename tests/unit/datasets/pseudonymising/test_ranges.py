@@ -67,6 +67,18 @@ def test_limit_in_a_unit_that_cannot_leave_is_not_read_in_the_results(tmp_path: 
     assert told(tmp_path, {"low": strange, "high": known}) == ([{"high": known | {"value": "16"}}], 1)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"text": "cible thérapeutique"},
+        {"coding": [{"system": "urn:lab", "code": "normal"}]},
+        {"coding": [{"system": "urn:lab", "code": "1", "display": "treatment"}]},
+    ],
+)
+def test_range_that_is_not_surely_the_normal_one_does_not_leave_as_it(tmp_path: Path, kind: dict[str, Any]) -> None:
+    assert told(tmp_path, {"high": {"value": 41, **IN_GRAMS}, "type": kind}) == ([], 1)
+
+
 def test_end_that_only_the_text_tells_stands_beside_the_number(tmp_path: Path) -> None:
     left, blanked = told(tmp_path, {"high": {"value": 41, **IN_GRAMS}, "text": "10 - 41"})
 
