@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
+import pytest
 
 from adapter.fhir import summarise
 from adapter.store import Origin, Store, TypeCounts
@@ -72,3 +75,17 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def fill_disk_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """Have the disk be full when a file is synced for the ``call``-th time."""
+    calls: list[int] = []
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        calls.append(1)
+        if len(calls) == call:
+            raise OSError(errno.ENOSPC, "any")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)

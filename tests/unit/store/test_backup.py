@@ -20,7 +20,7 @@ from adapter.store import Backup, Origin, Store, check_backup, pseudonym_key, re
 from adapter.store.backup_manifest import copy_file
 from adapter.store.state import now
 from adapter.store.state_copy import list_files
-from tests.unit.store.making import everything, fill, live, observation, patient
+from tests.unit.store.making import everything, fill, fill_disk_at, live, observation, patient
 
 
 @pytest.fixture
@@ -427,16 +427,7 @@ def test_full_disk_leaves_no_backup_and_the_store_as_it_was(
     first = filled.back_up(home)
     fill(filled, [observation(f"n{number}", "p") for number in range(3)])
     before = held(filled.folder)
-    calls: list[int] = []
-    real = os.fsync
-
-    def full(descriptor: int) -> None:
-        calls.append(1)
-        if len(calls) == call:
-            raise OSError(errno.ENOSPC, "any")
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill_disk_at(monkeypatch, call)
     with pytest.raises(StorageError, match="No space left on device"):
         later(filled, home)
     monkeypatch.undo()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -20,7 +18,7 @@ from adapter.store.backup_manifest import copy_file
 from adapter.store.models import SiteLockRow
 from adapter.store.state import RESTORING, now
 from tests.support.people import add_person
-from tests.unit.store.making import fill, live, observation, patient
+from tests.unit.store.making import fill, fill_disk_at, live, observation, patient
 
 
 @pytest.fixture
@@ -211,16 +209,7 @@ def test_folder_without_manifest_is_no_backup(backup: Path, again: Path) -> None
 
 @pytest.mark.parametrize("call", [1, 4, 7])
 def test_full_disk_leaves_nothing(backup: Path, again: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
-    calls: list[int] = []
-    real = os.fsync
-
-    def full(descriptor: int) -> None:
-        calls.append(1)
-        if len(calls) == call:
-            raise OSError(errno.ENOSPC, "any")
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill_disk_at(monkeypatch, call)
     with pytest.raises(StorageError, match="No space left on device"):
         restore(backup, again, by="it")
 

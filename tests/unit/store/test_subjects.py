@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 
 from adapter.errors import BusyError
 from adapter.store import Pseudonym, Store
-from tests.support.postgres import new_database, running_postgres
 
 TRIAL = "nct04954820"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgresql":
-            url = stack.enter_context(new_database(request.getfixturevalue("server")))
-        yield stack.enter_context(Store.open(tmp_path / "var", url))
 
 
 def test_numbers_go_on_where_they_ended_and_are_never_given_twice(any_store: Store) -> None:

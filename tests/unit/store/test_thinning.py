@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,28 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapter.store import Lasting, Store, StoredVerdict
-from tests.support.postgres import new_database, running_postgres
 
 SITE, TRIAL, STAGE, PATIENT = "icm", "nct04954820", "registration", "Patient/1"
 #: A Monday.
 BEGIN = date(2025, 6, 2)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 READY, LOW = "ready-for-investigator", "ineligible"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgresql":
-            url = stack.enter_context(new_database(request.getfixturevalue("server")))
-        yield stack.enter_context(Store.open(tmp_path / "var", url))
 
 
 def at(day: int, hour: int = 3) -> datetime:
