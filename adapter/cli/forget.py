@@ -125,12 +125,11 @@ def _list(options: Options) -> None:
     with opened(options) as room:
         found = room.store.kept_off.all()
     if options.json:
-        data(
-            [
-                {"site": one.site, "patient": one.patient, "reason": one.reason, "at": one.at.isoformat()}
-                for one in found
-            ]
-        )
+        listed = [
+            {"site": one.site, "patient": one.patient, "person": one.person, "reason": one.reason, "at": one.at}
+            for one in found
+        ]
+        data({"kept_off": listed})
         return
     for one in found:
         line(f"{one.site}/{one.patient.removeprefix('Patient/')} {one.reason} {one.at:%Y-%m-%d}")

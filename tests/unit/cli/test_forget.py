@@ -120,7 +120,7 @@ def test_who_was_forgotten_is_listed_and_is_nobody_for_the_other_commands(var: P
     forget(var, "icm/a", "--reason", "mistake")
 
     assert forget(var, "--list").out.startswith("icm/a mistake 20")
-    [one] = reluth("--store", var, "--json", "forget", "--list").object
+    [one] = reluth("--store", var, "--json", "forget", "--list").object["kept_off"]
     assert (one["site"], one["patient"], one["reason"]) == ("icm", "Patient/a", "mistake")
     for verb in (("why", "icm/a"), ("add", "icm/a"), ("decide", "icm/a", "contacted", "--reason", "to-contact")):
         ran = reluth("--store", var, *verb)
