@@ -138,6 +138,8 @@ def test_main_returns_130_for_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
 #: Ctrl-C while a library is being read, as it meets whoever thinks better of it at once.
 _READING = """
 import signal, sys
+# Tests that were begun in the background of a shell have been told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Finder:
     def find_spec(self, name, *_):
         if name == sys.argv[1]:
