@@ -9,10 +9,10 @@ import typer
 
 from adapter.cli.opening import opened
 from adapter.cli.options import Options
-from adapter.cli.output import data, line, note, say
+from adapter.cli.output import data, line, megabytes, note, say
 from adapter.cli.patients import actor
 
-__all__ = ["backup", "megabytes"]
+__all__ = ["backup"]
 
 _IN_PART = 5
 
@@ -48,7 +48,7 @@ def backup(
         line(str(done.folder))
     note(
         options,
-        f"{len(done.manifest.files)} files, {megabytes(done.manifest.size)} MB; {done.linked} of them are links to the backup before",
+        f"{len(done.manifest.files)} files, {megabytes(done.manifest.size)}; {done.linked} of them are links to the backup before",
     )
     if unknown:
         note(
@@ -59,12 +59,3 @@ def backup(
         say(f"reluth: {problem}")
     if problems:
         raise typer.Exit(_IN_PART)
-
-
-def megabytes(size: int) -> str:
-    """A number of bytes, for people.
-
-    >>> megabytes(1_234_567)
-    '1.2'
-    """
-    return f"{size / 1e6:.1f}"

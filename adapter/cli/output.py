@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["console", "data", "line", "note", "plain", "progress_bars", "say", "say_unreadable"]
+__all__ = ["console", "data", "line", "megabytes", "note", "plain", "progress_bars", "say", "say_unreadable"]
 
 #: Where stdout is no terminal, lines are not to be folded at 80 columns.
 _PIPE_WIDTH = 140
@@ -99,3 +99,12 @@ def progress_bars(options: Options) -> Iterator[Progress]:
 def _is_shown(sign: str) -> bool:
     # The blanks that French puts before a colon and into numbers are not printable to Python.
     return sign.isprintable() or sign in "\n\t" or unicodedata.category(sign) == "Zs"
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes, for people.
+
+    >>> megabytes(1_234_567)
+    '1.2 MB'
+    """
+    return f"{size / 1e6:.1f} MB"

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapter.cli.backup import megabytes
 from adapter.cli.opening import settings_of
 from adapter.cli.options import Options
-from adapter.cli.output import data, line, note, say
+from adapter.cli.output import data, line, megabytes, note, say
 from adapter.cli.patients import actor
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def _check(options: Options, backup: Path) -> None:
         for problem in damaged:
             line(problem)
     told = "all is whole" if not damaged else f"{len(damaged)} problems"
-    note(options, f"{len(manifest.files)} files, {megabytes(manifest.size)} MB, by release {manifest.version}: {told}")
+    note(options, f"{len(manifest.files)} files, {megabytes(manifest.size)}, by release {manifest.version}: {told}")
     _end(manifest, damaged=bool(damaged))
 
 

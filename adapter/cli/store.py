@@ -12,7 +12,7 @@ import typer
 from adapter.cli.opening import opened, settings_of
 from adapter.cli.options import Options
 from adapter.cli.origin import origin
-from adapter.cli.output import console, data, line, note
+from adapter.cli.output import console, data, line, megabytes, note
 from adapter.cli.store_compact import compact
 from adapter.cli.store_unlock import unlock
 
@@ -59,9 +59,9 @@ def stats(ctx: typer.Context) -> None:
             table.add_row(site, type_, str(counts["live"]), str(counts["versions"]))
     console().print(table)
     for site, sizes in verdicts.items():
-        line(f"verdicts of {site}: {sizes['verdicts']}, {_megabytes(sizes['bytes'])}")
+        line(f"verdicts of {site}: {sizes['verdicts']}, {megabytes(sizes['bytes'])}")
     for part, taken in disk.items():
-        line(f"{part}: {taken['files']} files, {_megabytes(taken['bytes'])}")
+        line(f"{part}: {taken['files']} files, {megabytes(taken['bytes'])}")
 
 
 @store.command()
@@ -118,10 +118,6 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size if path.is_file() else None
     except FileNotFoundError:
         return None
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 def _check_site(store: Store, site: str) -> tuple[int, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapter.fhir.bindings import Binding, bound_elements, required_binding
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
 from adapter.fhir.faulty import as_far_as_told
-from adapter.fhir.names import RESOURCE_TYPES
+from adapter.fhir.names import RESOURCE_TYPES, SHARED_TYPES, is_shared
 from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
 from adapter.fhir.record import (
     PatientRecord,
@@ -29,6 +29,7 @@ __all__ = [
     "PARIS",
     "READ_TYPES",
     "RESOURCE_TYPES",
+    "SHARED_TYPES",
     "Binding",
     "FhirVersion",
     "Json",
@@ -46,6 +47,7 @@ __all__ = [
     "bound_elements",
     "has_onset",
     "is_no_result",
+    "is_shared",
     "is_ucum",
     "is_usable",
     "known_from",

@@ -13,10 +13,11 @@ import msgspec
 
 from adapter.fhir.datatypes import CodeableConcept
 from adapter.fhir.modifiers import is_modified
+from adapter.fhir.names import is_shared
 from adapter.fhir.resources import READ_TYPES, ProductResource, Resource, decode
 from adapter.fhir.stamps import order, stamp_of
 from adapter.fhir.stand_ins import remains_of, stand_in_of, stand_ins_within
-from adapter.fhir.summary import SHARED_TYPES, name_of
+from adapter.fhir.summary import name_of
 
 __all__ = ["Gathered"]
 
@@ -80,7 +81,7 @@ class Gathered:
             if found is None:
                 continue
             self.unread.add(found.reference)
-            if found.reference.startswith(SHARED_TYPES):
+            if is_shared(found.reference):
                 self.known[found.reference] = found
             else:
                 self.by_type.setdefault(found.resource_type, []).append(found)

@@ -1,11 +1,14 @@
-"""In: nothing. Out: the names of all resource types of FHIR R4, R4B and R5, to tell an unknown one from one not used here.
+"""In: nothing. Out: the names of all resource types of FHIR R4, R4B and R5, to tell an unknown one from one not used here; which are of no patient.
 
 Source: the resource lists of http://hl7.org/fhir/R4, /R4B and /R5 (resourcelist.html).
 """
 
 from __future__ import annotations
 
-__all__ = ["RESOURCE_TYPES"]
+__all__ = ["RESOURCE_TYPES", "SHARED_TYPES", "is_shared"]
+
+#: Of those that are read: without a patient of their own; a record refers to them.
+SHARED_TYPES: frozenset[str] = frozenset({"Medication", "ResearchStudy"})
 
 RESOURCE_TYPES: frozenset[str] = frozenset(
     [
@@ -189,3 +192,12 @@ RESOURCE_TYPES: frozenset[str] = frozenset(
         "VisionPrescription",
     ]
 )
+
+
+def is_shared(reference: str) -> bool:
+    """Whether ``Type/id`` is one that is of no patient.
+
+    >>> is_shared("Medication/12"), is_shared("Patient/12")
+    (True, False)
+    """
+    return reference.partition("/")[0] in SHARED_TYPES

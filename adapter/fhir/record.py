@@ -14,6 +14,7 @@ from adapter.fhir.datatypes import CodeableConcept, Period
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.gathering import Gathered
+from adapter.fhir.names import is_shared
 from adapter.fhir.resources import (
     AdverseEvent,
     AllergyIntolerance,
@@ -37,7 +38,7 @@ from adapter.fhir.resources import (
     Resource,
 )
 from adapter.fhir.stand_in_kinds import study_within
-from adapter.fhir.summary import SHARED_TYPES, normalise_reference
+from adapter.fhir.summary import normalise_reference
 
 __all__ = ["PatientRecord", "abated", "has_onset", "known_from", "needed_references", "surely_after", "when_of"]
 
@@ -70,7 +71,7 @@ def needed_references(resources: Iterable[bytes]) -> set[str]:
         for node in (pointers.medication_reference, nested, pointers.study):
             literal = node.get("reference") if isinstance(node, dict) else None
             target = normalise_reference(literal) if isinstance(literal, str) else None
-            if target is not None and target.startswith(SHARED_TYPES):
+            if target is not None and is_shared(target):
                 found.add(target)
     return found
 

@@ -17,16 +17,13 @@ from adapter.errors import QuarantinedError
 from adapter.fhir.bases import base_of
 from adapter.fhir.dates import ALWAYS, When, parse_when, period_when
 from adapter.fhir.faulty import as_far_as_told
-from adapter.fhir.names import RESOURCE_TYPES
+from adapter.fhir.names import RESOURCE_TYPES, is_shared
 from adapter.fhir.resources import ProductResource, decode
 
 __all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "person_of", "summarise"]
 
 #: Elements that name the person a resource is about, in order of precedence.
 PERSON_ELEMENTS = ("subject", "patient", "individual", "beneficiary")
-
-#: Resource types without a patient of their own that a record refers to.
-SHARED_TYPES = ("Medication/", "ResearchStudy/")
 
 #: Elements that hold the time of what a resource tells, the most telling first.
 TIME_ELEMENTS = (
@@ -291,7 +288,7 @@ def walked(body: dict[str, Any] | list[Any]) -> Walked:
 
 def _shared_base(target: str, literal: str) -> dict[str, None]:
     """The base of an absolute reference to what is shared, nothing for others."""
-    base = base_of(literal) if target.startswith(SHARED_TYPES) else None
+    base = base_of(literal) if is_shared(target) else None
     return {} if base is None else {base: None}
 
 

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from adapter.fhir import ResourceProblem, Summary, person_of, summarise
+from adapter.fhir import SHARED_TYPES, ResourceProblem, Summary, person_of, summarise
 from adapter.fhir.compare import decode_resource, is_same
 from adapter.fhir.stamps import order, stamp_of
 from adapter.sync.addresses import Addresses
 
-__all__ = ["SHARED_TYPES", "Fresh", "by_reference", "read_fresh"]
-
-#: Types without a patient of their own, which a record refers to.
-SHARED_TYPES = frozenset({"Medication", "ResearchStudy"})
+__all__ = ["Fresh", "by_reference", "read_fresh"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from adapter.fhir import needed_references, person_of
-from adapter.screening.fresh import SHARED_TYPES
+from adapter.fhir import is_shared, needed_references, person_of
 from adapter.store import QuarantinedItem, Store
 
 __all__ = ["about_person", "held_back", "held_back_of"]
@@ -27,8 +26,7 @@ def held_back(store: Store, site: str, items: Iterable[QuarantinedItem]) -> dict
     found: dict[str, list[bytes]] = {}
     for reference, item in named:
         raw = store.quarantined_raw(item)
-        is_shared = reference.partition("/")[0] in SHARED_TYPES
-        for about in {reference} if is_shared else {person_of(raw), before.get(reference)}:
+        for about in {reference} if is_shared(reference) else {person_of(raw), before.get(reference)}:
             if about is not None:
                 found.setdefault(about, []).append(raw)
     return found

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from adapter.fhir import PatientRecord, needed_references
-from adapter.screening.fresh import SHARED_TYPES, Fresh, by_reference
+from adapter.fhir import PatientRecord, is_shared, needed_references
+from adapter.screening.fresh import Fresh, by_reference
 from adapter.screening.held_back import about_person, held_back
 from adapter.screening.hospital_records import deleted_people
 from adapter.store import Store
@@ -174,7 +174,7 @@ class LiveRecords:
             faulty: resources about the person that cannot be read: of each it is known that there is one.
         """
         given = {one.summary.reference: one.raw for one in fresh}
-        newer = {name: raw for name, raw in given.items() if name.partition("/")[0] not in SHARED_TYPES}
+        newer = {name: raw for name, raw in given.items() if not is_shared(name)}
         own = {**(person.stored or {}), **newer}
         held = self._lake(person.site).held_back
         aside, named = about_person(held, person.ids, own.values()) if held else ([], set())

@@ -19,7 +19,8 @@ from adapter.store.outbox import Conflict, Counterpart, FieldChange, OutboxEntry
 from adapter.store.pseudonym_key import pseudonym_key
 from adapter.store.quarantine import QuarantinedItem
 from adapter.store.restoring import restore
-from adapter.store.runs import Run, RunInfo, seqs_after
+from adapter.store.run_history import RunInfo
+from adapter.store.runs import Run, run_of, seqs_after
 from adapter.store.segments import Origin
 from adapter.store.shelf import LakeMark
 from adapter.store.space import writing
@@ -76,6 +77,7 @@ __all__ = [
     "private_folder",
     "pseudonym_key",
     "restore",
+    "run_of",
     "seqs_after",
     "writing",
 ]

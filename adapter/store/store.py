@@ -30,19 +30,10 @@ from adapter.store.models import BookmarkRow
 from adapter.store.outbox import Outbox
 from adapter.store.provider import ProviderState
 from adapter.store.quarantine import Quarantine, QuarantinedItem
-from adapter.store.runs import (
-    LockInfo,
-    Run,
-    RunInfo,
-    begin_run,
-    holder_of,
-    last_whole_run,
-    note_failed_run,
-    note_run,
-    recent_runs,
-    unlock,
-)
+from adapter.store.run_history import RunInfo, last_whole_run, note_failed_run, note_run, recent_runs
+from adapter.store.runs import Run, begin_run
 from adapter.store.segments import Origin
+from adapter.store.site_lock import LockInfo, holder_of, unlock
 from adapter.store.space import writing
 from adapter.store.state import RESTORING, State, now, private_folder
 from adapter.store.subjects import Subjects
@@ -147,7 +138,7 @@ class Store:
         return holder_of(self._state, site)
 
     def unlock(self, site: str, held: LockInfo) -> bool:
-        """Let a site go whose owner, on another machine, is gone; see `adapter.store.runs.unlock`."""
+        """Let a site go whose owner, on another machine, is gone; see `adapter.store.site_lock.unlock`."""
         return unlock(self._state, site, held)
 
     def note_run(

@@ -10,15 +10,13 @@ from collections.abc import Collection
 
 import msgspec
 
-from adapter.store import Store
+from adapter.store import Store, run_of
 from adapter.sync.search_plan import PATIENT, StoredPatients
 
 __all__ = ["stored_patients"]
 
 #: A bookmark older than so many pulls is looked for no further; everything is read then.
 _RUNS = 2_000
-#: Of the sequence numbers, a run's lie above its number shifted by so many bits.
-_SEQ_BITS = 32
 
 
 class _Summary(msgspec.Struct):
@@ -41,7 +39,7 @@ def stored_patients(store: Store, site: str, types: Collection[str]) -> StoredPa
         found = connection.execute(
             "select id, min(seq) from read_parquet($files, hive_partitioning = false) group by id", {"files": files}
         ).fetchall()
-    first_run = {id_: seq >> _SEQ_BITS for id_, seq in found}
+    first_run = {id_: run_of(seq) for id_, seq in found}
     earliest = _earliest_runs(store, site)
     whole_since = {}
     for type_ in types:

@@ -24,11 +24,11 @@ from adapter.config import BearerSettings, MutualTlsSettings, Settings, SiteSett
 from adapter.criteria import Outcome, Stage, Trial
 from adapter.documents import load_site
 from adapter.errors import ConfigurationError
-from adapter.fhir import FhirVersion, needed_references, parse_fhir_version
+from adapter.fhir import SHARED_TYPES, FhirVersion, needed_references, parse_fhir_version
 from adapter.jobs.connecting import site_address
 from adapter.observe import logger
 from adapter.screening.cards import card_text, is_for_a_card, is_silenced, may_flip, signature_of
-from adapter.screening.fresh import SHARED_TYPES, Fresh, read_fresh
+from adapter.screening.fresh import Fresh, read_fresh
 from adapter.screening.listed import CLOSED_STATES
 from adapter.screening.live import takes_part, verdict_of
 from adapter.screening.live_records import LiveRecords, Person

@@ -13,8 +13,7 @@ import msgspec
 
 from adapter.client.search import parse_searchset
 from adapter.criteria import Trial
-from adapter.fhir import FhirVersion
-from adapter.screening.fresh import SHARED_TYPES
+from adapter.fhir import SHARED_TYPES, FhirVersion
 
 __all__ = ["PATIENT", "Given", "patient_parameter", "read_prefetch", "templates_of", "types_of"]
 

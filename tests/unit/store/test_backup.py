@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -254,31 +255,26 @@ def test_store_that_changes_without_end_is_for_later(
 
 def test_backups_under_a_writer_are_each_of_one_moment(filled: Store, home: Path, tmp_path: Path) -> None:
     ends = threading.Event()
-    problems: list[BaseException] = []
 
     def work() -> None:
+        with Store.open(filled.folder) as own:
+            number = 0
+            while not ends.is_set():
+                # Both together, or neither.
+                fill(own, [observation(f"a{number}", "p"), patient(f"q{number}")])
+                if number % 3 == 2:
+                    merge(own)
+                number += 1
+
+    with ThreadPoolExecutor() as pool:
+        writer = pool.submit(work)
         try:
-            with Store.open(filled.folder) as own:
-                number = 0
-                while not ends.is_set():
-                    # Both together, or neither.
-                    fill(own, [observation(f"a{number}", "p"), patient(f"q{number}")])
-                    if number % 3 == 2:
-                        merge(own)
-                    number += 1
-        except BaseException as error:  # noqa: BLE001 - told to the test
-            problems.append(error)
+            # Not `later`: moving the clock would move the writer's, too.
+            done = [filled.back_up(home / str(number)) for number in range(5)]
+        finally:
+            ends.set()
 
-    writer = threading.Thread(target=work)
-    writer.start()
-    try:
-        # Not `later`: moving the clock would move the writer's, too.
-        done = [filled.back_up(home / str(number)) for number in range(5)]
-    finally:
-        ends.set()
-        writer.join()
-
-    assert problems == []
+    assert writer.exception() is None
     for number, one in enumerate(done):
         found = {(type_, id_) for type_, id_, _ in restored(one, tmp_path / f"again{number}")[0]}
         assert one.manifest.problems == []

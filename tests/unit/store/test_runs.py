@@ -15,8 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from adapter.errors import BusyError, ReluthError, RemoteError, StateUnavailableError, StorageError
-from adapter.store import Run, Store
-from adapter.store import runs as runs_module
+from adapter.store import Run, Store, site_lock
 from adapter.store.models import SiteLockRow
 
 
@@ -115,7 +114,7 @@ def test_lock_of_a_process_whose_start_the_system_does_not_tell_is_respected(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with store.begin_run("icm", "pull"):
-        monkeypatch.setattr(runs_module, "start_of", lambda pid: "")
+        monkeypatch.setattr(site_lock, "start_of", lambda pid: "")
         with pytest.raises(BusyError):
             store.begin_run("icm", "pull")
 
@@ -124,7 +123,7 @@ def test_site_that_could_not_be_let_go_for_want_of_room_is_not_held_by_its_own_p
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(run: Run, _: ReluthError | None) -> None:
-        runs_module._held.discard(run._token)
+        site_lock._held.discard(run._lock.token)
         raise StorageError("the store's state", "database or disk is full")
 
     def fail() -> None:
