@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from adapter.criteria.answer import Answer, Evidence
 from adapter.criteria.attestation import Attestations, Validity, attestations
+from adapter.criteria.meanings import Meaning, Meanings
 from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, abated, surely_after, when_of
 from adapter.fhir.datatypes import CodeableConcept, Coding
@@ -48,8 +49,6 @@ _T = TypeVar("_T")
 
 _READ_SYSTEMS = frozenset({ICD10, ICDO3, TERMS})
 
-_NO_SETS: frozenset[ValueSet] = frozenset()
-
 
 def is_withdrawn(condition: Condition) -> bool:
     """Refuted, or written by mistake."""
@@ -65,15 +64,6 @@ def verification(condition: Condition) -> frozenset[str]:
 def is_on_record(condition: Condition, on: date) -> bool:
     """Neither refuted nor an error, and not surely after a day (by onset, else by recordedDate)."""
     return not is_withdrawn(condition) and not surely_after(condition, on)
-
-
-class _Read(NamedTuple):
-    """A concept, its codings in standard systems, and the trial's value sets that one of them is in."""
-
-    # Kept, so that no other concept can get its identity.
-    concept: CodeableConcept
-    codes: tuple[tuple[str, str], ...]
-    sets: frozenset[ValueSet]
 
 
 class of_record(cached_property[_T]):  # noqa: N801 - a decorator, written as one
@@ -291,10 +281,7 @@ class Scene:
 
     def standard(self, coding: Coding) -> tuple[tuple[str, str], ...]:
         """A coding in standard systems."""
-        if coding.system is None or coding.code is None:
-            return ()
-        # Feeds pad codes: one that is passed over would leave an older result the latest.
-        return self.site.standard(coding.system.strip(), coding.code.strip())
+        return self._meanings.of(coding).codes
 
     def codes(self, *concepts: CodeableConcept | None) -> tuple[tuple[str, str], ...]:
         """All codings of some concepts in standard systems."""
@@ -318,21 +305,20 @@ class Scene:
         return frozenset().union(*(self._read(concept).sets for concept in concepts))
 
     @of_record
-    def _known(self) -> dict[int, _Read]:
+    def _meanings(self) -> Meanings:
+        return self.trial.meanings(self.site)
+
+    @of_record
+    def _known(self) -> dict[int, tuple[CodeableConcept, Meaning]]:
         """What concepts of the record mean, by identity: one concept is asked about by many criteria."""
         return {} if self.origin is None else self.origin._known
 
-    def _read(self, concept: CodeableConcept) -> _Read:
+    def _read(self, concept: CodeableConcept) -> Meaning:
         found = self._known.get(id(concept))
         if found is None:
-            codes: list[tuple[str, str]] = []
-            sets: list[ValueSet] = []
-            for coding in concept.coding:
-                for code in self.standard(coding):
-                    codes.append(code)
-                    sets += self.trial.value_sets_of(*code)
-            found = self._known[id(concept)] = _Read(concept, tuple(codes), frozenset(sets) if sets else _NO_SETS)
-        return found
+            # With the concept, so that no other one can get its identity.
+            found = self._known[id(concept)] = (concept, self._meanings.of(*concept.coding))
+        return found[1]
 
     def conditions_in(self, value_set: ValueSet) -> tuple[Condition, ...]:
         """Conditions of the value set that are on record: neither refuted nor an error nor surely later."""

@@ -9,11 +9,12 @@ from enum import StrEnum
 from functools import cached_property
 
 from adapter.criteria.attestation import Validity
+from adapter.criteria.meanings import Meanings
 from adapter.criteria.prepared import Concepts
 from adapter.criteria.tree import Node
 from adapter.criteria.truth import Truth
 from adapter.criteria.verdict import Stage
-from adapter.terminology import Analyte, Units, ValueSet
+from adapter.terminology import Analyte, Site, Units, ValueSet
 
 __all__ = [
     "Criterion",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 Words = Mapping[str, str]
+
+_SITES_KEPT = 32
 
 
 class Permanence(StrEnum):
@@ -167,6 +170,7 @@ class Trial:
     wanted_words: Mapping[str, Words] = field(default_factory=dict)
     attestation_words: Mapping[str, Words] = field(default_factory=dict)
     _sets: dict[tuple[str, str], tuple[ValueSet, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _meanings: dict[int, tuple[Site, Meanings]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def value_sets_of(self, system: str, code: str) -> tuple[ValueSet, ...]:
         """The trial's value sets that a standard code is in; looked up once for a code."""
@@ -175,6 +179,17 @@ class Trial:
             found = tuple(item for item in self.value_sets.values() if item.has(system, code))
             self._sets[system, code] = found
         return found
+
+    def meanings(self, site: Site) -> Meanings:
+        """What the codings of a site's records mean to the trial; one for all its patients."""
+        found = self._meanings.get(id(site))
+        if found is None:
+            # The service reads a site's documents anew for each page: what was found for the last few is enough.
+            if len(self._meanings) >= _SITES_KEPT:
+                self._meanings.clear()
+            # With the site, so that no other one can get its identity.
+            found = self._meanings[id(site)] = (site, Meanings(self.value_sets_of, site))
+        return found[1]
 
     def criterion(self, identity: str) -> Criterion:
         """The criterion with this id.

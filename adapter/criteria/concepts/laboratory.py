@@ -27,6 +27,8 @@ __all__ = ["Judge", "Readings", "compare", "latest", "no_data", "replaced"]
 
 Judge = Callable[[Reading], Answer]
 
+_SHOWN = USABLE | FLAG_ONLY
+
 
 class Readings:
     """Laboratory results of a scene by analyte; made once."""
@@ -35,7 +37,7 @@ class Readings:
         self._scene = scene
         self._by_code: dict[tuple[str, str], list[tuple[Observation, Observation | ObservationComponent]]] = {}
         for observation in scene.record.observations:
-            if observation.status not in USABLE | FLAG_ONLY:
+            if observation.status not in _SHOWN:
                 continue
             carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
             for carrier in carriers:

@@ -146,8 +146,8 @@ def unworded(observation: Observation) -> frozenset[str]:
 def _quantity_text(quantity: Quantity) -> str | None:
     if quantity.value is None or not is_usable(quantity.value):
         return None
-    parts = (f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code)
-    return " ".join(part for part in parts if part)
+    number, unit = f"{quantity.comparator or ''}{plain(quantity.value)}", quantity.unit or quantity.code
+    return f"{number} {unit}" if unit else number
 
 
 def _range_text(low: Quantity | None, high: Quantity | None) -> str:

@@ -50,7 +50,7 @@ def is_unconfirmed(condition: Condition) -> bool:
 class _Finding:
     """A coded value of a pathology Observation, or of a Condition itself."""
 
-    codes: frozenset[tuple[str, str]]
+    sets: frozenset[ValueSet]
     source: Resource
     evidence: Evidence
     condition: Condition | None = None
@@ -140,25 +140,18 @@ class Tumours:
     @cached_property
     def _is_neuroendocrine(self) -> bool:
         """A neuroendocrine histology of any kind is on record, whatever tumour it is of."""
-        return any(
-            value_set.has(*code)
-            for finding in self._findings
-            for code in finding.codes
-            for value_set in self._concept.neuroendocrine
-        )
+        return any(not finding.sets.isdisjoint(self._concept.neuroendocrine) for finding in self._findings)
 
     @cached_property
     def _with_net_histology(self) -> frozenset[str]:
         """Conditions that carry a NET morphology themselves, or that a NET morphology is directly tied to."""
-
-        def is_net(codes: Iterable[tuple[str, str]]) -> bool:
-            return any(value_set.has(*code) for code in codes for value_set in self._concept.morphology)
-
-        found = {item.reference for item in self.conditions if is_net(self._own_histology(item))}
+        found: set[str] = set()
         known = {item.reference for item in self.conditions}
         for finding in self._findings:
-            if isinstance(finding.source, Observation) and is_net(finding.codes):
-                found |= self._directly(finding.source) & known
+            if finding.sets.isdisjoint(self._concept.morphology):
+                continue
+            source = finding.source
+            found |= self._directly(source) & known if isinstance(source, Observation) else {source.reference}
         return frozenset(found)
 
     def _directly(self, observation: Observation) -> set[str]:
@@ -245,7 +238,7 @@ class Tumours:
         sure: list[Evidence] = []
         open_: list[Evidence] = []
         for finding in self._findings:
-            if not any(value_set.has(*code) for value_set in wanted for code in finding.codes):
+            if finding.sets.isdisjoint(wanted):
                 continue
             if finding.condition is not None:
                 # Written on the tumour's own Condition; unconfirmed, it proves nothing.
@@ -278,12 +271,14 @@ class Tumours:
                 continue
             if codes:
                 text = next((code_text(self._scene, concept, ICDO3) for concept in concepts if concept), None)
-                found.append(_Finding(codes, observation, evidence_of(observation, text), is_doubtful=replaced))
+                sets = self._scene.sets_of(concept for concept in concepts if concept is not None)
+                found.append(_Finding(sets, observation, evidence_of(observation, text), is_doubtful=replaced))
         for condition in self.conditions:
             codes = frozenset(self._own_histology(condition))
             if codes:
                 text = next(iter(sorted(code for _, code in codes)))
-                found.append(_Finding(codes, condition, evidence_of(condition, text), condition))
+                sets = frozenset(item for code in codes for item in self._scene.trial.value_sets_of(*code))
+                found.append(_Finding(sets, condition, evidence_of(condition, text), condition))
         return tuple(found)
 
     def of_study(self, readings: Iterable[Reading]) -> tuple[list[Reading], list[Reading]]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from adapter.criteria.answer import Answer
 from adapter.criteria.attestation import FOR_GOOD, decide_with, latest_attestation
+from adapter.criteria.meanings import Meanings
 from adapter.criteria.scene import Scene
 from adapter.criteria.trial import Trial
 from adapter.fhir import PatientRecord
@@ -38,10 +39,13 @@ def scene_of(
     resources = [encode(item) for item in (writer.person(person), *writer.write(entries))]
     known = {f"{item['resourceType']}/{item['id']}": encode(dict(item)) for item in shared}
     record = PatientRecord.read("Patient/1", resources, shared=known)
+    site = site or Site.plain("icm")
+    meanings = Meanings(lambda *_: (), site)
     trial = cast(
-        "Trial", SimpleNamespace(id="nct04954820", identifiers=IDENTIFIERS, value_sets={}, value_sets_of=lambda *_: ())
+        "Trial",
+        SimpleNamespace(id="nct04954820", identifiers=IDENTIFIERS, value_sets={}, meanings=lambda _: meanings),
     )
-    return Scene(trial, record, site or Site.plain("icm"), on)
+    return Scene(trial, record, site, on)
 
 
 def attested(answer: AnswerTo, scene: Scene, link: str) -> Answer:
