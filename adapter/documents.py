@@ -32,6 +32,7 @@ from mappings.entities import Characteristic, Study
 from mappings.study_document import parse_study
 
 __all__ = [
+    "code_system_names",
     "load_site",
     "load_study",
     "load_trial",
@@ -205,7 +206,8 @@ def _units() -> Units:
 
 
 @lru_cache(maxsize=1)
-def _systems() -> Mapping[str, str]:
+def code_system_names() -> Mapping[str, str]:
+    """The code system that each other name of one stands for, for all sites."""
     name = "terminology/systems.yaml"
     return parse_systems(_read(files("mappings") / "terminology" / "systems.yaml", name))
 
@@ -240,7 +242,7 @@ def load_site(site_id: str, overlay: Path | None = None) -> Site:
     Raises:
         DocumentError: the folder is missing, a document is wrong, or a file is none of the known kinds.
     """
-    site = Site(site_id, aliases=_systems())
+    site = Site(site_id, aliases=code_system_names())
     if overlay is None:
         return site
     if not overlay.is_dir():

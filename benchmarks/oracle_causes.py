@@ -12,10 +12,12 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 
 from adapter.criteria import Stage, Trial, Truth, evaluate, tree
+from adapter.criteria.answering import answer_criterion, answer_part
 from adapter.criteria.concepts.person import genders
 from adapter.criteria.concepts.reading import Reading
 from adapter.criteria.exchange.cql_measures import ucum_spellings
 from adapter.criteria.scene import USABLE, Scene, within
+from adapter.documents import code_system_names
 from adapter.fhir import PatientRecord, parse_when
 from adapter.fhir.datatypes import Quantity, ReferenceRange
 from adapter.fhir.resources import Observation, ObservationComponent
@@ -52,6 +54,14 @@ class Patient:
         verdict = evaluate(self.trial, self.record, site=self.site, stage=Stage.REGISTRATION, on=self.on)
         found = {criterion.id: criterion.truth for criterion in verdict.criteria}
         found.update({part.id: part.truth for criterion in verdict.criteria for part in criterion.parts})
+        return found
+
+    def asked(self) -> Answers:
+        """The same answers, with their reasons and evidence, of the reference date alone, as CQL gives them: no later days, nothing to order."""
+        scene = Scene(self.trial, self.record.until(self.on), self.site, self.on)
+        found = {criterion.id: answer_criterion(criterion, scene).truth for criterion in self.trial.criteria}
+        found.update((part.id, answer_part(part, scene).truth) for item in self.trial.criteria for part in item.parts)
+        scene.close()
         return found
 
     def unattested(self) -> Patient:
@@ -160,7 +170,7 @@ class Causes:
                 *reading.observation.component,
             )
             for carrier in carriers:
-                if any((coding.system, coding.code) in analyte.codes for coding in carrier.code.coding):
+                if any((_system(coding.system), coding.code) in analyte.codes for coding in carrier.code.coding):
                     yield reading, carrier
 
 
@@ -219,7 +229,7 @@ def _of_value(
     if quantity is None:
         counted = carrier.value_integer is not None and analyte.unitless
         coded = any(
-            (coding.system, coding.code) in analyte.coded_values
+            (_system(coding.system), coding.code) in analyte.coded_values
             for concept in (carrier.value_codeable_concept, *carrier.interpretation)
             for coding in (concept.coding if concept else ())
         )
@@ -262,8 +272,13 @@ def _speaks(item: ReferenceRange) -> bool:
     return any(not concept.coding for concept in item.applies_to)
 
 
+def _system(name: str | None) -> str | None:
+    """The code system that is meant: every tenth person's stand under other names."""
+    return None if name is None else code_system_names().get(name, name)
+
+
 def _unit(quantity: Quantity) -> str | None:
-    if quantity.system in (None, "http://unitsofmeasure.org"):
+    if _system(quantity.system) in (None, "http://unitsofmeasure.org"):
         return quantity.code or quantity.unit
     return quantity.unit
 

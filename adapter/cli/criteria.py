@@ -47,6 +47,7 @@ def export(
 ) -> None:
     """Print the criteria as a FHIR Group with its Library, as an EvidenceVariable, or as CQL."""
     from adapter.criteria.exchange import cql_library, evidence_variable, group_bundle
+    from adapter.documents import code_system_names
     from adapter.screening import words
 
     options: Options = ctx.obj
@@ -56,7 +57,7 @@ def export(
     if form == "evidencevariable":
         _resource(evidence_variable(document, language=language))
         return
-    cql = cql_library(document)
+    cql = cql_library(document, code_system_names())
     if form == "group":
         _resource(group_bundle(document, cql, language=language, fhir_version=version))
     else:

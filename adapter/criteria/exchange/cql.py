@@ -8,14 +8,14 @@ something in it is not said the case decides only if both ways lead to the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any as Anything
 
 from adapter.criteria import tree
 from adapter.criteria.exchange import cql_measures as measures
 from adapter.criteria.exchange.cql_conditions import coded, condition
-from adapter.criteria.exchange.cql_measures import PRELUDE, Definitions, quoted
+from adapter.criteria.exchange.cql_measures import PRELUDE, Definitions, quoted, system_function
 from adapter.criteria.trial import Criterion, Part, Trial
 from adapter.criteria.truth import Truth
 
@@ -34,8 +34,12 @@ class _Said:
     unsaid: tuple[str, ...] = ()
 
 
-def cql_library(trial: Trial) -> str:
+def cql_library(trial: Trial, names: Mapping[str, str]) -> str:
     """The criteria of a trial as CQL.
+
+    Args:
+        trial: its documents.
+        names: the code system that each other name of one stands for; what a site itself says of names is not in here.
 
     Returns:
         a library with the parameter ``ReferenceDate`` and one definition for every criterion (``"I11"``) and part
@@ -53,6 +57,7 @@ def cql_library(trial: Trial) -> str:
         "include FHIRHelpers version '4.0.1' called FHIRHelpers",
         'parameter "ReferenceDate" Date',
         "context Patient\n",
+        system_function(names),
         PRELUDE,
         *(f'define function "{name}"{text}\n' for name, text in library.into.functions.items()),
         *(f'define "{name}":\n  {text}\n' for name, text in library.into.texts.items()),

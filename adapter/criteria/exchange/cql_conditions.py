@@ -21,7 +21,7 @@ def _member(value_set: ValueSet) -> str:
         f"(Substring({code}, 0, 3) >= {quoted(low)} and Substring({code}, 0, 3) <= {quoted(high)})"
         for low, high in value_set.ranges
     ]
-    return f"(C.system.value = {quoted(value_set.system)} and ({' or '.join(tests)}))"
+    return f'("Standard"(C.system.value) = {quoted(value_set.system)} and ({" or ".join(tests)}))'
 
 
 #: Whether a Condition had surely not begun by the reference date: by its onset, else by its recordedDate.

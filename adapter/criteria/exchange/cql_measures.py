@@ -6,7 +6,7 @@ Numbers are compared as UCUM quantities by the engine, not by the factors of the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from adapter.criteria.tree import BloodPressure, Comparison, DeIndexed, Hcg, Laboratory, Prothrombin, Scale
@@ -22,6 +22,7 @@ __all__ = [
     "laboratory",
     "prothrombin",
     "quoted",
+    "system_function",
     "ucum_spellings",
 ]
 
@@ -38,7 +39,7 @@ define function "Inside"(at DateTime, first Date):
   "Day"(at) >= first and "Day"(at) <= "ReferenceDate"
 
 define function "Unit"(quantity FHIR.Quantity):
-  if quantity.system.value is null or quantity.system.value = 'http://unitsofmeasure.org'
+  if quantity.system.value is null or "Standard"(quantity.system.value) = 'http://unitsofmeasure.org'
     then Coalesce(quantity.code.value, quantity.unit.value) else quantity.unit.value
 
 // Null with a comparator and without a unit that is known: engines stop at one that UCUM does not know.
@@ -85,14 +86,14 @@ define "Results":
     ("Usable observations" O
       return all Tuple {
         at: Coalesce((O.effective as FHIR.dateTime).value, (O.effective as FHIR.instant).value),
-        codes: (O.code.coding C return all C.system.value + '|' + C.code.value),
+        codes: (O.code.coding C return all "Standard"(C.system.value) + '|' + C.code.value),
         value: O.value, interpretation: O.interpretation, ranges: O.referenceRange, note: O.note }),
     flatten ("Usable observations" O
       where exists O.component
       return all (O.component P
         return all Tuple {
           at: Coalesce((O.effective as FHIR.dateTime).value, (O.effective as FHIR.instant).value),
-          codes: (P.code.coding C return all C.system.value + '|' + C.code.value),
+          codes: (P.code.coding C return all "Standard"(C.system.value) + '|' + C.code.value),
           value: P.value, interpretation: P.interpretation, ranges: P.referenceRange, note: O.note }))
   }
 """
@@ -109,6 +110,13 @@ def quoted(text: str) -> str:
     """
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def system_function(names: Mapping[str, str]) -> str:
+    """The function that gives the code system that a name stands for: itself, where it is no other name of one."""
+    cases = "".join(f"\n    when {quoted(name)} then {quoted(system)}" for name, system in sorted(names.items()))
+    said = f"case system{cases}\n    else system end" if cases else "system"
+    return f'// Feeds send code systems under other names too: an OID, or with https.\ndefine function "Standard"(system String):\n  {said}\n'
 
 
 @dataclass
@@ -258,7 +266,7 @@ def _score(analyte: Analyte) -> str:
         cases.append(f"when {quoted(system)} then (case C.code.value {values} else null end)")
     return (
         "(codings List<FHIR.Coding>):\n"
-        "  (First((codings C return all (case C.system.value\n    "
+        '  (First((codings C return all (case "Standard"(C.system.value)\n    '
         + "\n    ".join(cases)
         + "\n    else null end)) N where N is not null return all N)) N return System.Quantity { value: N, unit: '1' }"
     )

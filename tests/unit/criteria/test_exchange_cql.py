@@ -9,7 +9,7 @@ import pytest
 
 from adapter.criteria import Criterion, Trial, tree
 from adapter.criteria.exchange.cql import cql_answers, cql_library, cql_unsaid
-from adapter.documents import load_trial, trials
+from adapter.documents import code_system_names, load_trial, trials
 
 
 def _defined(library: str) -> dict[str, str]:
@@ -25,7 +25,7 @@ def _with(trial: Trial, node: tree.Node) -> Trial:
 
 
 def _answer(trial: Trial, node: tree.Node) -> str:
-    return _defined(cql_library(_with(trial, node)))["I01"]
+    return _defined(cql_library(_with(trial, node), code_system_names()))["I01"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def trial() -> Trial:
 def test_library_defines_every_criterion_and_part(name: str) -> None:
     known = load_trial(name)
 
-    defined = _defined(cql_library(known))
+    defined = _defined(cql_library(known, code_system_names()))
 
     wanted = [item for criterion in known.criteria for item in (criterion.id, *(part.id for part in criterion.parts))]
     assert [identity for identity in wanted if identity not in defined] == []
@@ -45,7 +45,7 @@ def test_library_defines_every_criterion_and_part(name: str) -> None:
 
 @pytest.mark.parametrize("name", trials())
 def test_library_refers_only_to_what_it_defines(name: str) -> None:
-    library = cql_library(load_trial(name))
+    library = cql_library(load_trial(name), code_system_names())
 
     defined = _defined(library)
 
@@ -55,15 +55,15 @@ def test_library_refers_only_to_what_it_defines(name: str) -> None:
 
 @pytest.mark.parametrize("name", trials())
 def test_library_is_the_same_text_for_the_same_documents(name: str) -> None:
-    first = cql_library(load_trial(name))
+    first = cql_library(load_trial(name), code_system_names())
     load_trial.cache_clear()
 
-    assert cql_library(load_trial(name)) == first
+    assert cql_library(load_trial(name), code_system_names()) == first
 
 
 @pytest.mark.parametrize("name", trials())
 def test_library_has_balanced_brackets(name: str) -> None:
-    for identity, text in _defined(cql_library(load_trial(name))).items():
+    for identity, text in _defined(cql_library(load_trial(name), code_system_names())).items():
         code = re.sub(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"", "", text)
 
         assert code.count("(") == code.count(")"), identity
@@ -72,7 +72,7 @@ def test_library_has_balanced_brackets(name: str) -> None:
 
 
 def test_library_says_what_is_not_said_in_it(trial: Trial) -> None:
-    library = cql_library(trial)
+    library = cql_library(trial, code_system_names())
 
     assert "// Not said in CQL, null: attested I08." in library
     assert _defined(library)["I08"].split() == [":", "(null", "as", "Boolean)"]
@@ -88,7 +88,7 @@ def test_answers_are_the_measured_criteria_and_parts(trial: Trial) -> None:
 
 
 def test_laboratory_compares_a_quantity_with_its_unit(trial: Trial) -> None:
-    defined = _defined(cql_library(trial))
+    defined = _defined(cql_library(trial, code_system_names()))
 
     assert "\"amount of hemoglobin, 28 days\" > 8 'g/dL'" in defined["I11.a"]
     assert "'http://loinc.org|718-7' in R.codes" in defined["hemoglobin"]
@@ -96,7 +96,7 @@ def test_laboratory_compares_a_quantity_with_its_unit(trial: Trial) -> None:
 
 
 def test_unit_spellings_are_read_as_ucum_and_an_ambiguous_one_is_not(trial: Trial) -> None:
-    defined = _defined(cql_library(trial))
+    defined = _defined(cql_library(trial, code_system_names()))
 
     assert "when 'G/L' then '10*9/L'" in defined["Unit of platelets"]
     assert "mmol/L" not in defined["Unit of hemoglobin"]
@@ -105,13 +105,13 @@ def test_unit_spellings_are_read_as_ucum_and_an_ambiguous_one_is_not(trial: Tria
 
 
 def test_multiple_of_the_upper_limit_multiplies_the_reports_own(trial: Trial) -> None:
-    defined = _defined(cql_library(trial))
+    defined = _defined(cql_library(trial, code_system_names()))
 
     assert '"Times"("upper limit of bilirubin_total, 28 days", 2.5)' in defined["E07.d"]
 
 
 def test_low_count_with_an_artefact_is_open(trial: Trial) -> None:
-    defined = _defined(cql_library(trial))
+    defined = _defined(cql_library(trial, code_system_names()))
 
     assert 'is false and "artefact in platelets, 28 days" then null' in defined["I11.c"]
     assert "artefact" not in defined["I11.a"]
@@ -155,7 +155,7 @@ def test_part_is_never_surely_open_because_a_person_may_attest_it(trial: Trial) 
 
     assert "I11.a" not in cql_unsaid(whole)
     assert "I01" in cql_unsaid(whole)
-    assert '(not "I11.a")' in _defined(cql_library(whole))["I01"]
+    assert '(not "I11.a")' in _defined(cql_library(whole, code_system_names()))["I01"]
 
 
 def test_unknown_kind_of_node_is_null_and_named(trial: Trial) -> None:
@@ -163,7 +163,7 @@ def test_unknown_kind_of_node_is_null_and_named(trial: Trial) -> None:
     class MoonPhase(tree.Node):
         pass
 
-    library = cql_library(_with(trial, MoonPhase()))
+    library = cql_library(_with(trial, MoonPhase()), code_system_names())
 
     assert "// Not said in CQL, null: moon phase." in library
     assert "(null as Boolean)" in _defined(library)["I01"]
@@ -172,6 +172,33 @@ def test_unknown_kind_of_node_is_null_and_named(trial: Trial) -> None:
 def test_sentence_stands_beside_each_criterion_on_one_line(trial: Trial) -> None:
     criterion: Criterion = trial.criterion("I01")
 
-    library = cql_library(replace(trial, criteria=(replace(criterion, text="one\ntwo */ 'three'"),)))
+    library = cql_library(
+        replace(trial, criteria=(replace(criterion, text="one\ntwo */ 'three'"),)), code_system_names()
+    )
 
     assert "  // one two */ 'three'\n" in library
+
+
+def test_library_knows_code_systems_by_their_other_names(trial: Trial) -> None:
+    library = cql_library(trial, {"urn:oid:1.2": "http://loinc.org", "https://loinc.org": "http://loinc.org"})
+
+    assert _defined(library)["Standard"].split() == [
+        *("(system", "String):", "case", "system"),
+        *("when", "'https://loinc.org'", "then", "'http://loinc.org'"),
+        *("when", "'urn:oid:1.2'", "then", "'http://loinc.org'"),
+        *("else", "system", "end"),
+    ]
+
+
+def test_every_comparison_of_a_systems_name_in_the_library_is_of_the_standard_one(trial: Trial) -> None:
+    texts = _defined(cql_library(trial, code_system_names()))
+
+    of_hl7_itself = texts.pop("Ranges")
+
+    compared = re.findall(r"(\S*system\.value\S*)", "\n".join(texts.values()))
+    assert len(compared) > 10
+    assert {item for item in compared if not item.startswith('"Standard"(') and '("Standard"(' not in item} <= {
+        # Whether there is one at all.
+        "quantity.system.value"
+    }
+    assert "hl7.org" in of_hl7_itself
