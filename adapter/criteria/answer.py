@@ -111,6 +111,9 @@ def _merge(answers: tuple[Answer, ...], truth: Truth, *, one_suffices: bool) -> 
         if answer.changes and answer.changes is not changes:
             changes = changes | answer.changes
     first = deciding[0]
+    if len(deciding) == 1 and truth is not Truth.U:
+        # In most cases one part decides.
+        return Answer(truth, None, first.evidence, presumed=first.presumed, attested=first.attested, changes=changes)
     evidence = first.evidence
     if len(deciding) > 1:
         evidence = _each_once([answer.evidence for answer in deciding])
@@ -129,7 +132,7 @@ def _merge(answers: tuple[Answer, ...], truth: Truth, *, one_suffices: bool) -> 
         evidence,
         attestable=all(answer.attestable for answer in deciding),
         # An ALT of 3 ULN is worth showing while the question for its cause is what is open.
-        context=_each_once([answer.shown for answer in answers]),
+        context=_each_once([answer.shown for answer in answers if answer.evidence or answer.context]),
         changes=changes,
         wanted=first.wanted if len(deciding) == 1 else _each_once([answer.wanted for answer in deciding]),
     )

@@ -55,8 +55,10 @@ class Readings:
         """All readings of an analyte, preliminary ones included, in time's order."""
         found = self._found.get(analyte.id)
         if found is None:
-            readings = [read_result(analyte, *carrier, self._scene) for carrier in self.carriers(self._codes(analyte))]
-            readings.sort(key=lambda item: (item.when.start, item.observation.id))
+            carriers = self.carriers(self._codes(analyte))
+            readings = [read_result(analyte, *carrier, self._scene) for carrier in carriers]
+            if len(readings) > 1:
+                readings.sort(key=lambda item: (item.when.start, item.observation.id))
             found = self._found[analyte.id] = tuple(readings)
         return found
 

@@ -26,13 +26,13 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
         (node.systolic, node.systolic_limit, True),
         (node.diastolic, node.diastolic_limit, False),
     ):
-        readings = scene.readings.of(analyte)
+        readings, reached = scene.readings.of(analyte), Comparison("ge", limit)
         for item in readings:
             taken_back = replaced(item, readings, scene)
             if taken_back is Truth.T or not _counts(item, start, scene):
                 continue
             value = item.value if taken_back is Truth.F else None
-            truth = Truth.U if value is None else compare(value, Comparison("ge", limit))
+            truth = Truth.U if value is None else compare(value, reached)
             high_by_when.setdefault(item.when, []).append((truth, is_systolic, item))
     wanted = (Wanted("blood-pressure"),)
     if not high_by_when:

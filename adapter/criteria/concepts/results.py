@@ -253,8 +253,11 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
     Positive: its lower bound is above the range's high, or coded or printed positive. Negative: its upper bound is at
     most the range's high, or coded or printed negative. Else open (clarifications.md 19).
     """
+    readings = scene.readings.of(node.analyte)
+    if not readings:
+        return no_data("hcg")
     start = scene.window(node.window_days)
-    usable = [item for item in scene.readings.of(node.analyte) if within(item.when, start, scene.on) is not Truth.F]
+    usable = [item for item in readings if within(item.when, start, scene.on) is not Truth.F]
     taken_back = {id(item): replaced(item, usable, scene) for item in usable}
     usable = [item for item in usable if taken_back[id(item)] is not Truth.T]
     tests = [(item, _test(item, scene)) for item in usable if item.observation.status not in FLAG_ONLY]
@@ -266,7 +269,6 @@ def answer_hcg(node: Hcg, scene: Scene) -> Answer:
     wanted = (Wanted("hcg"),)
     if not tests:
         # No test in the window: what there is instead is said as for every other result.
-        readings = scene.readings.of(node.analyte)
         return latest(readings, lambda _: Answer(Truth.T), scene=scene, window_days=node.window_days, what="hcg")
     # The window closes behind each test: a positive one outweighs a later negative only as long as it is inside.
     ends = {day for item, _ in tests if item.when.is_bounded for day in (item.when.earliest, item.when.latest)}
