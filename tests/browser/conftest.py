@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Request, expect, sync_playwright
 
 from adapter.config import Settings
 from adapter.service import create_app
@@ -96,8 +96,14 @@ def sign_in(page: Page, door: str, name: str, *, language: str = "en") -> None:
     page.goto(f"{door}/sign-in?lang={language}")
     page.locator("#name").fill(name)
     page.locator("#password").fill(PASSWORDS[name])
-    page.locator("main form button").click()
+    follow(page.locator("main form button"))
     expect(page.locator("header .who")).to_contain_text(PEOPLE[name][1])
+
+
+def follow(leading: Locator) -> None:
+    """Click what leads to a page, and be there: a click alone may come back while the page before it is still shown."""
+    with leading.page.expect_navigation():
+        leading.click()
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import TOKEN, browsing, sign_in
+from tests.browser.conftest import TOKEN, browsing, follow, sign_in
 from tests.support.desk_story import PASSWORDS, SITE, TRIAL, Centre, Chosen
 
 pytestmark = pytest.mark.browser
@@ -74,7 +74,7 @@ def test_refused_sign_in_has_no_barrier_that_axe_knows(browser: Browser, door: s
         page.goto(f"{door}/sign-in?lang={language}")
         page.locator("#name").fill("nobody of that name")
         page.locator("#password").fill("a walk by another sea")
-        page.locator("main form button").click()
+        follow(page.locator("main form button"))
         expect(page.get_by_role("alert")).to_be_visible()
 
         assert violations(page) == []
@@ -98,7 +98,7 @@ def test_pages_of_an_account_have_no_barrier_that_axe_knows(
         page.goto(f"{door}/find")
         for told, number in (("found nobody", "no such number"), ("not listed", centre.unlisted()[-1])):
             page.locator("#number").fill(number)
-            page.locator("form.find button").click()
+            follow(page.locator("form.find button"))
             expect(page.locator("section.found")).to_be_visible()
             found[told] = violations(page)
 
@@ -109,7 +109,7 @@ def _refuse_a_password(page: Page) -> None:
     page.locator("#old").fill(PASSWORDS["nurse"])
     page.locator("#new").fill("short")
     page.locator("#again").fill("shorter")
-    page.locator("form[action='/account'] button").click()
+    follow(page.locator("form[action='/account'] button"))
     expect(page.get_by_role("alert")).to_be_visible()
 
 
@@ -128,12 +128,12 @@ def test_refused_forms_of_a_patient_have_no_barrier_that_axe_knows(
         page.locator("#decide-state").select_option("contacted")
         page.locator("#decide-reason").select_option("to-contact")
         page.locator("#decide-note").fill("Rings back on Thursday.")
-        page.locator("section.decision button").click()
+        follow(page.locator("section.decision button"))
         expect(page.locator("section.decision .notice")).to_be_visible()
         found["decided meanwhile"] = violations(page)
         page.goto(f"{address}/attestations")
         page.evaluate("document.querySelector('main form').noValidate = true")
-        page.locator("section.sign button").click()
+        follow(page.locator("section.sign button"))
         expect(page.get_by_role("alert")).to_be_visible()
         found["not signed"] = violations(page)
 
@@ -150,9 +150,9 @@ def test_form_that_was_sent_back_keeps_what_was_typed_in_the_other_language(
         page.goto(f"{door}/patients/{somebody.key}")
         page.locator("#decide-note").fill("Rings back on Friday.")
         page.evaluate("document.querySelector('section.decision form').noValidate = true")
-        page.locator("section.decision button").click()
+        follow(page.locator("section.decision button"))
         expect(page.locator("#decide-state-wrong")).to_be_visible()
-        page.get_by_role("button", name=name).click()
+        follow(page.get_by_role("button", name=name))
 
         expect(page.locator("html")).to_have_attribute("lang", other)
         expect(page.locator("#decide-note")).to_have_value("Rings back on Friday.")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from adapter.config import Settings
-from tests.browser.conftest import TOKEN, Watched, browsing
+from tests.browser.conftest import TOKEN, Watched, browsing, follow
 from tests.support.changed_records import changed_store
 
 pytestmark = pytest.mark.browser
@@ -42,7 +42,7 @@ def test_marks_of_the_worklist_lead_to_pages_that_say_the_same(
         watched.page.goto(home)
         row = watched.page.get_by_role("row").filter(has=watched.page.get_by_role("link", name=patient, exact=True))
         expect(row.get_by_text(said)).to_be_visible()
-        watched.page.get_by_role("link", name=patient, exact=True).click()
+        follow(watched.page.get_by_role("link", name=patient, exact=True))
 
         expect(watched.page.get_by_text(f"{said}.")).to_be_in_viewport()
     assert watched.complaints == []
@@ -50,7 +50,7 @@ def test_marks_of_the_worklist_lead_to_pages_that_say_the_same(
 
 def test_mark_of_a_deleted_record_is_printed(watched: Watched, home: str) -> None:
     enter(watched, home)
-    watched.page.get_by_role("link", name="low", exact=True).click()
+    follow(watched.page.get_by_role("link", name="low", exact=True))
     watched.page.emulate_media(media="print")
 
     expect(watched.page.get_by_text("Record deleted at the hospital.")).to_be_visible()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from adapter.service.language import load_words
 from adapter.store import Store
-from tests.browser.conftest import TOKEN, Watched, browsing, served
+from tests.browser.conftest import TOKEN, Watched, browsing, follow, served
 from tests.support.unsettled import unsettled_store
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def home(folder: Path) -> Iterator[str]:
 
 def enter(watched: Watched, home: str) -> Page:
     watched.page.goto(f"{home}/login?token={TOKEN}")
-    watched.page.get_by_role("link", name="To settle").click()
+    follow(watched.page.get_by_role("link", name="To settle"))
     return watched.page
 
 
@@ -44,7 +44,7 @@ def test_conflict_is_settled_without_scripts(browser: Browser, home: str) -> Non
         page = enter(watched, home)
         conflict = page.get_by_role("article", name="Conflict 1")
         expect(conflict.get_by_role("row").filter(has_text="valueQuantity.value")).to_contain_text("12.1")
-        conflict.get_by_role("button", name="Keep the hospital's").click()
+        follow(conflict.get_by_role("button", name="Keep the hospital's"))
 
         expect(page.get_by_role("status")).to_contain_text("Conflict 1 is settled")
         expect(page.get_by_role("article", name="Conflict 1")).to_have_count(0)
@@ -80,17 +80,17 @@ def test_conflict_that_somebody_else_settled_says_so(watched: Watched, home: str
     page = enter(watched, home)
     with Store.open(folder / "var") as store:
         store.outbox.settle(1, kept="hospital", by="nurse", counterparts=())
-    page.get_by_role("article", name="Conflict 1").get_by_role("button", name="Keep ours").click()
+    follow(page.get_by_role("article", name="Conflict 1").get_by_role("button", name="Keep ours"))
 
     expect(page.get_by_role("status")).to_contain_text("nurse settled conflict 1 meanwhile and kept the hospital's")
 
 
 def test_language_switch_of_the_page_keeps_it_usable(watched: Watched, home: str) -> None:
     page = enter(watched, home)
-    page.get_by_role("link", name="Français").click()
+    follow(page.get_by_role("link", name="Français"))
     say = load_words()
     article = page.get_by_role("article", name=say.say("conflicts.conflict", "fr", n=1))
-    article.get_by_role("button", name=say.say("conflicts.keep-ours", "fr")).click()
+    follow(article.get_by_role("button", name=say.say("conflicts.keep-ours", "fr")))
 
     expect(page.get_by_role("status")).to_have_text(say.say("conflicts.told-ours", "fr", n=1))
 
@@ -119,7 +119,7 @@ def test_form_of_another_port_of_this_machine_settles_nothing(watched: Watched, 
     )
     with elsewhere(form) as other:
         page.goto(other)
-        page.get_by_role("button").click()
+        follow(page.get_by_role("button"))
 
         expect(page.get_by_role("heading", level=1)).to_have_text("Request refused")
     with Store.open(folder / "var") as store:

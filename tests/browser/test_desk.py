@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from adapter.documents import load_trial
 from adapter.screening import words
-from tests.browser.conftest import TOKEN, Watched, browsing
+from tests.browser.conftest import TOKEN, Watched, browsing, follow
 from tests.support.screened import HOSTILE, TRIAL
 
 pytestmark = pytest.mark.browser
@@ -37,9 +37,9 @@ def test_desk_opens_by_the_link_once_and_lists_everybody(watched: Watched, home:
 
 def test_desk_asks_no_other_host_and_nothing_goes_wrong(watched: Watched, home: str) -> None:
     enter(watched, home)
-    watched.page.locator("th.patient a").first.click()
-    watched.page.get_by_role("link", name="Funnel").click()
-    watched.page.get_by_role("link", name="Runs").click()
+    follow(watched.page.locator("th.patient a").first)
+    follow(watched.page.get_by_role("link", name="Funnel"))
+    follow(watched.page.get_by_role("link", name="Runs"))
 
     assert {f"{url.scheme}://{url.netloc}" for url in (urlsplit(item.url) for item in watched.requests)} == {home}
     assert watched.complaints == []
@@ -47,7 +47,7 @@ def test_desk_asks_no_other_host_and_nothing_goes_wrong(watched: Watched, home: 
 
 def test_token_is_sent_to_no_page_as_referer(watched: Watched, home: str) -> None:
     enter(watched, home)
-    watched.page.get_by_role("link", name="Funnel").click()
+    follow(watched.page.get_by_role("link", name="Funnel"))
 
     assert len(watched.requests) > 2
     assert not [item.url for item in watched.requests if item.all_headers().get("referer")]
@@ -78,7 +78,7 @@ def test_patient_page_leads_to_each_criterion_and_its_value(watched: Watched, ho
     trial = load_trial(TRIAL)
     enter(watched, home)
     page = watched.page
-    page.get_by_role("link", name="low", exact=True).click()
+    follow(page.get_by_role("link", name="low", exact=True))
     page.get_by_role("link", name="I11").first.click()
 
     criterion = page.get_by_role("article", name=trial.criterion("I11").label["en"])
@@ -90,7 +90,7 @@ def test_patient_page_leads_to_each_criterion_and_its_value(watched: Watched, ho
 
 def test_hostile_value_is_text(watched: Watched, home: str) -> None:
     enter(watched, home)
-    watched.page.get_by_role("link", name="liver", exact=True).click()
+    follow(watched.page.get_by_role("link", name="liver", exact=True))
 
     expect(watched.page.get_by_text(HOSTILE).first).to_be_visible()
     assert watched.complaints == []
@@ -99,13 +99,13 @@ def test_hostile_value_is_text(watched: Watched, home: str) -> None:
 def test_language_switch_stays_on_the_page_and_is_remembered(watched: Watched, home: str) -> None:
     enter(watched, home)
     page = watched.page
-    page.get_by_role("link", name="low", exact=True).click()
-    page.get_by_role("link", name="Français").click()
+    follow(page.get_by_role("link", name="low", exact=True))
+    follow(page.get_by_role("link", name="Français"))
 
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     expect(page.get_by_role("heading", level=1)).to_have_text("low")
     expect(page.get_by_text(words("fr").verdict("inclusion", False)).first).to_be_visible()
-    page.get_by_role("link", name="Liste de travail").click()
+    follow(page.get_by_role("link", name="Liste de travail"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Liste de travail")
 
 
@@ -114,7 +114,7 @@ def test_desk_works_without_javascript_on_a_phone(browser: Browser, home: str) -
         enter(watched, home)
         page = watched.page
         expect(page.get_by_role("row").filter(has_text="liver").first).to_be_visible()
-        page.get_by_role("link", name="liver", exact=True).click()
+        follow(page.get_by_role("link", name="liver", exact=True))
 
         expect(page.get_by_role("heading", level=1)).to_have_text("liver")
         expect(page.get_by_role("link", name="Runs")).to_be_visible()
@@ -135,7 +135,7 @@ def test_no_page_is_wider_than_its_screen(browser: Browser, home: str, width: in
 
 def test_print_shows_what_the_screen_shows_without_its_menus(watched: Watched, home: str) -> None:
     enter(watched, home)
-    watched.page.get_by_role("link", name="low", exact=True).click()
+    follow(watched.page.get_by_role("link", name="low", exact=True))
     watched.page.emulate_media(media="print")
 
     expect(watched.page.get_by_role("navigation", name="Main menu")).to_be_hidden()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from adapter.documents import load_trial
-from tests.browser.conftest import browsing, sign_in
+from tests.browser.conftest import browsing, follow, sign_in
 from tests.support.desk_story import OTHER_SITE, PASSWORDS, PEOPLE, SITE, TRIAL, Centre, Chosen
 
 pytestmark = pytest.mark.browser
@@ -53,13 +53,13 @@ def decide(page: Page, *, state: str, reason: str, note: str) -> None:
     page.get_by_label("New state").select_option(state)
     page.get_by_label("Reason", exact=True).select_option(reason)
     page.get_by_label("Note (optional)").fill(note)
-    page.get_by_role("button", name="Record the decision").click()
+    follow(page.get_by_role("button", name="Record the decision"))
 
 
 def search(page: Page, number: str) -> None:
-    page.get_by_role("link", name="Worklist", exact=True).first.click()
+    follow(page.get_by_role("link", name="Worklist", exact=True).first)
     page.get_by_label("Patient's or screening number").fill(number)
-    page.get_by_role("button", name="Search").click()
+    follow(page.get_by_role("button", name="Search"))
 
 
 def test_nurse_finds_why_attests_and_decides_and_new_data_speaks_up(
@@ -79,17 +79,17 @@ def test_nurse_finds_why_attests_and_decides_and_new_data_speaks_up(
         centre.pull_and_screen()
 
         page.goto(door)
-        page.get_by_role("navigation", name="Groups").get_by_role("link", name="No longer eligible").click()
+        follow(page.get_by_role("navigation", name="Groups").get_by_role("link", name="No longer eligible"))
         row = row_of(page, wanted)
         expect(row).to_contain_text("New data since the decision")
         expect(row).to_contain_text("New result at odds with the decision")
         expect(row).to_contain_text("contacted")
         expect(row).to_contain_text("I11")
-        page.get_by_role("link", name=wanted.name, exact=True).click()
+        follow(page.get_by_role("link", name=wanted.name, exact=True))
         expect(page.get_by_role("heading", name="Not eligible").first).to_be_visible()
         expect(page.locator("dl.facts").first).to_contain_text("New data since the decision")
         expect(criterion_of(page, "I11").get_by_role("row").filter(has_text="41 G/L").first).to_be_visible()
-        page.get_by_role("button", name="Sign out").click()
+        follow(page.get_by_role("button", name="Sign out"))
         page.goto(f"{door}/patients/{wanted.key}")
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     # The wrong password was answered as such; nothing else went wrong.
@@ -99,7 +99,7 @@ def test_nurse_finds_why_attests_and_decides_and_new_data_speaks_up(
         page = watched.page
         sign_in(page, door, "investigator")
         search(page, wanted.number)
-        page.get_by_role("link", name=wanted.name, exact=True).click()
+        follow(page.get_by_role("link", name=wanted.name, exact=True))
         decide(page, state="not-eligible", reason="I11", note="Platelets fell overnight.")
         expect(page.get_by_role("status")).to_contain_text("The decision is recorded.")
         expect(page.locator("dl.facts").first).not_to_contain_text("New data since the decision")
@@ -113,12 +113,12 @@ def _enters_after_a_wrong_password(page: Page, door: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     page.get_by_label("Name").fill("nurse")
     page.get_by_label("Password").fill("a walk by another sea")
-    page.get_by_role("button", name="Enter").click()
+    follow(page.get_by_role("button", name="Enter"))
     expect(page.get_by_role("alert")).to_contain_text("Name or password wrong")
     expect(page.get_by_label("Name")).to_have_value("nurse")
     expect(page.get_by_label("Password")).to_have_value("")
     page.get_by_label("Password").fill(PASSWORDS["nurse"])
-    page.get_by_role("button", name="Enter").click()
+    follow(page.get_by_role("button", name="Enter"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Worklist")
     expect(page.get_by_role("link", name=_NURSE)).to_be_visible()
 
@@ -126,11 +126,11 @@ def _enters_after_a_wrong_password(page: Page, door: str) -> None:
 def _narrows_the_list(page: Page, door: str, wanted: Chosen) -> None:
     rows = page.locator("th.patient a")
     everybody = rows.count()
-    page.get_by_role("navigation", name="Groups").get_by_role("link", name=re.compile(r"\bNew$")).click()
+    follow(page.get_by_role("navigation", name="Groups").get_by_role("link", name=re.compile(r"\bNew$")))
     of_bin = rows.count()
     page.locator("summary").filter(has_text="Filter and order").click()
     page.get_by_label("Criterion that holds back").select_option("E07")
-    page.get_by_role("button", name="Show").click()
+    follow(page.get_by_role("button", name="Show"))
     of_criterion = rows.count()
     expect(row_of(page, wanted)).to_contain_text("E07")
     assert everybody > of_bin > of_criterion >= 1
@@ -138,7 +138,7 @@ def _narrows_the_list(page: Page, door: str, wanted: Chosen) -> None:
     search(page, wanted.number)
     expect(rows).to_have_text([wanted.name])
     expect(page).to_have_url(f"{door}/")
-    rows.click()
+    follow(rows)
     expect(page.get_by_role("heading", level=1)).to_have_text(wanted.name)
     expect(page.get_by_role("link", name="Open the hospital's own record")).to_have_attribute(
         "href", f"https://record.{SITE}.example/patients/{wanted.number}"
@@ -150,12 +150,12 @@ def _attests_what_only_people_know(page: Page, wanted: Chosen) -> None:
     expect(liver).to_contain_text("open")
     source = of(wanted.verdict, "E07")["evidence"][0]["reference"]
     expect(liver.get_by_role("row").filter(has=page.get_by_role("link", name=source, exact=True)).first).to_be_visible()
-    liver.get_by_role("link", name="Answer E07").click()
+    follow(liver.get_by_role("link", name="Answer E07"))
     question = page.get_by_role("group", name=re.compile(re.escape(_SENTENCE)))
     expect(question).to_contain_text("This answer is waited for.")
     question.get_by_label("Yes, it is so").check()
     page.get_by_label(f"I, {_NURSE}, attest these answers").check()
-    page.get_by_role("button", name="Attest").click()
+    follow(page.get_by_role("button", name="Attest"))
     expect(page.get_by_role("status")).to_contain_text("The attestation is recorded")
     expect(criterion_of(page, "E07")).to_contain_text("does not apply")
 
@@ -195,7 +195,7 @@ def test_second_of_two_who_decide_at_once_is_told_and_loses_nothing(
         expect(page.get_by_label("Note (optional)")).to_have_value("Visit on the 12th.")
         expect(page.get_by_label("New state")).to_have_value("screening")
         expect(page.get_by_label("Reason", exact=True)).to_have_value("criteria-met")
-        page.get_by_role("button", name="Record the decision").click()
+        follow(page.get_by_role("button", name="Record the decision"))
         expect(page.get_by_role("status")).to_contain_text("The decision is recorded.")
         history = page.get_by_role("table", name=re.compile("What screenings found"))
         expect(history).to_contain_text("Came by the ward.")
@@ -210,9 +210,9 @@ def test_nurse_of_another_site_sees_nobody_of_this_one(
         sign_in(page, door, "elsewhere")
         expect(page.locator("th.patient a").first).to_be_visible()
         expect(page.get_by_role("link", name=wanted.name, exact=True)).to_have_count(0)
-        page.get_by_role("link", name="Find or add a patient").click()
+        follow(page.get_by_role("link", name="Find or add a patient"))
         page.get_by_label("Number").fill(wanted.number)
-        page.get_by_role("button", name="Find").click()
+        follow(page.get_by_role("button", name="Find"))
         expect(page.get_by_role("status")).to_contain_text("No patient of that number is known here.")
 
         for path in ("", "/print", "/attestations", "/timeline.svg"):
@@ -236,7 +236,7 @@ def test_sponsor_sees_log_and_funnel_and_no_patient(
         expect(page.get_by_role("heading", level=1)).to_have_text("Funnel")
         menu = page.get_by_role("navigation", name="Main menu").get_by_role("link")
         expect(menu).to_have_text(["Funnel", "Screening log"])
-        page.get_by_role("link", name="Screening log").click()
+        follow(page.get_by_role("link", name="Screening log"))
         expect(page.get_by_role("rowheader").first).to_be_visible()
         shown = page.content()
         assert wanted.name not in shown
@@ -253,15 +253,15 @@ def test_patient_who_is_not_listed_is_explained_and_added(browser: Browser, cent
     with browsing(browser, javascript=False) as watched:
         page = watched.page
         sign_in(page, door, "nurse")
-        page.get_by_role("link", name="Find or add a patient").click()
+        follow(page.get_by_role("link", name="Find or add a patient"))
         page.get_by_label("Number").fill(number)
-        page.get_by_role("button", name="Find").click()
+        follow(page.get_by_role("button", name="Find"))
         person = page.get_by_role("article")
         expect(person).to_contain_text("Known here, but not on the list.")
         expect(person.get_by_role("paragraph")).not_to_have_count(1)
         name = person.get_by_role("heading").inner_text().split()[0]
         assert number not in page.url
-        person.get_by_role("button", name="Put on the list").click()
+        follow(person.get_by_role("button", name="Put on the list"))
 
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
         expect(page.get_by_role("table", name=re.compile("What screenings found"))).to_contain_text("Added by hand")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from adapter.accounts import Role
 from adapter.config import load_settings
 from adapter.store import Store
-from tests.browser.conftest import browsing, served
+from tests.browser.conftest import browsing, follow, served
 from tests.support.people import PASSWORD, add_person
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def door(chromium: str, tmp_path: Path) -> Iterator[str]:
 def sign_in(page: Page, password: str = PASSWORD) -> None:
     page.get_by_label("Name").fill("Anna")
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Enter").click()
+    follow(page.get_by_role("button", name="Enter"))
 
 
 @pytest.mark.parametrize("javascript", [True, False])
@@ -41,12 +41,11 @@ def test_person_signs_in_goes_where_they_wanted_and_out_again(browser: Browser, 
         page.goto(f"{door}/funnel")
         assert page.url.startswith(f"{door}/sign-in")
         sign_in(page, "wrong")
-        # A click may come back before the page that it leads to is there.
         expect(page.get_by_role("alert")).to_be_visible()
         expect(page.get_by_label("Name")).to_have_value("Anna")
         sign_in(page)
         expect(page).to_have_url(f"{door}/funnel")
-        page.get_by_role("button", name="Sign out").click()
+        follow(page.get_by_role("button", name="Sign out"))
         expect(page.get_by_role("status")).to_be_visible()
         page.goto(f"{door}/funnel")
 
@@ -64,8 +63,7 @@ def test_link_in_a_page_of_somebody_else_opens_without_signing_in_again(
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         # Another site, and not only another port: the browser leaves the strict cookie out.
         page.goto(f"data:text/html,<a href='{door}/account'>record</a>")
-        page.get_by_role("link", name="record").click()
-        page.wait_for_url(f"{door}/account")
+        follow(page.get_by_role("link", name="record"))
 
         expect(page.get_by_role("heading", level=1)).to_have_text("Anna")
 
