@@ -43,7 +43,8 @@ def thin_site(store: Store, site: str, *, days: int, now: datetime, whole: bool 
     if not store.screened_people(site, limit=1):
         return None
     last = store.last_whole_run(_KIND, site=site)
-    if last is not None and not whole and now - last.started_at < _DAILY:
+    # Not one of the future, where a clock that was ahead has been set right since.
+    if last is not None and not whole and timedelta(0) <= now - last.started_at < _DAILY:
         return None
     before = now - timedelta(days=days)
     since = None

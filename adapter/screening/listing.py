@@ -220,6 +220,9 @@ def _changed(
     then = before.position
     if then is None or then.made_by != now.made_by:
         return None
+    if then.screened_at is not None and (now.screened_at is None or now.screened_at < then.screened_at):
+        # A clock that was ahead was set right: what has been screened since is dated before what was seen.
+        return None
     segments, versions = inputs.segments_since(then)
     arrived = Arrived(segments, seqs_after(then.run))
     if versions - count_arrived(store, site, arrived) != then.versions:

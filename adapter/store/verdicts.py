@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Collection, Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import LargeBinary, func, select, type_coerce
+from sqlalchemy import LargeBinary, case, func, select, type_coerce, update
+from sqlalchemy.orm import Session
 
-from adapter.store.models import VerdictRow
-from adapter.store.state import State
+from adapter.store.models import RunRow, VerdictRow
+from adapter.store.state import State, now
 
 __all__ = ["KeptVerdict", "StoredVerdict", "VerdictSizes", "Verdicts"]
 
 _BATCH = 500
 #: SQLite allows 32,766 variables in a statement.
 _AT_ONCE = 500
+#: `reluth sync --every` takes 7 days at most.
+_LEAP = timedelta(days=8)
 
 
 class StoredVerdict(msgspec.Struct, frozen=True):
@@ -61,6 +64,8 @@ class Verdicts:
     def save(self, verdicts: Iterable[StoredVerdict]) -> int:
         """Keep verdicts; of one that says the same from the same input at the same date only the last time is noted.
 
+        What a clock that was ahead has dated into the future comes before them from now on.
+
         Returns:
             how many were given.
         """
@@ -69,6 +74,7 @@ class Verdicts:
             rows: dict[tuple[str, ...], dict[str, Any]] = {}
 
             def put() -> None:
+                _set_back(session, list(rows.values()))
                 self._state.upsert(
                     session,
                     VerdictRow,
@@ -186,6 +192,46 @@ class Verdicts:
                 for row in session.scalars(query):
                     found.setdefault(row.patient, []).append(KeptVerdict(row.first_screened_at, _stored(row)))
         return found
+
+
+def _set_back(session: Session, rows: Collection[dict[str, Any]]) -> None:
+    """Date what was screened in the future just before what is kept now: else it would be the latest for years.
+
+    A machine without its clock's battery, or before it is told the time, dates a screening by whatever its clock shows.
+    """
+    moment = now()
+    for trial, stage, site in {(row["trial"], row["stage"], row["site"]) for row in rows}:
+        earliest = min(row["screened_at"] for row in rows if row["site"] == site)
+        of_future = (
+            *(VerdictRow.trial == trial, VerdictRow.stage == stage, VerdictRow.site == site),
+            *(VerdictRow.screened_at > moment, VerdictRow.screened_at > earliest),
+        )
+        if session.scalar(select(VerdictRow.number).where(*of_future).limit(1)) is None:
+            continue
+        if not _was_ahead(session, site, moment):
+            continue
+        before, first = earliest - timedelta(microseconds=1), VerdictRow.first_screened_at
+        session.execute(
+            update(VerdictRow)
+            .where(*of_future)
+            .values(screened_at=before, first_screened_at=case((first > before, before), else_=first))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _was_ahead(session: Session, site: str, moment: datetime) -> bool:
+    """The clock was ahead, and is not behind now: to the runs of the future it made a leap, and no run follows another one so late."""
+    runs = select(RunRow.number, RunRow.started_at).where(RunRow.site == site)
+    newest_first = RunRow.number.desc()
+    last = session.execute(runs.where(RunRow.started_at > moment).order_by(newest_first).limit(1)).first()
+    if last is None:
+        return False
+    past = runs.where(RunRow.started_at <= moment, RunRow.number < last.number)
+    before = session.execute(past.order_by(newest_first).limit(1)).first()
+    if before is None:
+        return False
+    leap = session.execute(runs.where(RunRow.number > before.number).order_by(RunRow.number).limit(1)).one()
+    return bool(leap.started_at - before.started_at > _LEAP)
 
 
 def _is_as_kept(packed: bytes, digest: str) -> bool:

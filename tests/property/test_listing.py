@@ -143,6 +143,25 @@ def test_rows_brought_up_to_date_are_those_made_from_nothing(steps: list[tuple[A
             assert kept == made
 
 
+def test_rows_are_those_of_the_right_day_again_once_a_clock_that_was_ahead_is_right() -> None:
+    trial = load_trial(TRIAL)
+    right, wrong = 0, 1
+    with ward() as there:
+        there.screen([("a", right)])
+        there.store.note_run(SITE, "screen", begun=there.now(), summary="{}")
+        there.minute += 20 * 365 * 24 * 60
+        there.screen([("a", wrong)])
+        there.store.note_run(SITE, "screen", begun=there.now(), summary="{}")
+        refresh(there.store, trial, Stage.REGISTRATION, SITE)
+        there.minute -= 20 * 365 * 24 * 60
+        there.screen([("a", right)])
+        refresh(there.store, trial, Stage.REGISTRATION, SITE)
+        (row,) = every_row(there.store, trial, Stage.REGISTRATION, sites=[SITE])
+
+        assert row.outcome == ANSWERS[right][0]
+        assert [row] == read_worklist(there.store, trial, Stage.REGISTRATION, site=SITE)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=2, max_size=8), st.sampled_from(list(Bin)))
 def test_pages_and_counts_are_those_of_the_whole_list(steps: list[tuple[Any, ...]], bin_: Bin) -> None:

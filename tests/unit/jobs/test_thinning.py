@@ -93,3 +93,11 @@ def test_subjects_and_the_days_of_loaded_ones_keep_their_verdicts(store: Store) 
 def test_site_without_a_verdict_has_no_run(store: Store) -> None:
     assert thin_site(store, SITE, days=DAYS, now=BEGIN) is None
     assert store.runs("thin") == []
+
+
+def test_thinning_goes_on_once_a_clock_that_was_ahead_is_right(store: Store) -> None:
+    screened(store, "Patient/1", range(100))
+    now = BEGIN + timedelta(days=80)
+    assert thin_site(store, SITE, days=DAYS, now=now + timedelta(days=3650)) is not None
+
+    assert thin_site(store, SITE, days=DAYS, now=now) is not None

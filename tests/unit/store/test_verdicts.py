@@ -81,6 +81,45 @@ def test_verdict_keeps_the_time_at_which_it_was_first_made(store: Store) -> None
     }
 
 
+def test_verdict_dated_by_a_clock_that_was_ahead_is_not_the_latest_once_the_clock_is_right(store: Store) -> None:
+    wrong = datetime.now(UTC) + timedelta(days=3650)
+    for begun in (AT, wrong, AT + timedelta(days=1)):
+        store.note_run("icm", "screen", begun=begun, summary="{}")
+    store.save_verdicts([_verdict()])
+    store.save_verdicts([_verdict(on=date(2036, 6, 1), screened_at=wrong), _verdict(site="abc", screened_at=wrong)])
+    # The same as on the first day: its row takes the later time, and its number is the lower one.
+    again = _verdict(screened_at=AT + timedelta(days=1))
+    store.save_verdicts([again])
+
+    assert list(store.latest_verdicts("nct04954820", "registration", site="icm")) == [again]
+    assert store.verdict_of("icm", "Patient/1", trial="nct04954820", stage="registration") == again
+    dated = store.verdict_of("icm", "Patient/1", trial="nct04954820", stage="registration", on=date(2036, 6, 1))
+    assert dated is not None
+    assert dated.screened_at == again.screened_at - timedelta(microseconds=1)
+    assert store.first_verdicts("nct04954820", "registration", site="icm") == {"Patient/1": AT}
+
+
+@pytest.mark.parametrize("runs", [[], [30, 31, 32], [-2, 5, 12, 19, 26, 32], [-60, 3650, -30, -2, 5, 12, 19, 26, 32]])
+def test_verdicts_keep_their_times_where_the_clock_is_behind_now(store: Store, runs: list[int]) -> None:
+    # As seen from a clock that shows some weeks or years less than it should: all that was screened lies in its future.
+    today = datetime.now(UTC)
+    for day in runs:
+        store.note_run("icm", "screen", begun=today + timedelta(days=day), summary="{}")
+    right = _verdict(screened_at=today + timedelta(days=32))
+    store.save_verdicts([right])
+    store.save_verdicts([_verdict(on=date(2000, 1, 1), screened_at=today - timedelta(days=1))])
+
+    assert list(store.latest_verdicts("nct04954820", "registration")) == [right]
+
+
+def test_verdict_of_a_later_moment_stays_the_latest_where_an_earlier_screening_ends_after_it(store: Store) -> None:
+    later = _verdict(screened_at=AT + timedelta(minutes=15), content='{"n":2}')
+    store.save_verdicts([later])
+    store.save_verdicts([_verdict()])
+
+    assert list(store.latest_verdicts("nct04954820", "registration")) == [later]
+
+
 def test_verdict_of_a_patient_at_a_date(store: Store) -> None:
     may = _verdict(on=date(2025, 5, 1), screened_at=AT - timedelta(days=1))
     store.save_verdicts([may, _verdict()])
