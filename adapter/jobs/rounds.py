@@ -18,6 +18,8 @@ __all__ = ["Rounds"]
 _LATER: Final = 75
 #: Waited for at once: a machine that slept, or whose clock was set, is noticed after this long.
 _LONGEST_SLEEP: Final = 30.0
+#: Less is what keeps a clock right.
+_NOTABLE: Final = timedelta(minutes=1)
 #: The sites of a start begin this far apart at most.
 _SPREAD: Final = timedelta(seconds=30)
 
@@ -56,7 +58,8 @@ class Rounds:
         self._now = now
         self._chance = chance
         self._between = between
-        begin = now()
+        #: The clock when it was last looked at.
+        self._seen = begin = now()
         self._sites = {
             name: _Site(begin if not at else begin + min(_SPREAD, every) * chance())
             for at, name in enumerate(quiet_hours)
@@ -71,23 +74,37 @@ class Rounds:
         """Do what is due, and give the seconds to wait before asking again; never ends."""
         while True:
             stop_if_asked()
+            now = self._moment()
             name = min(self._sites, key=lambda one: self._sites[one].due)
-            wait = (self._sites[name].due - self._now()).total_seconds()
+            wait = (self._sites[name].due - now).total_seconds()
             if wait <= 0:
                 self._once(name)
             self._between()
             if wait > 0:
                 yield min(wait, _LONGEST_SLEEP)
 
+    def _moment(self) -> datetime:
+        """The time now; where the clock was set back, what is due comes so much sooner, and not when it shows that time again."""
+        now = self._now()
+        back = self._seen - now
+        if back > timedelta(0):
+            for site in self._sites.values():
+                site.due -= back
+            if back > _NOTABLE:
+                logger("jobs").warning("clock set back", seconds=round(back.total_seconds()))
+        self._seen = now
+        return now
+
     def _once(self, name: str) -> None:
         site = self._sites[name]
-        begun = self._now()
+        begun = self._moment()
         code = self._run(name)
+        ended = self._moment()
         site.failures = site.failures + 1 if code == _LATER else 0
         found = next_try(
             self._every,
-            begun=begun,
-            ended=self._now(),
+            begun=min(begun, ended),
+            ended=ended,
             failures=site.failures,
             quiet_hours=self._quiet_hours[name],
             chance=self._chance(),

@@ -42,7 +42,7 @@ class Postman:
     def __call__(self) -> MailSummary | None:
         """Send what is due; None where nothing is. It never raises but for a signal to end: the next cycle comes first."""
         now = self._clock()
-        if self._mail is None or (self._not_before is not None and now < self._not_before):
+        if self._mail is None or self._is_too_early(now):
             return None
         due = due_digests(self._mail, now=now)
         if all(self._done.get((one.site, one.settings.language, one.slot)) == one.day for one in due):
@@ -69,6 +69,10 @@ class Postman:
                 done.pop(_key(one), None)
         self._done |= done
         return summary
+
+    def _is_too_early(self, now: datetime) -> bool:
+        """What failed is to be left for a while; for no longer than ever, where a clock that was ahead was set back."""
+        return self._not_before is not None and timedelta(0) < self._not_before - now <= _LONGEST_RETRY
 
     def _wait(self, now: datetime) -> None:
         wait = min(_FIRST_RETRY * 2 ** min(self._failures, 8), _LONGEST_RETRY)

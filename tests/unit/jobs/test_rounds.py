@@ -95,6 +95,36 @@ def test_rounds_keep_out_of_quiet_hours() -> None:
     assert [at for _, at in found] == [0, 15, 30, 100, 115]
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_rounds_go_on_at_their_interval_where_a_clock_that_was_ahead_is_set_right(*, within: bool) -> None:
+    clock, slept, runs = Clock(), 0.0, list[float]()
+    clock.now += timedelta(days=3650)
+
+    def one(site: str) -> int:
+        runs.append(slept)
+        if within and len(runs) == 2:
+            clock.now -= timedelta(days=3650)
+        return 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += seconds
+        clock.pass_(seconds)
+        if not within and slept == 16 * 60:
+            clock.now -= timedelta(days=3650)
+        if slept > 50 * 60:
+            raise Enough
+
+    rounds = Rounds({"icm": []}, one, every=timedelta(minutes=15), now=clock, chance=lambda: 0.0)
+    with pytest.raises(Enough), logged() as events:
+        rounds.run(sleep=sleep)
+
+    assert runs == pytest.approx([0, 15 * 60, 30 * 60, 45 * 60], abs=60)
+    assert [one["seconds"] for one in events if one["event"] == "clock set back"] == [
+        pytest.approx(3650 * 86_400, abs=60)
+    ]
+
+
 def test_rounds_tell_when_a_site_is_tried_next_and_why() -> None:
     clock = Clock()
     rounds = Rounds({"icm": []}, lambda site: 75, every=timedelta(minutes=15), now=clock, chance=lambda: 0.0)

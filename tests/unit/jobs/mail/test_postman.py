@@ -94,6 +94,17 @@ def test_postman_tries_again_after_a_while_what_did_not_go_through(tmp_path: Pat
     assert server.recipients == [ANNA]
 
 
+def test_postman_tries_again_once_a_clock_that_was_ahead_is_right(tmp_path: Path) -> None:
+    clock = Clock(DUE + timedelta(days=3640))
+    with logged(), mail_server(data_replies=["451 later"]) as server:
+        postman = Postman(settings(tmp_path, server.port, ANNA), clock=clock)
+        postman()
+        clock.now = DUE
+        postman()
+
+    assert server.recipients == [ANNA]
+
+
 def test_postman_does_not_ask_again_for_a_recipient_who_was_refused(tmp_path: Path, opened: list[Path]) -> None:
     clock = Clock()
     with logged(), mail_server(replies={ANNA: ["550 unknown"] * 9}) as server:
