@@ -20,7 +20,7 @@ from requests.utils import get_environ_proxies
 
 from adapter.client.address import SiteAddress, origin_of, tls_context, without_query
 from adapter.client.errors import ForeignHost, UnusableAnswer
-from adapter.client.retry import Failed, certificate_trouble
+from adapter.client.retry import Failed, lasting_trouble
 from adapter.client.transport import require_allowed
 
 __all__ = ["Answer", "Fetcher"]
@@ -175,7 +175,7 @@ class Fetcher:
             raise UnusableAnswer(without_query(url), f"no answer ({type(error).__name__})") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The class alone: the texts quote the address with its query.
-            trouble = certificate_trouble(error)
+            trouble = lasting_trouble(error)
             if trouble is not None:
                 raise UnusableAnswer(without_query(url), f"no answer ({trouble})") from None
             raise Failed(f"no answer ({type(error).__name__})") from None

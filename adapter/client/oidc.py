@@ -22,7 +22,7 @@ from authlib.oauth2.client import OAuth2Client
 from adapter.client.address import SiteAddress, opened_client, parsed_url, tls_context, without_query
 from adapter.client.errors import Refused, Unavailable, UnusableAnswer
 from adapter.client.oidc_metadata import ProviderMetadata, checked_metadata, is_safe_address
-from adapter.client.retry import certificate_trouble
+from adapter.client.retry import lasting_trouble
 from adapter.errors import ConfigurationError, RemoteError
 
 __all__ = ["OidcClient", "OidcProvider", "ProviderTokens"]
@@ -297,7 +297,7 @@ class _Line:
                     pieces.append(piece)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # The class alone: texts of httpx may quote an address with its query.
-            trouble = certificate_trouble(error) or type(error).__name__
+            trouble = lasting_trouble(error) or type(error).__name__
             raise Unavailable(where, f"no answer ({trouble})", attempts=1) from None
         if answer.status_code in _REDIRECTS:
             raise UnusableAnswer(where, f"answered {answer.status_code}: a redirect is not followed")

@@ -30,10 +30,9 @@ __all__ = [
     "RetryPolicy",
     "RunBudget",
     "attempting",
-    "certificate_trouble",
-    "is_certificate_trouble",
     "is_retryable",
     "is_surely_undone",
+    "lasting_trouble",
     "retry_after_seconds",
     "wait_seconds",
 ]
@@ -73,6 +72,11 @@ _ALERTS = (
         "the server breaks off the TLS handshake",
     ),
 )
+
+# How a proxy's answer to CONNECT is told by the two ways out.
+_HTTPX_TUNNEL = re.compile(r"(\d{3})(?: |$)")
+_URLLIB3_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+_PROXY_WORDS = {407: "the proxy does not take our name and password, or wants some, 407"}
 
 # 501 and 505: it cannot do such a thing at all. 503: it has no room for the request.
 _UNDONE_SERVER_ERRORS = frozenset({501, 503, 505})
@@ -196,7 +200,7 @@ def is_retryable(failure: int | Exception) -> bool:
     """
     if isinstance(failure, int):
         return failure in RETRYABLE_STATUS
-    return isinstance(failure, _RETRYABLE_ERRORS) and not is_certificate_trouble(failure)
+    return isinstance(failure, _RETRYABLE_ERRORS) and lasting_trouble(failure) is None
 
 
 def is_surely_undone(failure: int | Exception) -> bool:
@@ -215,10 +219,11 @@ def is_surely_undone(failure: int | Exception) -> bool:
     return isinstance(failure, _UNSENT_ERRORS)
 
 
-def certificate_trouble(failure: BaseException | None) -> str | None:
-    """Why a TLS handshake fails, in words; None where something else failed.
+def lasting_trouble(failure: BaseException | None) -> str | None:
+    """Why another attempt would end no better though no server answered, in words; None where one may.
 
-    A certificate that cannot be verified now cannot be verified in a minute either, by us or by the server.
+    A certificate that cannot be verified now cannot be verified in a minute either, by us or by the server. A proxy that
+    refuses our password locks the account where it is shown it again and again.
     """
     while failure is not None:
         # httpx re-raises with the text only, so that the class is lost on some paths.
@@ -227,13 +232,18 @@ def certificate_trouble(failure: BaseException | None) -> str | None:
         for alert, words in _ALERTS:
             if alert.search(str(failure)):
                 return words
+        status = _tunnel_refused(failure)
+        if status is not None:
+            return _PROXY_WORDS.get(status, f"the proxy refuses to connect to the server, {status}")
         failure = failure.__cause__ or failure.__context__
     return None
 
 
-def is_certificate_trouble(failure: BaseException | None) -> bool:
-    """Whether it failed for a certificate, or another reason in the handshake that time does not mend."""
-    return certificate_trouble(failure) is not None
+def _tunnel_refused(failure: BaseException) -> int | None:
+    """The status by which a proxy refused a tunnel for good (RFC 9110 9.3.6)."""
+    found = (_HTTPX_TUNNEL.match if isinstance(failure, httpx.ProxyError) else _URLLIB3_TUNNEL.search)(str(failure))
+    status = int(found[1]) if found else 0
+    return status if 400 <= status < 500 and status not in RETRYABLE_STATUS else None
 
 
 def retry_after_seconds(header: str | None, *, now: datetime) -> float | None:

@@ -29,8 +29,8 @@ from adapter.client.retry import (
     RetryPolicy,
     RunBudget,
     attempting,
-    certificate_trouble,
     is_retryable,
+    lasting_trouble,
     retry_after_seconds,
 )
 from adapter.client.scopes import in_the_servers_words, lacking
@@ -279,7 +279,7 @@ class SmartAuth:
             with connection.stream("POST", url, data=form, headers={"Accept": "application/json"}) as answer:
                 status, headers, body = answer.status_code, answer.headers, _bounded(answer, where=where)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            problem = f"no answer ({certificate_trouble(error) or type(error).__name__})"
+            problem = f"no answer ({lasting_trouble(error) or type(error).__name__})"
             raise (Failed(problem) if is_retryable(error) else UnusableAnswer(where, problem)) from None
         if is_retryable(status):
             asked = retry_after_seconds(headers.get("Retry-After"), now=self._clock.now())

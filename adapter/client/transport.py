@@ -32,9 +32,9 @@ from adapter.client.retry import (
     RetryPolicy,
     RunBudget,
     attempting,
-    certificate_trouble,
     is_retryable,
     is_surely_undone,
+    lasting_trouble,
     retry_after_seconds,
 )
 
@@ -340,7 +340,7 @@ def require_allowed(url: str, allowed: Collection[str], *, where: str) -> None:
 def _unanswered(request: _Request, error: httpx.HTTPError | httpx.InvalidURL) -> Exception:
     """What a request that got no whole answer ends with."""
     # The class alone: texts of httpx may quote the address with its query.
-    trouble = certificate_trouble(error) or type(error).__name__
+    trouble = lasting_trouble(error) or type(error).__name__
     problem = f"no answer ({trouble})"
     if not (request.repeatable or is_surely_undone(error)):
         return Uncertain(request.where, problem)

@@ -139,7 +139,7 @@ def test_certificate_of_the_server_is_checked_through_the_tunnel(
 
 
 @WAYS
-def test_proxy_that_wants_another_password_is_told_by_name_and_nothing_is_sent(
+def test_proxy_that_wants_another_password_is_told_by_name_and_asked_once(
     server: SmartServer, authority: Authority, tmp_path: Path, way: Any
 ) -> None:
     with (
@@ -148,8 +148,11 @@ def test_proxy_that_wants_another_password_is_told_by_name_and_nothing_is_sent(
     ):
         way(address(server, proxy, authority, word=WORD), tmp_path)
 
-    assert "ProxyError" in str(refused.value)
-    assert "word" not in str(refused.value)
+    assert "no answer (the proxy does not take our name and password, or wants some, 407)" in str(refused.value)
+    assert refused.value.exit_code == 4
+    # Each wrong password is counted against the account.
+    assert len(proxy.asked) == 1
+    assert WORD not in str(refused.value)
     assert server.log == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.client import Unavailable
-from adapter.client.retry import Failed, RetryPolicy, RunBudget, attempting, certificate_trouble, is_retryable
+from adapter.client.retry import Failed, RetryPolicy, RunBudget, attempting, is_retryable, lasting_trouble
 from tests.unit.client.conftest import RecordedClock
 from tests.unit.client.test_retry import failing
 
@@ -112,10 +112,30 @@ def test_trouble_with_a_certificate_is_put_in_words_and_not_retried(said: str, w
     failure = httpx.ConnectError("handshake")
     failure.__cause__ = OSError(said)
 
-    assert certificate_trouble(failure) == words
+    assert lasting_trouble(failure) == words
     assert not is_retryable(failure)
 
 
 def test_broken_connection_is_no_trouble_with_a_certificate() -> None:
-    assert certificate_trouble(httpx.ReadError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF")) is None
-    assert certificate_trouble(Failed("answered 503")) is None
+    assert lasting_trouble(httpx.ReadError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF")) is None
+    assert lasting_trouble(Failed("answered 503")) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("407 Proxy Authentication Required", "the proxy does not take our name and password, or wants some, 407"),
+        ("403 Forbidden", "the proxy refuses to connect to the server, 403"),
+        ("407", "the proxy does not take our name and password, or wants some, 407"),
+        ("502 Bad Gateway", None),
+        ("429 Too Many Requests", None),
+        ("no tunnel", None),
+    ],
+)
+def test_proxy_that_refuses_for_good_is_put_in_words_and_not_asked_again(said: str, words: str | None) -> None:
+    by_requests = OSError("Cannot connect to proxy.")
+    by_requests.__cause__ = OSError(f"Tunnel connection failed: {said}")
+
+    assert lasting_trouble(httpx.ProxyError(said)) == words
+    assert lasting_trouble(by_requests) == words
+    assert is_retryable(httpx.ProxyError(said)) is (words is None)
