@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["DISK_FULL", "gave_up"]
+__all__ = ["DISK_FULL", "gave_up", "is_passing"]
 
 #: Of PostgreSQL (appendix A of its manual): no connection, a serialization failure or deadlock, no resources, an operator or a
 #: timeout, the system; a lock that was waited for too long, a transaction that idled too long, a server that only reads (a standby
@@ -33,4 +33,13 @@ def gave_up(error: BaseException | None) -> str | None:
     state = getattr(error, "sqlstate", None)
     if state is None:
         return type(error).__name__ if type(error).__name__ in _BROKEN else None
-    return type(error).__name__ if state.startswith(_CLASSES) or state in _STATES else None
+    return type(error).__name__ if is_passing(state) else None
+
+
+def is_passing(state: str) -> bool:
+    """An SQLSTATE of PostgreSQL says that the same may go well later.
+
+    >>> is_passing("53300"), is_passing("28P01")
+    (True, False)
+    """
+    return state.startswith(_CLASSES) or state in _STATES

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 
 from adapter.errors import ConfigurationError, StateUnavailableError
 from adapter.store import Store
@@ -79,6 +79,30 @@ def test_server_that_is_starting_is_to_be_tried_again(tmp_path: Path) -> None:
         pytest.raises(StateUnavailableError, match=rf"the server at 127\.0\.0\.1:{port} is starting") as raised,
     ):
         Store.open(tmp_path / "var", url_at(port))
+
+    assert PASSWORD not in str(raised.value)
+
+
+@pytest.mark.parametrize("state", ["53300", "53200"])
+def test_server_that_takes_no_connection_now_is_to_be_tried_again(tmp_path: Path, state: str) -> None:
+    with (
+        refusing(state) as port,
+        pytest.raises(
+            StateUnavailableError, match=rf"the server at 127\.0\.0\.1:{port} takes no connection now, {state}"
+        ),
+    ):
+        Store.open(tmp_path / "var", url_at(port))
+
+
+def test_real_server_whose_connections_are_all_in_use_is_to_be_tried_again(tmp_path: Path, server: str) -> None:
+    url = make_url(server)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create role crowded login password '{PASSWORD}' connection limit 0"))
+    engine.dispose()
+    crowded = url.set(username="crowded", password=PASSWORD).render_as_string(hide_password=False)
+    with pytest.raises(StateUnavailableError, match=r"takes no connection now, 53300\)") as raised:
+        Store.open(tmp_path / "var", crowded)
 
     assert PASSWORD not in str(raised.value)
 
