@@ -90,7 +90,7 @@ def _all_of(searching: Searching, name: str, by: tuple[str, str], *, until: floa
     for page in searching.pages(searching.question(name, [by, ("_count", _COUNT)])):
         if time.monotonic() > until or len(found) > _MOST:
             raise _NotWholeError
-        if any(issue.is_error for issue in page.issues):
+        if any(issue.is_loss for issue in page.issues):
             raise _NotWholeError
         found += [entry.raw for entry in page.entries]
     return found

@@ -44,6 +44,13 @@ _PATH = re.compile(rf"[A-Z][A-Za-z]{{1,63}}(?:\.{_STEP})+")
 _REMARK = re.compile(r"/\*.*?\*/")
 
 
+# R4 valueset-issue-type.html: `transient` and what is below it, `incomplete` first of all ("Not all data sources typically
+# accessed could be reached"), and what was broken off. A server that has a part of an answer tells it as a warning.
+_LOSSES = frozenset(
+    {"transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled", "too-costly"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One issue of an OperationOutcome.
@@ -65,6 +72,11 @@ class Issue:
     def is_error(self) -> bool:
         """The server says that something was not done (severity fatal or error)."""
         return self.severity in {"fatal", "error"}
+
+    @property
+    def is_loss(self) -> bool:
+        """Of an answer that was given: something that belongs to it may be missing, however little the server makes of it."""
+        return self.is_error or self.code in _LOSSES
 
     def __str__(self) -> str:
         at = f" at {', '.join(self.expression)}" if self.expression else ""

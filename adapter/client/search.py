@@ -52,7 +52,7 @@ class SearchPage:
         url: scheme, host and path it came from, without the query.
         number: 1 for the first page.
         entries: matches and includes, in the order of the page.
-        issues: what OperationOutcomes among the entries say; `Issue.is_error` there means that matches may be missing.
+        issues: what OperationOutcomes among the entries say; `Issue.is_loss` means that matches may be missing.
         transaction_time: the server's time: Bundle.meta.lastUpdated, else the Date header (UTC, whole seconds), else
             None; that of a search's first page is what a bookmark may move to.
         total: Bundle.total, where the server counts.

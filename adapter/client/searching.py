@@ -151,7 +151,7 @@ class Searching:
 
         question = Question(resource_type, f"{self._root}/{resource_type}/_history?{urlencode(list(params))}")
         for step, page in self._steps(question, read):
-            _refuse_errors(page.issues, question.where)
+            _refuse_losses(page.issues, question.where)
             yield page
             if step.refused is not None:
                 raise step.refused
@@ -160,7 +160,7 @@ class Searching:
         """Each resource of the type on all pages of a search, which must say of itself that it is whole."""
         for page in self.pages(question):
             # What is missing here would be taken for absent, and created a second time.
-            _refuse_errors(page.issues, question.where)
+            _refuse_losses(page.issues, question.where)
             for entry in page.entries:
                 head = head_of(entry.raw)
                 if head is None or not head.id:
@@ -228,8 +228,8 @@ def where_of(answer: httpx.Response) -> str:
     return without_query(str(answer.request.url), method=answer.request.method)
 
 
-def _refuse_errors(issues: Iterable[Issue], where: str) -> None:
-    told = ", ".join(str(issue) for issue in issues if issue.is_error)
+def _refuse_losses(issues: Iterable[Issue], where: str) -> None:
+    told = ", ".join(str(issue) for issue in issues if issue.is_loss)
     if told:
         raise UnusableAnswer(where, f"says that matches may be missing ({told})")
 

@@ -312,7 +312,7 @@ class SiteClient:
         # R4 search.html#summary
         asked = [*_restrictions(since, params), ("_summary", "count")]
         page = next(self._searching.pages(self._searching.question(resource_type, asked, post=post)))
-        return None if any(issue.is_error for issue in page.issues) else page.total
+        return None if any(issue.is_loss for issue in page.issues) else page.total
 
     def history(self, resource_type: str, since: str | None = None, *, count: int = 500) -> Iterator[HistoryEntry]:
         """The versions of all resources of a type, deletions among them, in no order that may be relied on.

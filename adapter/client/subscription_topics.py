@@ -81,7 +81,7 @@ def resources_of(
         UnusableAnswer: the server says that some may be missing: they would be created a second time.
     """
     for page in client.search(resource_type, count=_COUNT, params=params or {}):
-        if any(issue.is_error for issue in page.issues):
+        if any(issue.is_loss for issue in page.issues):
             raise UnusableAnswer(f"GET {page.url}", "says that matches may be missing")
         for entry in page.entries:
             try:

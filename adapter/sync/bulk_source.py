@@ -363,9 +363,9 @@ class BulkSource:
     def _remarks(self, line: Line, origin: Origin) -> Iterator[Problem]:
         """What an OperationOutcome of the export says."""
         issues = issues_of(line.raw)
-        errors = [issue for issue in issues if issue.is_error]
-        if errors or not issues:
-            told = ", ".join(map(str, errors)) or "something that cannot be read"
+        losses = [issue for issue in issues if issue.is_loss]
+        if losses or not issues:
+            told = ", ".join(map(str, losses)) or "something that cannot be read"
             yield Problem(line.raw, origin, f"the export reports {told}: resources may be missing", True, True)
         else:
             self._notices += [f"{origin.source}: the export remarks {issue}" for issue in issues]

@@ -209,7 +209,7 @@ class PartReader:
     def _keep_page(self, asked: Asked, part: Part, page: SearchPage, seen: array[int]) -> None:
         self._go_on()
         for issue in page.issues:
-            if issue.is_error:
+            if issue.is_loss:
                 part.problems.append(f"the server reports {issue}: matches may be missing")
         raws = [entry.raw for entry in page.entries]
         self._spool.append(part, raws)

@@ -107,5 +107,5 @@ def _resources(value: bytes, resource_type: str) -> tuple[list[bytes], bool] | N
         return None
     raws = [entry.raw for entry in found.entries]
     matches = sum(entry.mode != "include" for entry in found.entries)
-    cut = found.next_link is not None or any(issue.is_error for issue in found.issues)
+    cut = found.next_link is not None or any(issue.is_loss for issue in found.issues)
     return raws, not cut and (found.total is None or found.total <= matches)

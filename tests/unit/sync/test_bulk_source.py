@@ -385,14 +385,15 @@ def test_deletion_that_cannot_be_read_is_named_and_no_bookmark_moves(
     assert (summary.exit_code, len(summary.quarantine), store.bookmarks("icm")) == (5, 1, [])
 
 
-def outcome(severity: str) -> bytes:
-    issue = {"severity": severity, "code": "processing", "diagnostics": "of Dupont"}
+def outcome(severity: str, code: str = "processing") -> bytes:
+    issue = {"severity": severity, "code": code, "diagnostics": "of Dupont"}
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]}) + b"\n"
 
 
-def test_error_that_the_export_reports_is_loud(hospital: Hospital, store: Store) -> None:
+@pytest.mark.parametrize(("severity", "code"), [("error", "processing"), ("warning", "incomplete")])
+def test_loss_that_the_export_reports_is_loud(hospital: Hospital, store: Store, severity: str, code: str) -> None:
     hospital.files.append(ExportFile(url=url_of("e"), kind="error"))
-    hospital.content["e"] = outcome("error")
+    hospital.content["e"] = outcome(severity, code)
 
     summary = pulled(hospital, store)
 

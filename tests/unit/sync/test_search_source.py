@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
@@ -252,8 +253,11 @@ def test_resources_that_were_deleted_between_pages_are_not_missed(store: Store) 
     assert (summary.complete, summary.exit_code) == (True, 0)
 
 
-def test_search_that_reports_an_error_is_incomplete(store: Store) -> None:
-    outcome = b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"incomplete"}]}'
+@pytest.mark.parametrize("issue", ["error/processing", "warning/incomplete", "information/timeout"])
+def test_search_that_reports_a_loss_is_incomplete(store: Store, issue: str) -> None:
+    severity, _, code = issue.partition("/")
+    told = {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code}]}
+    outcome = json.dumps(told).encode()
     server = Server({"Patient": {"1": patient("1"), "outcome": outcome}}, tells_total=False)
 
     summary = pulled(store, server)
