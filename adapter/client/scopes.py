@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["grants", "in_the_servers_words", "lacking", "to_v1", "to_v2"]
+__all__ = ["grants", "in_the_servers_words", "lacking", "to_v1", "to_v2", "withheld"]
 
 _SCOPE = re.compile(
     r"(?P<context>patient|user|system)/(?P<type>\*|[A-Z][A-Za-z]{1,63})\.(?P<allows>[a-z]+|\*)(?P<only>\?.*)?"
@@ -100,6 +100,20 @@ def lacking(asked: Iterable[str], granted: Iterable[str]) -> tuple[str, ...]:
     """
     held = {to_v2(scope) for scope in granted}
     return tuple(scope for scope in asked if to_v2(scope) not in held and not _is_within(to_v2(scope), held))
+
+
+def withheld(scopes: Iterable[str], types: Iterable[str]) -> list[str]:
+    """Of some types those of which nothing may be read; none where scopes speak of none of them, in words of the server's own.
+
+    >>> withheld({"system/Patient.rs", "system/Observation.rs?category=laboratory"}, ["Condition", "Observation", "Patient"])
+    ['Condition']
+    >>> withheld({"system/*.read"}, ["Patient"]), withheld({"fhir.read"}, ["Patient"])
+    ([], [])
+    """
+    wanted = list(types)
+    told = [parts for scope in scopes if (parts := _SCOPE.fullmatch(to_v2(scope))) is not None]
+    read = {parts["type"] for parts in told if parts["context"] == "system" and _letters(parts["allows"]) & _READS}
+    return [type_ for type_ in wanted if type_ not in read] if "*" not in read and read & set(wanted) else []
 
 
 def _is_within(scope: str, held: Iterable[str]) -> bool:

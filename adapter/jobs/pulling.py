@@ -10,7 +10,9 @@ from typing import Final
 
 import msgspec
 
-from adapter.client import Capability, Downloader, ExportRequest, RunBudget, SiteClient
+from adapter.client import Capability, Downloader, ExportRequest, RunBudget, SiteAuth, SiteClient
+from adapter.client.scopes import withheld
+from adapter.client.smart import SmartAuth
 from adapter.config import Settings, SiteSettings
 from adapter.errors import ConfigurationError, TransientError
 from adapter.jobs.connecting import site_address
@@ -84,6 +86,7 @@ def pull_site(
                 raise ConfigurationError(
                     f"sites.{site}.fhir_version", f"is {configured.fhir_version}, the server states {stated}"
                 )
+            unread = _withheld(address.auth, wanted) if configured.mode == "bulk" else []
         spool = store.spool(site)
         search = partial(
             SearchSource,
@@ -105,6 +108,7 @@ def pull_site(
                 options=options,
                 may_ask=lambda: _respect_quiet_hours(configured),
                 patients=lambda: _known_patients(store, site, wanted),
+                withheld=unread,
             )
             source = CombinedSource([exported, search(types=searched)]) if searched else exported
         return pull(
@@ -116,6 +120,11 @@ def pull_site(
             progress=progress,
             own_addresses=configured.addresses,
         )
+
+
+def _withheld(auth: SiteAuth | None, types: Collection[str]) -> list[str]:
+    """Types that the token does not let us read; a search for them is refused, an export of them may be silent."""
+    return withheld(auth.granted_scopes(), types) if isinstance(auth, SmartAuth) else []
 
 
 def _known_patients(store: Store, site: str, types: Collection[str]) -> StoredPatients:

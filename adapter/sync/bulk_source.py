@@ -64,6 +64,7 @@ _LATER: Final = TransientError.exit_code
 _MOST_TRIES: Final = 3
 _DIGITS: Final = 12
 _SEARCH: Final = "search-type"
+_WITHHELD: Final = "the token's scopes do not cover this type"
 _UNKNOWN_MEMBERS: Final = (
     "Group/{}: who its members are cannot be read, so all of them are exported anew each time, as those who joined it would be "
     "missing; have the server's owner allow reading it"
@@ -113,6 +114,7 @@ class BulkSource:
         types: what to read.
         options: how exports are asked for.
         patients: tells which patients the store knows, asked once an export of a Group; see `stored_patients`.
+        withheld: of the types those that we may not read: an export leaves them out, as if nothing had changed.
         may_ask: called before each export and each file; raises where the hospital wants to be left alone now.
     """
 
@@ -126,8 +128,10 @@ class BulkSource:
         options: BulkOptions,
         may_ask: Callable[[], None] = lambda: None,
         patients: Callable[[], StoredPatients] = StoredPatients,
+        withheld: Collection[str] = (),
     ) -> None:
         self._may_ask = may_ask
+        self._withheld = withheld
         self._patients = patients
         self._client = client
         self._downloader = downloader
@@ -139,12 +143,15 @@ class BulkSource:
         self._notices: list[str] = []
 
     def types(self) -> list[str]:
-        """The types that are wanted and served."""
-        return served_of(self._wanted, self._client.capability().types)
+        """The types that are wanted, and served to us."""
+        served = served_of(self._wanted, self._client.capability().types)
+        return [type_ for type_ in served if type_ not in self._withheld]
 
     def missing(self) -> list[Missing]:
-        """The types that are wanted and not served."""
-        return missing_of(self._wanted, self._client.capability().types)
+        """The types that are wanted and not served, or not to us."""
+        stated = self._client.capability().types
+        unread = [Missing(type_, _WITHHELD) for type_ in self._wanted if type_ in self._withheld and type_ in stated]
+        return missing_of(self._wanted, stated) + unread
 
     def notices(self) -> list[str]:
         """What came and was not asked for, and what the server remarks."""

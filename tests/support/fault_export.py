@@ -159,6 +159,8 @@ class Exports:
 
     def _files(self, types: Iterable[str], since: datetime | None) -> Iterable[ExportedFile]:
         for type_ in types:
+            if self._habits.granted and f"/{type_}." not in self._habits.granted:
+                continue
             current = [item.raw for item in self._ward.current(type_) if since is None or item.updated >= since]
             if self._habits.twice and type_ == "Observation" and current:
                 current.insert(_LINES, current[0])

@@ -90,6 +90,7 @@ class Habits:
         types_wide: types can be searched without a patient.
         auth: none, bearer or smart.
         token_seconds: how long a token holds.
+        granted: scopes of tokens, whatever is asked for; of other types than those of the scopes an export says nothing.
     """
 
     flavour: Literal["stu2", "stu3", "ballot"] = "stu2"
@@ -110,6 +111,7 @@ class Habits:
     types_wide: bool = True
     auth: Literal["none", "bearer", "smart"] = "bearer"
     token_seconds: float = 3600.0
+    granted: str = ""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Tokens:
         with self._lock:
             self._until[token] = now + self._habits.token_seconds
         told = {"access_token": token, "token_type": "bearer", "expires_in": int(self._habits.token_seconds)}
-        told["scope"] = form.get("scope", "")
+        told["scope"] = self._habits.granted or form.get("scope", "")
         return Answer(200, json.dumps(told).encode(), {"Cache-Control": "no-store"}, "application/json")
 
 

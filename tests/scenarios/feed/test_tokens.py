@@ -1,4 +1,4 @@
-"""In: files of an export on a second host, which is on the site's list. Out: they come, and the token goes there only where it is wanted."""
+"""In: exports whose files are on a second host, or whose token covers less than is asked for. Out: tokens go where they are wanted only, and what is missing is named."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter.store import Store
 from tests.support.fault_bench import Bench, bench, settings
 from tests.support.fault_clock import SkippingClock
 from tests.support.fault_plan import Fault, Habits
@@ -79,3 +80,21 @@ def test_redirect_of_a_redirect_to_a_host_that_is_not_on_the_list_is_refused(pla
     place.check_run(ran)
     assert ran.code in (4, 5), ran.err
     assert "Observation.2.ndjson" in ran.err
+
+
+def test_type_that_the_token_does_not_cover_is_named_where_an_export_leaves_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SkippingClock()
+    clock.install(monkeypatch)
+    granted = "system/Patient.rs system/Condition.rs system/MedicationAdministration.rs"
+    with bench(tmp_path, clock, habits=Habits(auth="smart", granted=granted)) as place:
+        settings(place.folder, place.server, mode="bulk")
+        ran = place.pull()
+
+        place.check_run(ran)
+        assert ran.code == 5, ran.err
+        assert ran.object["missing"] == [{"type": "Observation", "reason": "the token's scopes do not cover this type"}]
+        assert set(ran.object["types"]) == {"Condition", "MedicationAdministration", "Patient"}
+        with Store.open(place.store) as store:
+            assert {mark.type for mark in store.bookmarks()} == set(ran.object["types"])
