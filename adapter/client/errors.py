@@ -135,7 +135,7 @@ class UnusableAnswer(RemoteError):
 
 
 class LoopingPages(UnusableAnswer):
-    """A search's next link leads back to a page that was read already."""
+    """A search's next link leads back to a page that was read already, or its pages come again under new links."""
 
     def __init__(self, where: str) -> None:
         super().__init__(where, "the next link leads back to a page already read")

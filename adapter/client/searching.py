@@ -5,7 +5,7 @@ A page's next link is followed as given, to allowed hosts only, and never twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -29,6 +29,9 @@ _FORM = "application/x-www-form-urlencoded"
 LONGEST_QUERY = 2_000
 # 50 ids of 64 characters, or 10 identifiers, keep an address below the 4,000 characters that servers commonly take.
 _BATCH_IN_URL = 10
+#: Pages in a row that came before to the letter, or that hold nothing, though each has a next link that is new.
+MOST_AGAIN = 100
+MOST_EMPTY = 10_000
 # Few resources share a business identifier: one page holds a batch's.
 _COUNT = 200
 # How a server says that it has no search by POST.
@@ -82,6 +85,33 @@ class _Read:
         return self.found.next_link
 
 
+class _Rounds:
+    """Sees a search that goes on for ever, though no address comes twice: the server counts on and sends what it sent before.
+
+    Pages without an entry are passed over for long: where others hide what they hold from us, many may follow each other.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._known: set[int] = set()
+        self._again = 0
+        self._empty = 0
+
+    def see(self, entries: tuple[Hashable, ...]) -> None:
+        """One page more.
+
+        Raises:
+            LoopingPages: so many in a row brought nothing that had not come before.
+        """
+        self._empty = 0 if entries else self._empty + 1
+        if entries:
+            page = hash(entries)
+            self._again = self._again + 1 if page in self._known else 0
+            self._known.add(page)
+        if self._again >= MOST_AGAIN or self._empty >= MOST_EMPTY:
+            raise LoopingPages(self._where)
+
+
 class Searching:
     """Searches on one server.
 
@@ -116,8 +146,10 @@ class Searching:
         def read(answer: httpx.Response) -> _Read:
             return _read_searchset(answer, question.resource_type)
 
+        rounds = _Rounds(question.where)
         for number, (step, answered) in enumerate(self._steps(question, read), start=1):
             found = answered.found
+            rounds.see(found.entries)
             yield SearchPage(
                 url=without_query(step.url).removeprefix("GET "),
                 number=number,
@@ -150,8 +182,10 @@ class Searching:
             return _read_history(answer, resource_type)
 
         question = Question(resource_type, f"{self._root}/{resource_type}/_history?{urlencode(list(params))}")
+        rounds = _Rounds(question.where)
         for step, page in self._steps(question, read):
             _refuse_losses(page.issues, question.where)
+            rounds.see(page.entries)
             yield page
             if step.refused is not None:
                 raise step.refused

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import respx
 
-from adapter.client import ForeignHost, Refused, SiteClient, Unavailable, UnusableAnswer
+from adapter.client import ForeignHost, LoopingPages, Refused, SiteClient, Unavailable, UnusableAnswer, searching
 from adapter.errors import UsageError
 from tests.unit.client.conftest import BASE_URL
 
@@ -217,6 +217,32 @@ def test_next_link_that_is_no_address_is_unusable(client: SiteClient, server: re
 
     with pytest.raises(UnusableAnswer, match="next link is no address"):
         list(client.search("Condition"))
+
+
+@pytest.mark.parametrize(("ids", "most"), [(["1", "2", "3"], 3 + 100), ([""], 200)])
+def test_search_whose_pages_come_again_under_new_links_ends(
+    client: SiteClient, server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, ids: list[str], most: int
+) -> None:
+    monkeypatch.setattr(searching, "MOST_EMPTY", 200)
+
+    def page(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", "0"))
+        id_ = ids[number % len(ids)]
+        return searchset(*([id_] if id_ else []), onward=f"{CONDITIONS}?page={number + 1}")
+
+    asked = server.get(url__startswith=CONDITIONS).mock(side_effect=page)
+
+    with pytest.raises(LoopingPages):
+        for _ in client.search("Condition"):
+            pass
+    assert asked.call_count == most
+
+
+def test_search_goes_on_after_some_pages_that_came_before(client: SiteClient, server: respx.MockRouter) -> None:
+    pages = [searchset(str(number % 90), onward=f"{CONDITIONS}?page={number}") for number in range(179)]
+    server.get(url__startswith=CONDITIONS).mock(side_effect=[*pages, searchset("last")])
+
+    assert len(list(client.search("Condition"))) == 180
 
 
 def test_export_of_the_same_server_is_at_hand(client: SiteClient, server: respx.MockRouter) -> None:
