@@ -34,6 +34,8 @@ MOST_AGAIN = 100
 MOST_EMPTY = 10_000
 # Few resources share a business identifier: one page holds a batch's.
 _COUNT = 200
+# XML may begin with a byte order mark.
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 # How a server says that it has no search by POST.
 _NO_POST_SEARCH = frozenset({404, 405, 501})
 
@@ -287,6 +289,9 @@ def _parsed(answer: httpx.Response, parse: Callable[[bytes], B]) -> B:
         if "html" in answer.headers.get("Content-Type", ""):
             # A login page or a proxy's notice: asking again brings the same.
             raise UnusableAnswer(where_of(answer), "a web page instead of a Bundle") from None
+        if answer.content.lstrip(_BLANK).startswith(b"<"):
+            # It was asked for JSON, and has none, or an XML gateway stands before it.
+            raise UnusableAnswer(where_of(answer), "XML instead of JSON") from None
         # Cut off, most likely: a connection closed early looks like the end where no length was announced.
         raise Failed("answered with what is not whole JSON") from None
     except ValueError as error:

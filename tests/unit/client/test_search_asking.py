@@ -219,6 +219,24 @@ def test_next_link_that_is_no_address_is_unusable(client: SiteClient, server: re
         list(client.search("Condition"))
 
 
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (b"\xef\xbb\xbf<?xml version='1.0'?><Bundle xmlns='http://hl7.org/fhir'/>", "application/fhir+xml"),
+        (b"\n<Bundle xmlns='http://hl7.org/fhir'/>", "application/fhir+json"),
+    ],
+)
+def test_answer_in_xml_is_unusable_and_not_asked_for_again(
+    client: SiteClient, server: respx.MockRouter, body: bytes, media_type: str
+) -> None:
+    answer = httpx.Response(200, content=body, headers={"Content-Type": media_type})
+    asked = server.get(CONDITIONS).mock(return_value=answer)
+
+    with pytest.raises(UnusableAnswer, match="XML instead of JSON"):
+        list(client.search("Condition"))
+    assert asked.call_count == 1
+
+
 @pytest.mark.parametrize(("ids", "most"), [(["1", "2", "3"], 3 + 100), ([""], 200)])
 def test_search_whose_pages_come_again_under_new_links_ends(
     client: SiteClient, server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, ids: list[str], most: int
