@@ -279,8 +279,9 @@ class BulkSource:
                 else:
                     # No more is had of a patient than the trial needs.
                     self._notices.append(f"{file.type}: exported, though not asked for; not fetched")
-        # Its own: a file of an export that is gone must not be taken for one of this.
-        own = sha256(status.encode()).hexdigest()[:_DIGITS]
+        # Its own: a file of an export that is gone, or of the other one, must not be taken for one of this. A server that was
+        # restarted in between may count its exports from the beginning, so that both have the same address.
+        own = sha256(f"{name} {status}".encode()).hexdigest()[:_DIGITS]
         parts = [
             Part(
                 name=f"{own}-{number:05d}.{file.kind}",

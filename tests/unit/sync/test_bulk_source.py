@@ -183,6 +183,24 @@ def test_later_export_asks_for_what_changed_and_new_types_whole(hospital: Hospit
     assert summary.transaction_time == "2025-07-01T07:00:00+00:00"
 
 
+def test_two_exports_of_one_address_do_not_take_each_others_place(
+    hospital: Hospital, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled(hospital, store, types=["Patient"])
+    begin = hospital.kick_off
+
+    def restarted(request: ExportRequest) -> str:
+        hospital.asked.clear()
+        return begin(request)
+
+    monkeypatch.setattr(hospital, "kick_off", restarted)
+    summary = pulled(hospital, store)
+
+    assert [request.types for request in hospital.asked] == [("Patient",)]
+    assert set(hospital.polled[1:]) == {f"{ROOT}/status/1"}
+    assert (summary.exit_code, live(store)) == (0, {"Patient/p": [A, B, P]})
+
+
 def test_broken_off_export_goes_on_and_fetches_what_is_missing_only(hospital: Hospital, store: Store) -> None:
     hospital.fails["o2"] = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
