@@ -54,6 +54,7 @@ _USUAL_LIFE = 300.0
 _MARGIN = 60.0
 _MARGIN_PART = 0.2
 _MOST_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _OK = 200
@@ -373,7 +374,7 @@ def _onward(url: str, location: str) -> str:
 
 def _read(body: bytes) -> _Answer | None:
     try:
-        return msgspec.json.decode(body, type=_Answer)
+        return msgspec.json.decode(body.removeprefix(_BOM), type=_Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -47,6 +47,7 @@ for _noisy in ("httpx", "httpcore"):
 T = TypeVar("T")
 
 FHIR_JSON = "application/fhir+json"
+_BOM = b"\xef\xbb\xbf"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 15.4: the others may turn a POST into a GET, which would then be taken for its answer.
 _REDIRECTS_OF_A_POST = frozenset({307, 308})
@@ -318,7 +319,9 @@ class Transport:
                     raise (UnusableAnswer if request.repeatable else Uncertain)(request.where, problem)
                 pieces.append(piece)
         headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _OF_THE_WAY]
-        return httpx.Response(answer.status_code, headers=headers, content=b"".join(pieces), request=answer.request)
+        # RFC 8259 8.1 lets a reader pass over it: .NET writes one before whatever it sends, the CapabilityStatement first.
+        content = b"".join(pieces).removeprefix(_BOM)
+        return httpx.Response(answer.status_code, headers=headers, content=content, request=answer.request)
 
 
 def require_allowed(url: str, allowed: Collection[str], *, where: str) -> None:

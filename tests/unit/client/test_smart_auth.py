@@ -131,6 +131,12 @@ def test_life_of_a_token_is_what_the_server_states_or_five_minutes(
     assert (still, renewed) == ("Bearer t", "Bearer token-2")
 
 
+def test_byte_order_mark_before_a_token_is_no_part_of_it(made: Made) -> None:
+    told = b'\xef\xbb\xbf{"access_token":"t","token_type":"bearer"}'
+
+    assert made(Endpoint(httpx.Response(200, content=told))).authorization() == "Bearer t"
+
+
 def test_assertion_says_what_smart_asks_for(made: Made) -> None:
     endpoint = Endpoint()
     auth = made(endpoint, scopes=("system/Patient.rs", "system/Observation.rs"))

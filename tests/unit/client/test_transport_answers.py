@@ -53,6 +53,11 @@ def test_other_statuses_stay_what_they_were() -> None:
             transport.post(URL, Body(b""), status_of)
 
 
+def test_byte_order_mark_before_an_answer_is_no_part_of_it() -> None:
+    with connected(httpx.Response(200, content=b"\xef\xbb\xbf{}")) as (transport, _):
+        assert transport.get(URL, lambda answer: answer.content) == b"{}"
+
+
 def test_headers_go_with_a_get() -> None:
     with connected(httpx.Response(200)) as (transport, server):
         transport.get(URL, status_of, accept="text/plain", headers={"Prefer": "respond-async"})
