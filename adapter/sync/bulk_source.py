@@ -25,6 +25,7 @@ from adapter.client import (
     Manifest,
     NotFound,
     Received,
+    Refused,
     SiteClient,
     UnusableAnswer,
     issues_of,
@@ -141,6 +142,8 @@ class BulkSource:
         self._spool: Spool | None = None
         self._plan: dict[str, str | None] = {}
         self._notices: list[str] = []
+        #: Names of parts whose signed address the last download was refused at.
+        self._expired: set[str] = set()
 
     def types(self) -> list[str]:
         """The types that are wanted, and served to us."""
@@ -204,6 +207,13 @@ class BulkSource:
                 spool, "1", replace(self._options.request, types=tuple(times), since=min(times.values())), progress
             )
         self._download(spool, progress)
+        while self._expired:
+            done = _done(spool)
+            if not self._signed_anew(spool, progress):
+                return
+            self._download(spool, progress)
+            if _done(spool) == done:
+                return
 
     def _open(self, plan: Mapping[str, str | None]) -> Spool:
         """The spool of a fetch that was broken off, with its plan, where that asked for no less; else a new one."""
@@ -295,11 +305,42 @@ class BulkSource:
         ]
         spool.keep(*parts, notes={f"listed {name}": not_ahead(manifests[0].transaction_time, Clock().now())})
 
+    def _signed_anew(self, spool: Spool, progress: Progress) -> bool:
+        """Take the addresses that the manifest tells now for files whose signed ones hold no longer; whether there are any.
+
+        A signature lasts an hour or so, whoever makes it: less than a large export takes to come, or than quiet hours last.
+
+        Raises:
+            TransientError: the server does not say so now, or is to be left alone.
+        """
+        addresses: dict[str, str] = {}
+        longest = self._options.longest_poll
+        export = self._client.bulk()
+        for status in self._statuses(spool):
+            self._may_ask()
+            try:
+                first = export.wait(status, tell=lambda told: progress.fetching(told, 0, 0), longest=longest)
+                for page in export.pages(first, longest=longest):
+                    addresses |= {without_query(file.url): file.url for file in page.files}
+            except TransientError:
+                # What came is kept, and the rest asked for with the next pull.
+                raise
+            except RemoteError:
+                continue
+        renewed = False
+        for part in spool.parts():
+            address = addresses.get(without_query(part.url), part.url)
+            if part.name in self._expired and address != part.url:
+                part.url, renewed = address, True
+                spool.keep(part)
+        return renewed
+
     def _download(self, spool: Spool, progress: Progress) -> None:
+        self._expired.clear()
         parts = spool.parts()
         # What failed in an earlier try may have been mended.
         waiting = iter([part for part in parts if part.state != "done"])
-        done = sum(part.state == "done" for part in parts)
+        done = _done(spool)
         progress.fetching("files", done, len(parts))
         with ThreadPoolExecutor(self._options.downloads, thread_name_prefix="download") as pool:
             running: set[Future[None]] = set()
@@ -333,6 +374,8 @@ class BulkSource:
             in_part = isinstance(error, NotFound | UnusableAnswer)
             part.state, part.reason = "failed", str(error)
             part.exit_code = _IN_PART if in_part else error.exit_code
+            if isinstance(error, Refused) and not part.token:
+                self._expired.add(part.name)
         else:
             part.state, part.reason, part.exit_code = "done", "", 0
             part.bytes, part.lines = received.bytes, received.lines
@@ -394,9 +437,14 @@ class BulkSource:
         if tries < _MOST_TRIES and any(part.exit_code == _LATER for part in spool.parts()):
             spool.keep(notes={"tries": str(tries)})
             return
-        for status in [note for name in "01" if (note := spool.note(f"status {name}")) is not None]:
+        for status in self._statuses(spool):
             self._client.bulk().cancel(status)
         spool.discard()
+
+    @staticmethod
+    def _statuses(spool: Spool) -> list[str]:
+        """Where the exports' statuses are had."""
+        return [note for name in "01" if (note := spool.note(f"status {name}")) is not None]
 
     @property
     def transaction_time(self) -> str | None:
@@ -408,6 +456,10 @@ class BulkSource:
     def _opened(self) -> Spool:
         assert self._spool is not None, "nothing was prepared"
         return self._spool
+
+
+def _done(spool: Spool) -> int:
+    return sum(part.state == "done" for part in spool.parts())
 
 
 def _received(path: Path) -> Received | None:

@@ -320,6 +320,78 @@ def test_file_that_may_be_had_later_is_fetched_alone_by_the_next_pull(hospital: 
     assert store.bookmark("icm", "Observation") == TIME
 
 
+@dataclass
+class Signing(Hospital):
+    """Signs the addresses of files anew each time that it is asked for the manifest; a signature holds for so many files."""
+
+    holds_for: int = 1
+    left: int = 0
+
+    def wait(self, status_url: str, *, tell: Callable[[str], None], longest: float) -> Manifest:
+        manifest = super().wait(status_url, tell=tell, longest=longest)
+        self.left = self.holds_for
+        signed = [
+            msgspec.structs.replace(file, url=f"{file.url.partition('?')[0]}?signature={len(self.polled)}")
+            for file in manifest.files
+        ]
+        return msgspec.structs.replace(manifest, files=tuple(signed), requires_access_token=False)
+
+    def download(self, file: ExportFile, to: Path, *, with_token: bool) -> Received:
+        if not self.left or not file.url.endswith(f"={len(self.polled)}"):
+            raise Refused(f"GET {file.url.partition('?')[0]}", 403)
+        self.left -= 1
+        return super().download(file, to, with_token=with_token)
+
+
+def test_files_whose_signed_addresses_have_ended_come_by_new_ones(hospital: Hospital, store: Store) -> None:
+    signing = Signing(files=hospital.files, content=hospital.content)
+
+    summary = pulled(signing, store)
+
+    assert (summary.exit_code, live(store)) == (0, {"Patient/p": [A, B, P]})
+    assert (signing.fetched, len(signing.asked), len(signing.polled)) == (["p", "o1", "o2"], 1, 3)
+    assert spooled(store) == []
+
+
+def test_broken_off_export_whose_signed_addresses_have_ended_goes_on(hospital: Hospital, store: Store) -> None:
+    signing = Signing(files=hospital.files, content=hospital.content, holds_for=9)
+    signing.fails["o1"] = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        pulled(signing, store)
+    signing.left = 0
+
+    assert pulled(signing, store).exit_code == 0
+    assert (signing.fetched, len(signing.asked)) == (["p", "o1", "o1", "o2"], 1)
+
+
+def test_files_whose_new_addresses_are_not_told_now_come_with_the_next_pull(hospital: Hospital, store: Store) -> None:
+    signing = Signing(files=hospital.files, content=hospital.content)
+    begin = signing.download
+
+    def away(file: ExportFile, to: Path, *, with_token: bool) -> Received:
+        received = begin(file, to, with_token=with_token)
+        signing.waits = [unavailable()]
+        return received
+
+    signing.download = away  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        pulled(signing, store)
+    del signing.download
+    signing.waits, signing.holds_for = [], 9
+
+    assert pulled(signing, store).exit_code == 0
+    assert (signing.fetched, len(signing.asked)) == (["p", "o1", "o2"], 1)
+
+
+def test_files_that_are_refused_at_new_addresses_too_are_named(hospital: Hospital, store: Store) -> None:
+    signing = Signing(files=hospital.files, content=hospital.content, holds_for=0)
+
+    summary = pulled(signing, store)
+
+    assert (summary.exit_code, len(summary.quarantine), len(signing.polled)) == (4, 3, 2)
+    assert spooled(store) == []
+
+
 def test_file_that_never_comes_does_not_hold_up_the_feed_for_ever(hospital: Hospital, store: Store) -> None:
     hospital.fails["o1"] = [unavailable() for _ in range(9)]
 
