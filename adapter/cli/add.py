@@ -9,7 +9,7 @@ import typer
 from adapter.cli.opening import opened
 from adapter.cli.options import Options
 from adapter.cli.output import data, note
-from adapter.cli.patients import actor, deleted_note, find_person
+from adapter.cli.patients import actor, deleted_note, find_person, purged_person
 from adapter.errors import UsageError
 
 __all__ = ["add"]
@@ -24,14 +24,24 @@ def add(
     options: Options = ctx.obj
     with opened(options) as room:
         document = room.trial(trial)
-        person = find_person(room.store, patient)
+        person = purged_person(room.store, patient) or find_person(room.store, patient)
         deleted = deleted_note(room.store, person)
         if deleted is not None:
             raise UsageError(f"{deleted}: nobody can be put on the list without one")
         by = actor()
+        is_away = room.store.purged.of(person.site, person.patient) is not None
         with room.store.together():
             room.store.add_candidate(person.site, person.patient, trial=document.id, by=by)
+            if is_away:
+                room.store.purged.want(person.site, [person.patient])
             room.store.audit(by, "add", subject=f"{person.site}/{person.patient}", detail=document.id)
     if options.json:
         data({"trial": document.id, "site": person.site, "patient": person.patient, "added": True})
+    if is_away:
+        note(
+            options,
+            f"{person} is to be on the list of {document.acronym}; their data were removed: the next pull of {person.site} reads "
+            "them again, and the next screening evaluates them",
+        )
+        return
     note(options, f"{person} is on the list of {document.acronym}; `reluth screen --patient {person}` evaluates them")

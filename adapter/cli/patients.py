@@ -16,7 +16,7 @@ from adapter.errors import UsageError
 if TYPE_CHECKING:
     from adapter.store import Store
 
-__all__ = ["Person", "actor", "deleted_note", "find_person", "named_person"]
+__all__ = ["Person", "actor", "deleted_note", "find_person", "named_person", "purged_person"]
 
 _PARIS = ZoneInfo("Europe/Paris")
 _FORM = "a patient is SITE/ID, or the bare id where only one site has it"
@@ -68,6 +68,12 @@ def find_person(store: Store, text: str, *, site: str | None = None) -> Person:
             raise UsageError(
                 f"{asked}: was forgotten, and nothing is taken of them any more; see `reluth forget --list`"
             )
+        away = [name for name in store.purged.counts() if site in (None, name) and store.purged.of(name, asked)]
+        if away:
+            raise UsageError(
+                f"{asked}: their data at {' and '.join(away)} were removed, as nothing in them was a sign of any trial "
+                f"(retention.non_candidates_days); `reluth add {away[0]}/{identity}` has the next pull read them again"
+            )
         raise UsageError(f"{asked}: unknown in {where}; {_FORM}")
     if len(found) > 1:
         raise UsageError(f"{asked}: {known} at {' and '.join(found)}; say which as {found[0]}/{identity}")
@@ -78,6 +84,13 @@ def named_person(text: str) -> Person | None:
     """The person meant by ``icm/123``, whether or not the store knows them; None for a bare id."""
     site, identity = _parse(text)
     return None if site is None else Person(site, f"Patient/{identity}", f"Patient/{identity}")
+
+
+def purged_person(store: Store, text: str) -> Person | None:
+    """The person meant by ``icm/123`` where their data were removed, by the record that stood for them; None for everybody else."""
+    person = named_person(text)
+    found = None if person is None else store.purged.of(person.site, person.patient)
+    return None if person is None or found is None else Person(person.site, found.person, person.asked)
 
 
 def deleted_note(store: Store, person: Person) -> str | None:

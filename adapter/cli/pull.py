@@ -68,6 +68,7 @@ def pull(
 
 
 def _from_folder(options: Options, folder: Path, *, site: str, full: bool) -> PullSummary:
+    from adapter.jobs import signs_at
     from adapter.sync import FolderSource
     from adapter.sync import pull as run_pull
 
@@ -78,7 +79,10 @@ def _from_folder(options: Options, folder: Path, *, site: str, full: bool) -> Pu
     with opened(options, make=True) as room, progress_bars(options) as bars:
         configured = room.settings.sites.get(site)
         own = () if configured is None else configured.addresses
-        return run_pull(room.store, source, site=site, full=full, progress=TypeBars(bars), own_addresses=own)
+        signs = signs_at(room.settings, site) if room.store.purged.since(site) is not None else None
+        return run_pull(
+            room.store, source, site=site, full=full, progress=TypeBars(bars), own_addresses=own, signs=signs
+        )
 
 
 def tell(summary: PullSummary, options: Options) -> None:

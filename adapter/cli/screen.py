@@ -39,7 +39,7 @@ def screen(
 ) -> None:
     """Screen patients: verdicts on every criterion, for candidates or (--all) for everybody."""
     from adapter.criteria import Stage
-    from adapter.jobs import noted_screening
+    from adapter.jobs import look_for_wanted, noted_screening, signs_at
     from adapter.screening import Asked
 
     options: Options = ctx.obj
@@ -54,6 +54,7 @@ def screen(
         if not sites:
             note(options, "the store is empty: `reluth pull` fills it")
         unreadable: set[str] = set()
+        waiting = 0
         documents = [room.trial(name) for name in ([trial] if trial else room.settings.trials)]
         # A trial that has nothing to ask at this stage is passed over beside others, and an error alone.
         at_stage = [one for one in documents if any(asked.stage in item.stages for item in one.criteria)]
@@ -65,10 +66,28 @@ def screen(
             with noted_screening(room.store, name, kind="screen" if is_whole else "rescreen") as summary:
                 for document in at_stage or documents:
                     run_screening(room, document, summary, asked=asked, options=options, overlay=overlay)
+                if trial is not None and (away := _looked_for_others(room, documents, name)):
+                    note(options, f"site {name}: {away}")
+                    waiting += 1
+                wanted = look_for_wanted(room.store, name, signs_at(room.settings, name))
+                summary.waiting = wanted.persons
+                if wanted:
+                    note(options, f"site {name}: {wanted}")
             unreadable.update(summary.unreadable)
+            waiting += summary.waiting
     if unreadable:
         say_unreadable(tuple(sorted(unreadable)))
+    if unreadable or waiting:
         raise typer.Exit(_IN_PART)
+
+
+def _looked_for_others(room: Opened, trials: list[Trial], site: str) -> str | None:
+    """That people were purged for want of a sign of other trials than these; None where none were."""
+    persons = room.store.purged.counts().get(site, 0)
+    known = {room.trial(name).id for name in room.settings.trials}
+    if not persons or {one.id for one in trials} <= known:
+        return None
+    return f"the data of {persons} persons were removed without looking for signs of this trial: put it into `trials` of the settings, and pull"
 
 
 def _say_deleted(store: Store, person: Person, options: Options) -> None:

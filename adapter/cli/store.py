@@ -14,6 +14,7 @@ from adapter.cli.options import Options
 from adapter.cli.origin import origin
 from adapter.cli.output import console, data, line, megabytes, note
 from adapter.cli.store_compact import compact
+from adapter.cli.store_purge import purge
 from adapter.cli.store_unlock import unlock
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _PARTS = (
 store = typer.Typer(help="Look at the store, and keep it in order.", rich_markup_mode=None, no_args_is_help=True)
 store.command()(origin)
 store.command()(compact)
+store.command()(purge)
 store.command()(unlock)
 
 
@@ -48,8 +50,9 @@ def stats(ctx: typer.Context) -> None:
         found = room.store.lake.stats()
         verdicts = {site: sizes._asdict() for site, sizes in room.store.verdict_sizes().items()}
         disk = _disk(room.store.folder)
+        purged = room.store.purged.counts()
     if options.json:
-        data({**found, "verdicts": verdicts, "disk": disk})
+        data({**found, "verdicts": verdicts, "purged": purged, "disk": disk})
         return
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("site", "type", "live", "versions"):
@@ -60,6 +63,8 @@ def stats(ctx: typer.Context) -> None:
     console().print(table)
     for site, sizes in verdicts.items():
         line(f"verdicts of {site}: {sizes['verdicts']}, {megabytes(sizes['bytes'])}")
+    for site, persons in purged.items():
+        line(f"persons of {site} whose data were removed: {persons}")
     for part, taken in disk.items():
         line(f"{part}: {taken['files']} files, {megabytes(taken['bytes'])}")
 

@@ -89,6 +89,7 @@ def _cycle(site: str, *, settings: Settings, push: bool, options: Options) -> in
                 tell=partial(_tell, options=options),
             )
             _thin(store, site, settings)
+            _purge(store, site, settings)
     except ReluthError as error:
         logger("jobs").error("no store", site=site, problem=str(error))
         parts = [Part(site, "pull", exit_code=error.exit_code, problem=str(error))]
@@ -136,6 +137,23 @@ def _thin(store: Store, site: str, settings: Settings) -> None:
             logger("jobs").info("verdicts thinned", site=site, removed=removed)
     except ReluthError as error:
         logger("jobs").warning("verdicts not thinned", site=site, problem=str(error))
+
+
+def _purge(store: Store, site: str, settings: Settings) -> None:
+    """Likewise."""
+    from datetime import UTC, datetime
+
+    from adapter.cli.patients import actor
+    from adapter.jobs import purge_site
+    from adapter.observe import logger
+
+    try:
+        found = purge_site(store, settings, site, now=datetime.now(UTC), by=actor())
+        if found is not None and found.persons:
+            versions = sum(found.versions.values())
+            logger("jobs").info("non-candidates purged", site=site, persons=found.persons, versions=versions)
+    except ReluthError as error:
+        logger("jobs").warning("non-candidates not purged", site=site, problem=str(error))
 
 
 def _push(room: Opened, site: str) -> PushSummary | None:

@@ -8,6 +8,7 @@ from adapter.jobs.failing import failure_noted
 from adapter.jobs.feeds import FeedState, feed_states, feed_types, needed_types
 from adapter.jobs.parts import Kind, Outcome, Part, run_part, skipped
 from adapter.jobs.pulling import configured_site, pull_site
+from adapter.jobs.purging import PurgeCounts, look_for_wanted, purge_site, signs_at
 from adapter.jobs.reporting import LoggedTypes
 from adapter.jobs.rounds import Rounds
 from adapter.jobs.schedule import Next, next_try, parse_every
@@ -23,6 +24,7 @@ __all__ = [
     "Next",
     "Outcome",
     "Part",
+    "PurgeCounts",
     "Rounds",
     "ScreenSummary",
     "Steps",
@@ -32,14 +34,17 @@ __all__ = [
     "failure_noted",
     "feed_states",
     "feed_types",
+    "look_for_wanted",
     "needed_types",
     "next_try",
     "noted_screening",
     "parse_every",
     "pull_site",
+    "purge_site",
     "run_cycle",
     "run_part",
     "screen_site",
+    "signs_at",
     "skipped",
     "start_catch_up",
     "stop_if_asked",

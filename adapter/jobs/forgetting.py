@@ -101,7 +101,13 @@ def _records_of(store: Store, site: str, patient: str) -> tuple[str, tuple[str, 
     """``Patient/id`` of the record that stands for a person, and of all of theirs; itself where the store knows no other."""
     merges = store.lake.merges(site)
     survivor = merges.get(patient, patient)
-    return survivor, tuple(sorted({patient, survivor, *(old for old, new in merges.items() if new == survivor)}))
+    records = {patient, survivor, *(old for old, new in merges.items() if new == survivor)}
+    # Of somebody whose data were removed the lake knows no other record.
+    if away := store.purged.among(site, records):
+        purged = store.purged.patients(site)
+        persons = {purged[one] for one in away}
+        records |= {one for one, person in purged.items() if person in persons}
+    return survivor, tuple(sorted(records))
 
 
 def _named_by(store: Store, site: str, patients: Collection[str]) -> frozenset[Identifier]:

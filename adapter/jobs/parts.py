@@ -22,7 +22,7 @@ Kind = Literal["pull", "screen", "push"]
 
 _DEFECT = 1
 _LISTED = 20
-_PLAIN = ("evaluated", "candidates", "unchanged", "taken_back", "pending")
+_PLAIN = ("evaluated", "candidates", "waiting", "unchanged", "taken_back", "pending")
 _LISTS = ("missing", "held", "refused", "conflicts", "unreadable", "failed")
 _COUNTS = ("read", "new", "changed", "deleted", "quarantined", "created", "updated")
 

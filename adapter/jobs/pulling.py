@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from adapter.errors import ConfigurationError, TransientError
 from adapter.jobs.connecting import site_address
 from adapter.jobs.failing import failure_noted
 from adapter.jobs.feeds import needed_types
+from adapter.jobs.purging import look_for_wanted, signs_at
 from adapter.store import Store
 from adapter.sync import BulkOptions, BulkSource, CombinedSource, Progress, PullSummary, SearchSource, Source, pull
 from adapter.sync.quiet_hours import quiet_until
@@ -27,6 +28,8 @@ from adapter.sync.stored_patients import stored_patients
 __all__ = ["configured_site", "pull_site"]
 
 _SEARCH: Final = "search-type"
+#: Where not all of it came, a hospital is not asked for everything once more before.
+_AGAIN: Final = timedelta(hours=6)
 
 
 def configured_site(settings: Settings, site: str) -> SiteSettings:
@@ -54,6 +57,8 @@ def pull_site(
 ) -> PullSummary:
     """Pull a site of the settings from its FHIR server.
 
+    Where somebody whose data were removed has a sign since, everything is read, so that nobody of the site is without theirs.
+
     A pull that fails before its run has begun leaves a failed run, too; quiet hours are no failure, and leave none.
 
     Args:
@@ -72,11 +77,21 @@ def pull_site(
     """
     configured = configured_site(settings, site)
     budget = RunBudget(configured.retry_budget)
+    signs = None
+    brings_back = False
     with failure_noted(store, site, "pull"):
         wanted = configured.types or needed_types(settings)
         if types is not None:
             wanted = [type_ for type_ in wanted if type_ in set(types)]
         address = site_address(site, configured, budget=budget)
+        if store.purged.since(site) is not None:
+            signs = signs_at(settings, site)
+            # Only a pull of all types can tell that everything of somebody came.
+            is_wanted = bool(look_for_wanted(store, site, signs))
+            keeps_everybody = not settings.retention.non_candidates_days
+            tried = store.purged.tried(site)
+            is_due = full or tried is None or datetime.now(UTC) - tried >= _AGAIN
+            brings_back = types is None and ((is_wanted and is_due) or (full and keeps_everybody))
     _respect_quiet_hours(configured)
     with ExitStack() as stack:
         with failure_noted(store, site, "pull"):
@@ -115,10 +130,12 @@ def pull_site(
             store,
             source,
             site=site,
-            full=full,
+            full=full or brings_back,
             accept_deletions=accept_deletions,
             progress=progress,
             own_addresses=configured.addresses,
+            signs=signs,
+            brings_back=brings_back,
         )
 
 

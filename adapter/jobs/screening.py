@@ -15,6 +15,7 @@ import msgspec
 
 from adapter.criteria import Stage, Trial
 from adapter.errors import DefectError, ReluthError, worst_exit_code
+from adapter.jobs.purging import look_for_wanted
 from adapter.screening import Asked, Screening, screen
 from adapter.screening.listing import refresh
 from adapter.store import Store
@@ -37,6 +38,7 @@ class ScreenSummary(msgspec.Struct):
         outcomes: candidates by trial and outcome.
         unreadable: resources that could not be read and were left out.
         failed: patients without a verdict, by a defect of ours.
+        waiting: persons whose data were removed and who may have a sign since: they are on the list once the site is read anew.
     """
 
     site: str
@@ -46,11 +48,13 @@ class ScreenSummary(msgspec.Struct):
     outcomes: dict[str, dict[str, int]] = {}
     unreadable: list[str] = []
     failed: list[str] = []
+    waiting: int = 0
 
     @property
     def exit_code(self) -> int:
-        """0 done, 5 where something could not be read, 1 where somebody has no verdict."""
-        return worst_exit_code(({_DEFECT} if self.failed else set()) | ({_IN_PART} if self.unreadable else set()))
+        """0 done, 5 where something could not be read or somebody waits to be, 1 where somebody has no verdict."""
+        in_part = {_IN_PART} if self.unreadable or self.waiting else set()
+        return worst_exit_code(({_DEFECT} if self.failed else set()) | in_part)
 
     def add(self, trial: str, screening: Screening, outcomes: Mapping[str, int]) -> None:
         """Count a screening whose verdicts have all been taken."""
@@ -96,7 +100,7 @@ def screen_site(
     """
     screened = list(trials)
     with store.begin_run(site.id, kind) as run:
-        summary = ScreenSummary(site.id, run.name)
+        summary = ScreenSummary(site.id, run.name, waiting=look_for_wanted(store, site.id).persons)
         for trial in screened:
             for stage in Stage:
                 asked = _asked(store, trial, site.id, stage=stage, patients=patients, today=today)

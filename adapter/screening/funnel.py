@@ -116,10 +116,11 @@ def read_funnel(
 
 
 def persons_of(store: Store, site: str) -> int:
-    """How many persons of a site are in the store."""
+    """How many persons of a site were read; also those whose data were removed since nothing in them was a sign."""
     # Resources of a deleted record may be there still; the person is not.
     others = store.lake.merges(site).keys() | deleted_people(store, site)
-    return sum(1 for patient in store.lake.patients(site) if patient not in others)
+    people = {*store.lake.patients(site), *store.purged.patients(site).values()}
+    return sum(1 for patient in people if patient not in others)
 
 
 def funnel_of(people: Iterable[Listed], trial: Trial, stage: Stage, *, site: str, patients: int) -> Funnel:

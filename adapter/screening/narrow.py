@@ -6,19 +6,16 @@ person is a candidate is decided exactly, on the raw record, by `adapter.criteri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from string import ascii_uppercase, digits
 
-import pyarrow.parquet as pq
-
 from adapter.criteria import Signal, Trial
-from adapter.store import Store
+from adapter.store import CodeSearch, Signs, Store
 from adapter.terminology import ATC, ICD10, ICDO3, Site, ValueSet, plain_code
 
-__all__ = ["possible_candidates", "signal_codes", "signal_prefixes"]
+__all__ = ["possible_candidates", "signal_codes", "signal_prefixes", "signs_of"]
 
-_SUBJECT = "ResearchSubject"
 #: Code systems in which the case of a code says nothing.
 _FOLDED = (ATC, ICD10)
 #: What may stand before a morphology code; `plain_code` reads past it.
@@ -36,17 +33,21 @@ def possible_candidates(store: Store, trial: Trial, site: Site) -> set[str]:
     Returns:
         surviving patients (``Patient/id``).
     """
-    found: set[str] = set()
-    for signal in trial.signals:
-        codes, prefixes = signal_codes(signal, site), signal_prefixes(signal, site)
-        if codes or prefixes or signal.text:
-            found |= store.lake.with_codes(
-                site.id, codes=codes, prefixes=prefixes, text_pattern=signal.text, types=signal.resource_types
-            ).keys()
-        if signal.study:
-            found |= _subjects(store, site.id)
+    found, _ = store.lake.signed(site.id, signs_of([trial], site))
     merges = store.lake.merges(site.id)
     return {merges.get(patient, patient) for patient in found}
+
+
+def signs_of(trials: Iterable[Trial], site: Site) -> Signs:
+    """What is looked for at a site, for some trials together."""
+    searches = []
+    any_subject = False
+    for signal in (signal for trial in trials for signal in trial.signals):
+        codes, prefixes = signal_codes(signal, site), signal_prefixes(signal, site)
+        if codes or prefixes or signal.text:
+            searches.append(CodeSearch(codes, prefixes, signal.text, frozenset(signal.resource_types)))
+        any_subject = any_subject or bool(signal.study)
+    return Signs(tuple(searches), any_subject)
 
 
 def signal_codes(signal: Signal, site: Site) -> frozenset[str]:
@@ -67,14 +68,6 @@ def signal_prefixes(signal: Signal, site: Site) -> frozenset[str]:
         listed |= {f"{found.system}|{prefix}" for prefix in (*found.prefixes, *_categories(found))}
         listed |= {f"{found.system}|{code}" for code in found.codes if found.system in _FOLDED}
     return frozenset(other for prefix in listed for other in _in_all_systems(prefix, site))
-
-
-def _subjects(store: Store, site: str) -> set[str]:
-    """Whoever takes part in any study: the index does not hold a study's identifiers, and these are few."""
-    found: set[str] = set()
-    for file in store.lake.index_files(site, _SUBJECT):
-        found |= set(pq.read_table(file, columns=["patient"]).column("patient").to_pylist())
-    return found - {None}
 
 
 def _categories(value_set: ValueSet) -> Iterator[str]:

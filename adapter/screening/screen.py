@@ -212,8 +212,11 @@ class _Evaluator:
 
     def held_back_people(self) -> set[str]:
         """Who is named in the quarantine, not merged; and whoever's resources refer to a product or a study that lies there."""
+        # Of whom nothing is here but that, a verdict would be one on a part of their record: they wait to be read again.
         named = {one for one in self._held_back if one.startswith(_PATIENT)}
-        return named | self._store.lake.referring(self._site.id, self._held_back.keys() - named)
+        named -= self._store.purged.among(self._site.id, named)
+        shared = {one for one in self._held_back if not one.startswith(_PATIENT)}
+        return named | self._store.lake.referring(self._site.id, shared)
 
     def batch(
         self, people: Sequence[PatientResources], tally: _Tally

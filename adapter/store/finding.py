@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-__all__ = ["TEXT", "CodeSearch", "find_codes"]
+__all__ = ["TEXT", "CodeSearch", "find_codes", "who_refers"]
 
 #: Stands for a code where a text matched.
 TEXT = "text"
@@ -94,6 +94,17 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
     for patient, code in sorted(rows):
         found.setdefault(patient, set()).add(code)
     return found
+
+
+def who_refers(
+    connection: duckdb.DuckDBPyConnection, search: CodeSearch, references: Collection[tuple[str, str]]
+) -> bool:
+    """Whether one of these (type of a resource, what it refers to) refers to something that the search found, which was just run."""
+    if not references:
+        return False
+    rows = connection.execute("select distinct type || '/' || id from hit where patient is null").fetchall()
+    found = {reference for (reference,) in rows}
+    return any(to in found and (not search.types or type_ in search.types) for type_, to in references)
 
 
 def _normal(prefix: str) -> str:

@@ -36,6 +36,7 @@ from adapter.store.models import (
     TombstoneRow,
     VerdictRow,
 )
+from adapter.store.purge_models import PurgedRow
 from adapter.store.quarantine import Quarantine
 from adapter.store.removal import Lighter, lighten
 from adapter.store.runs import Run
@@ -193,6 +194,7 @@ def _remove_rows(
         of_them: ColumnElement[bool] = table.patient.in_(people)
         wanted.append((table, [table.site == site, of_them]))
     wanted += [(one, [one.site == site, one.person.in_(people)]) for one in (ListingRow, ListingContentRow)]
+    wanted.append((PurgedRow, [PurgedRow.site == site, PurgedRow.patient.in_(people) | PurgedRow.person.in_(people)]))
     wanted += [
         (told, [told.site == site, told.kind == kind, told.key == key])
         for kind, key in sorted(entities)

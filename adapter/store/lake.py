@@ -25,6 +25,7 @@ from adapter.store.models import RunRow, SegmentRow, TombstoneRow
 from adapter.store.runs import Run
 from adapter.store.segments import BUCKETS, NO_BUCKET, bucket_of
 from adapter.store.shelf import Shelf
+from adapter.store.signs import Signs
 from adapter.store.state import State
 from adapter.store.versions import Tombstone, mark_superseded
 from adapter.store.writer import LakeWriter
@@ -310,6 +311,29 @@ class Lake(Shelf):
         with self.engine.connection() as connection:
             self._mark(connection, files, self.tombstones(site))
             return find_codes(connection, files, search)
+
+    def signed(
+        self,
+        site: str,
+        signs: Signs,
+        *,
+        staged: Sequence[str] = (),
+        references: Collection[tuple[str, str]] = (),
+    ) -> tuple[set[str], bool]:
+        """Patients, as their resources name them, with a sign in a current resource; and whether what others referred to is one.
+
+        Args:
+            site: the site.
+            signs: what is looked for.
+            staged: index files besides, of what is not in the lake.
+            references: see `Signs.people`.
+        """
+        files = self.index_files(site)
+        if not files and not staged:
+            return set(), False
+        with self.engine.connection() as connection:
+            self._mark(connection, files or staged, self.tombstones(site) if files else [])
+            return signs.people(connection, [*files, *staged], references)
 
     @contextmanager
     def marked(self, site: str) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-__all__ = ["is_own", "own_id"]
+__all__ = ["OWN_PREFIX", "is_own", "own_id"]
 
-_PREFIX: Final = "reluth-attestation-"
+#: What the id of a resource of ours begins with.
+OWN_PREFIX: Final = "reluth-attestation-"
 
 
 def own_id() -> str:
@@ -20,9 +21,9 @@ def own_id() -> str:
     >>> is_own(own_id()), is_own("9")
     (True, False)
     """
-    return f"{_PREFIX}{secrets.token_hex(16)}"
+    return f"{OWN_PREFIX}{secrets.token_hex(16)}"
 
 
 def is_own(identity: str) -> bool:
     """Whether a resource of this id was made here."""
-    return identity.startswith(_PREFIX)
+    return identity.startswith(OWN_PREFIX)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from adapter.errors import (
     DefectError,
@@ -54,6 +55,7 @@ class Run:
 
     Attributes:
         server: base URL of the server whose times the bookmarks of `commit` are, None where it is not known.
+        also: what else `commit` changes, in the same transaction.
 
     Leaving the block without `commit` makes the run failed, with what an error of ours says of it; what it wrote stays
     unseen.
@@ -67,6 +69,7 @@ class Run:
         self.site = row.site
         self.kind = row.kind
         self.server: str | None = None
+        self.also: list[Callable[[Session], None]] = []
         self._seq = self.number << _SEQ_BITS
 
     def __enter__(self) -> Self:
@@ -148,6 +151,8 @@ class Run:
                 keys=("site", "type"),
                 update=("transaction_time", "set_at", "server"),
             )
+            for change in self.also:
+                change(session)
             for key in mended:
                 session.execute(delete(QuarantineRow).where(QuarantineRow.site == self.site, QuarantineRow.key == key))
             session.execute(
@@ -179,13 +184,14 @@ class Run:
             session.add(_row(into, run=max(row.run for row in gone), site=self.site))
             session.execute(delete(SegmentRow).where(*ours))
 
-    def leave_out(self, type_: str, name: str, into: SegmentInfo | None) -> None:
+    def leave_out(self, type_: str, name: str, into: SegmentInfo | None, *, is_read: bool = False) -> None:
         """Put in the place of a segment one without some of its rows, or none where no row is left.
 
         Args:
             type_: of the segment.
             name: of the one that goes; its files are the caller's to delete, once this is committed.
             into: the one that comes, written.
+            is_read: keep the files of the one that goes for a while, for who is reading them.
 
         Raises:
             DefectError: it is not visible, or holds no more rows than what comes.
@@ -199,6 +205,8 @@ class Run:
                 raise DefectError(f"a segment of {type_} changed while rows were taken out of it")
             if into is not None:
                 session.add(_row(into, run=gone.run, site=self.site))
+            if is_read:
+                session.add(RetiredSegmentRow(site=self.site, type=type_, name=name, at=now()))
             session.execute(delete(SegmentRow).where(*ours))
 
     def close(self, error: ReluthError | None = None) -> None:

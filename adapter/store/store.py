@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -29,10 +29,13 @@ from adapter.store.listing import ListingTable
 from adapter.store.models import BookmarkRow
 from adapter.store.outbox import Outbox
 from adapter.store.provider import ProviderState
+from adapter.store.purged import PurgedList
+from adapter.store.purging import Purgeable, purge, purgeable
 from adapter.store.quarantine import Quarantine, QuarantinedItem
 from adapter.store.run_history import RunInfo, last_whole_run, note_failed_run, note_run, recent_runs
 from adapter.store.runs import Run, begin_run
 from adapter.store.segments import Origin
+from adapter.store.signs import Signs
 from adapter.store.site_lock import LockInfo, holder_of, unlock
 from adapter.store.space import writing
 from adapter.store.state import RESTORING, State, now, private_folder
@@ -77,6 +80,7 @@ class Store:
         self.outbox = Outbox(state)
         self.subjects = Subjects(state)
         self.provider = ProviderState(state)
+        self.purged = PurgedList(state)
         self.trail = AuditTrail(state)
         self.lake = Lake(folder, state, self._engine)
 
@@ -362,6 +366,17 @@ class Store:
             # Whose it is stands in the midst of it; the next pull fetches it again, without them.
             shutil.rmtree(self.spool(site), ignore_errors=True)
             return found
+
+    def purgeable(self, site: str, *, before: datetime, signs: Signs, kept: Iterable[str]) -> list[Purgeable]:
+        """Whose data may go; see `purging.purgeable`."""
+        return purgeable(self.lake, self._state, site, before=before, signs=signs, kept=kept)
+
+    def purge(self, run: Run, people: Sequence[Purgeable], *, signs: Signs, by: str) -> dict[str, int]:
+        """Remove the data of some people, and list them, by a run that is committed with it; see `purging.purge`."""
+        with writing("the store"):
+            found = purge(self.lake, self._state, run=run, people=people, signs=signs, by=by)
+        self._state.scrub()
+        return found
 
     def audit(self, actor: str, action: str, *, subject: str, detail: str = "") -> None:
         """Add to the audit trail; ids only."""

@@ -12,11 +12,12 @@ from pathlib import Path
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from adapter.fhir import Summary
 from adapter.store.engine import SetEngine
 from adapter.store.runs import Run, SegmentInfo
-from adapter.store.segments import Batch, Origin, keep_rows, write_pair
+from adapter.store.segments import Batch, Origin, keep_rows, read_rows, write_pair
 from adapter.store.shelf import Shelf
 from adapter.store.state import private_folder
 from adapter.store.versions import Tombstone, overtaken, stage_added
@@ -79,6 +80,29 @@ class LakeWriter:
             ).fetchall()
         return {id_ for (id_,) in found}
 
+    def index_files(self) -> list[str]:
+        """Index files of all that was taken so far."""
+        for type_ in list(self._batches):
+            self._flush(type_)
+        return [self._index(segment) for _, staged in sorted(self._staged.items()) for segment in staged]
+
+    def leave_out(self, patients: Collection[str]) -> None:
+        """Drop what was taken so far of some people (``Patient/id``): it is not kept."""
+        self.index_files()
+        listed = pa.array(list(patients), pa.string())
+        for type_, staged in self._staged.items():
+            left: list[SegmentInfo] = []
+            for segment in staged:
+                rows = read_rows(self._index_path(segment)).select(["seq", "patient"])
+                kept = rows.filter(pc.invert(pc.is_in(rows["patient"], value_set=listed)))["seq"].to_pylist()
+                if len(kept) == segment.rows:
+                    left.append(segment)
+                    continue
+                if kept:
+                    left.append(self._smaller(segment, kept))
+                self._delete([segment])
+            self._staged[type_] = left
+
     def types(self) -> list[str]:
         """Types of which something was taken so far, sorted."""
         return sorted(self._read)
@@ -136,6 +160,10 @@ class LakeWriter:
         counts: dict[str, TypeCounts] = {}
         with self._engine.connection() as connection:
             for type_, staged in sorted(self._staged.items()):
+                if not staged:
+                    # All of it was left out.
+                    counts[type_] = TypeCounts(self._read[type_], 0, 0)
+                    continue
                 again = buried.get(type_, [])
                 stones = {one.id: one for one in [*self._shelf.tombstones(self._run.site, type_), *again]}
                 added = stage_added(
@@ -187,7 +215,11 @@ class LakeWriter:
         if count == 0:
             return None
         found = connection.execute(f"select s.seq from {new}", files).fetchall()  # noqa: S608 - likewise
-        raw, index = keep_rows(self._raw(segment), self._index_path(segment), seqs=[row[0] for row in found])
+        return self._smaller(segment, [row[0] for row in found])
+
+    def _smaller(self, segment: SegmentInfo, seqs: Collection[int]) -> SegmentInfo:
+        """A segment with some rows of another one."""
+        raw, index = keep_rows(self._raw(segment), self._index_path(segment), seqs=seqs)
         smaller = SegmentInfo(
             segment.type,
             self._next_name(),

@@ -13,12 +13,14 @@ from typing import Final
 from adapter.errors import RemoteError, StorageError
 from adapter.fhir import RESOURCE_TYPES, ResourceProblem, Summariser
 from adapter.observe import logger
-from adapter.store import LakeWriter, Origin, Run, Store, Tombstone, TypeCounts, writing
+from adapter.store import LakeWriter, Origin, Run, Signs, Store, Tombstone, TypeCounts, writing
 from adapter.store.kept_off import MERGED
 from adapter.store.own import is_own
 from adapter.sync.addresses import Addresses
 from adapter.sync.keeping_off import KeepingOff
 from adapter.sync.mending import Mending
+from adapter.sync.purged_rows import PurgedRows
+from adapter.sync.search_plan import PATIENT
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source, instant_of
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
 
@@ -38,13 +40,15 @@ _JOINED: Final = (
     "{} records were merged with ones that were forgotten: nothing more of them is taken, what is stored of them is not removed; "
     "`reluth forget --list` names them"
 )
+_PURGED: Final = "{} resources of people whose data were removed came and were not taken"
+_BACK: Final = "{} persons whose data were removed were read again: the store has the whole site"
 _BUNDLE: Final = "Bundle"
 _HOLDS_OTHERS: Final = "a Bundle: what it holds is not read; its resources have to come one a line"
 #: So many of a type may be gone at once, however few there are.
 _FEW = 20
 
 
-def pull(
+def pull(  # noqa: PLR0913 - a pull, and what it is to look out for
     store: Store,
     source: Source,
     *,
@@ -54,6 +58,8 @@ def pull(
     progress: Progress | None = None,
     types: Collection[str] | None = None,
     own_addresses: Collection[str] = (),
+    signs: Signs | None = None,
+    brings_back: bool = False,
 ) -> PullSummary:
     """Read a source into the store.
 
@@ -66,6 +72,8 @@ def pull(
         progress: is told how far it is.
         types: of what the source has, only these.
         own_addresses: base URLs of the site's server, beside that of the source: what is named under others is not this site's.
+        signs: by which it is told who of those who were purged is wanted back; without them whoever anything comes of is.
+        brings_back: everything is read, so that nobody is purged any more where all of it came; it goes with ``full``.
 
     Returns:
         the summary; its ``exit_code`` tells whether all was well.
@@ -91,13 +99,14 @@ def pull(
         source.prepare(plan, shown)
         own = [*own_addresses, *([] if source.server is None else [source.server])]
         addresses = Addresses(own or None)
-        work = _Pull(store, source, run, shown, accept_deletions=accept_deletions, addresses=addresses)
+        begin = partial(_Pull, store, source, run, shown, accept_deletions=accept_deletions, signs=signs)
+        work = begin(addresses=addresses)
         work.read_all(wanted)
         if addresses.is_contradicted:
             # Only a folder has no address, and it can be read again: what was believed of it before stood on half of it.
             work.discard()
             addresses = Addresses(addresses.found())
-            work = _Pull(store, source, run, shown, accept_deletions=accept_deletions, addresses=addresses)
+            work = begin(addresses=addresses)
             work.read_all(wanted)
         # Where a bookmark cannot be begun from, nobody says what was deleted since.
         anew = {type_ for type_ in wanted if plan[type_] is None and bookmarks[type_] is not None}
@@ -106,6 +115,9 @@ def pull(
         for type_ in work.types_taken():
             work.find_overtaken(type_)
         work.find_moved_away()
+        # A type that was never read whole holds nobody back: nothing of it was had before either.
+        read_before = {type_ for type_ in (*wanted, *(one.type for one in absent)) if store.bookmark(site, type_)}
+        work.settle_purged(read_before if brings_back and source.server is not None else None)
         summary = work.close(absent)
         source.close()
         work.compact()
@@ -124,6 +136,7 @@ class _Pull:
         *,
         addresses: Addresses,
         accept_deletions: bool = False,
+        signs: Signs | None = None,
     ) -> None:
         self._store = store
         self._source = source
@@ -145,6 +158,7 @@ class _Pull:
         self._notices: list[str] = []
         self._codes: set[int] = set()
         self._keeping_off = KeepingOff(store, run.site)
+        self._purged = PurgedRows(store, run, signs)
         #: Put aside by earlier runs: what is read well now is no longer missing.
         self._mending = Mending(store.quarantined(run.site), store.quarantined_raw)
         #: Types of which lines came that do not even tell which resource they are.
@@ -274,6 +288,31 @@ class _Pull:
             self._notices.append(_KEPT_OFF.format(self._keeping_off.left_out))
         if self._keeping_off.joined:
             self._notices.append(_JOINED.format(len(self._keeping_off.joined)))
+
+    def settle_purged(self, back_with: Collection[str] | None) -> None:
+        """Have all who were purged back, or take nothing of them.
+
+        Args:
+            back_with: types that bring them back where all of them were read whole; None for a pull that brings nobody back.
+        """
+        if not self._purged:
+            return
+        if back_with is not None and not self._none_whole and set(back_with) <= set(self._whole):
+            self._notices.append(_BACK.format(self._purged.bring_back()))
+            return
+        if back_with is not None:
+            self._store.purged.note_try(self._run)
+        moved, wanted = self._purged.settle(self._writer)
+        for type_, ids in moved.items():
+            self._bury(type_, ids, self._run.last_seq)
+            if ids:
+                self._types.setdefault(type_, TypeSummary()).deleted += len(ids)
+        for type_ in self._overruled:
+            self._overruled[type_] &= self._writer.ids(type_)
+        if self._purged.left_out:
+            self._notices.append(_PURGED.format(self._purged.left_out))
+        if wanted:
+            self._missing.append(Missing(PATIENT, str(wanted)))
 
     def _is_latest(self, type_: str) -> bool:
         """What came is of a later moment than what was read of a type before; nobody knows it of a folder."""

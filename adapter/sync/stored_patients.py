@@ -32,14 +32,19 @@ def stored_patients(store: Store, site: str, types: Collection[str]) -> StoredPa
         types: that may be asked for by patient.
     """
     left_out = frozenset(one.partition("/")[2] for one in store.kept_off.patients(site))
+    # Of those whose data were removed what changes is asked for all the same: a sign may come.
+    first_run = {
+        one.patient.partition("/")[2]: one.first_run for one in store.purged.all(site) if one.first_run is not None
+    }
     files = store.lake.index_files(site, PATIENT)
-    if not files:
+    if files:
+        with store.lake.engine.connection() as connection:
+            found = connection.execute(
+                "select id, min(seq) from read_parquet($files, hive_partitioning = false) group by id", {"files": files}
+            ).fetchall()
+        first_run |= {id_: run_of(seq) for id_, seq in found}
+    if not first_run:
         return StoredPatients(left_out=left_out)
-    with store.lake.engine.connection() as connection:
-        found = connection.execute(
-            "select id, min(seq) from read_parquet($files, hive_partitioning = false) group by id", {"files": files}
-        ).fetchall()
-    first_run = {id_: run_of(seq) for id_, seq in found}
     earliest = _earliest_runs(store, site)
     whole_since = {}
     for type_ in types:

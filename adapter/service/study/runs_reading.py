@@ -37,6 +37,7 @@ _PUSH = "push"
 _COUNTED: Final = (
     "evaluated",
     "candidates",
+    "waiting",
     "unreadable",
     "failed",
     "unchanged",
