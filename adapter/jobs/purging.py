@@ -101,12 +101,12 @@ def purge_site(
         site: its name.
         now: aware time.
         by: who does it.
-        whole: whenever it was done last.
+        whole: whenever it was done last, and whatever the clock did since.
         dry_run: only count them.
 
     Returns:
         what was removed; None where nobody may be: the settings keep everybody, the site has no server,
-        somebody is wanted back first, or it was done a short while ago.
+        somebody is wanted back first, it was done a short while ago, or the clock made a leap lately.
 
     Raises:
         DocumentError: a document of a trial or of the site is wrong.
@@ -116,8 +116,7 @@ def purge_site(
     configured = settings.sites.get(site)
     if not days or configured is None or configured.base_url is None or site not in store.lake.sites():
         return None
-    last = store.last_whole_run(PURGE, site=site)
-    if last is not None and not whole and not dry_run and now - last.started_at < _DAILY:
+    if not (whole or dry_run) and not _is_due(store, site, now):
         return None
     signs = signs_at(settings, site)
     if look_for_wanted(store, site, signs):
@@ -136,6 +135,13 @@ def purge_site(
         persons += len(some)
         if len(people) <= _AT_ONCE:
             return PurgeCounts(persons, dict(versions))
+
+
+def _is_due(store: Store, site: str, now: datetime) -> bool:
+    """Whether it is time by a clock that can be believed: to one that leapt ahead by years, everybody came long ago."""
+    last = store.last_whole_run(PURGE, site=site)
+    was_lately = last is not None and timedelta(0) <= now - last.started_at < _DAILY
+    return not was_lately and store.clock_goes_evenly(site, now)
 
 
 def _people(store: Store, site: str, *, before: datetime, signs: Signs) -> list[Purgeable]:

@@ -8,14 +8,19 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-__all__ = ["TEXT", "CodeSearch", "find_codes", "who_refers"]
-
-#: Stands for a code where a text matched.
-TEXT = "text"
+__all__ = ["CodeSearch", "find_people", "who_refers"]
 
 
 class CodeSearch(NamedTuple):
-    """What is looked for; see `Lake.with_codes`."""
+    """What is looked for: a resource that holds one of the codes or texts, or refers to a shared one that does.
+
+    Attributes:
+        codes: exact, as ``system|code``.
+        prefixes: ``system|C17``; the code is compared without dots and case (ICD-10).
+        text_pattern: RE2, without case, searched in ``CodeableConcept.text`` and displays.
+        types: resource types of patients to look into; none for all. Shared resources (Medication) are always
+            looked into, and count for resources of these types that refer to them.
+    """
 
     codes: frozenset[str]
     prefixes: frozenset[str]
@@ -23,8 +28,8 @@ class CodeSearch(NamedTuple):
     types: frozenset[str]
 
 
-def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: CodeSearch) -> dict[str, set[str]]:
-    """Run the search; the connection has the table ``superseded``.
+def find_people(connection: duckdb.DuckDBPyConnection, files: list[str], search: CodeSearch) -> set[str]:
+    """Patients of whom a search finds something, as their resources name them; the connection has the table ``superseded``.
 
     Resources without a patient that match are looked for a second time: who refers to them has the code too.
     """
@@ -56,12 +61,12 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
     text = ""
     parameters: dict[str, object] = {"files": files}
     if search.text_pattern is not None:
-        text = f"""
+        text = """
             union
-            select patient, type, id, '{TEXT}' from
+            select patient, type, id from
                 (select patient, type, id, unnest(texts) as written from current_row)
             where regexp_matches(written, $pattern, 'i')
-        """  # noqa: S608 - only texts of this file are put in; values are parameters
+        """
         parameters["pattern"] = search.text_pattern
     connection.execute(
         f"""
@@ -70,7 +75,7 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
             select patient, type, id, codes, texts
             from read_parquet($files, hive_partitioning = false) r anti join superseded using (seq)
         )
-        select patient, type, id, code from (select patient, type, id, unnest(codes) as code from current_row)
+        select patient, type, id from (select patient, type, id, unnest(codes) as code from current_row)
         where code in (select code from matching)
         {text}
         """,  # noqa: S608 - only texts of this file are put in; values are parameters
@@ -79,9 +84,9 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
     only = "(select count(*) from wanted_type) = 0 or r.type in (select value from wanted_type)"
     rows = connection.execute(
         f"""
-        select r.patient, r.code from hit r where r.patient is not null and ({only})
+        select r.patient from hit r where r.patient is not null and ({only})
         union
-        select r.patient, h.code from (
+        select r.patient from (
             select patient, type, unnest("references") as target
             from read_parquet($files, hive_partitioning = false) anti join superseded using (seq)
             where patient is not null
@@ -90,10 +95,7 @@ def find_codes(connection: duckdb.DuckDBPyConnection, files: list[str], search: 
         """,  # noqa: S608 - only texts of this file are put in; values are parameters
         {"files": files},
     ).fetchall()
-    found: dict[str, set[str]] = {}
-    for patient, code in sorted(rows):
-        found.setdefault(patient, set()).add(code)
-    return found
+    return {patient for (patient,) in rows}
 
 
 def who_refers(

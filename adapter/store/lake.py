@@ -19,7 +19,6 @@ from sqlalchemy import func, select
 
 from adapter.store.compaction import FAN, compact
 from adapter.store.engine import SetEngine
-from adapter.store.finding import CodeSearch, find_codes
 from adapter.store.merges import survivors
 from adapter.store.models import RunRow, SegmentRow, TombstoneRow
 from adapter.store.runs import Run
@@ -280,37 +279,6 @@ class Lake(Shelf):
                 {"files": [str(self.raw_path(site, row.type, row.name)) for row in rows], "id": id_},
             ).fetchall()
         return [OriginInfo(*row) for row in found]
-
-    def with_codes(
-        self,
-        site: str,
-        *,
-        codes: Collection[str] = (),
-        prefixes: Collection[str] = (),
-        text_pattern: str | None = None,
-        types: Collection[str] = (),
-    ) -> dict[str, set[str]]:
-        """Persons with a current resource that holds one of the codes, or refers to a shared one that does.
-
-        Args:
-            site: the site.
-            codes: exact, as ``system|code``.
-            prefixes: ``system|C17``; the code is compared without dots and case (ICD-10).
-            text_pattern: RE2, without case, searched in ``CodeableConcept.text`` and displays.
-            types: resource types of patients to look into; none for all. Shared resources (Medication) are always
-                looked into, and count for resources of these types that refer to them.
-
-        Returns:
-            by patient as the resource names it (not merged): the codes found, as written in the resource, and
-            ``"text"`` for a text.
-        """
-        files = self.index_files(site)
-        if not files:
-            return {}
-        search = CodeSearch(frozenset(codes), frozenset(prefixes), text_pattern, frozenset(types))
-        with self.engine.connection() as connection:
-            self._mark(connection, files, self.tombstones(site))
-            return find_codes(connection, files, search)
 
     def signed(
         self,

@@ -10,7 +10,7 @@ import duckdb
 import msgspec
 import pyarrow.parquet as pq
 
-from adapter.store.finding import CodeSearch, find_codes, who_refers
+from adapter.store.finding import CodeSearch, find_people, who_refers
 
 __all__ = ["Signs"]
 
@@ -53,7 +53,7 @@ class Signs(msgspec.Struct, frozen=True):
         found: set[str | None] = set()
         is_referred = False
         for search in self.searches:
-            found |= find_codes(connection, list(files), search).keys()
+            found |= find_people(connection, list(files), search)
             is_referred = is_referred or who_refers(connection, search, references)
         if self.any_subject:
             # The index does not hold a study's identifiers, and these are few.

@@ -18,6 +18,7 @@ from adapter.store.accounts import Accounts
 from adapter.store.audit import AuditLine, AuditTrail, AuditWanted
 from adapter.store.backup import Backup, back_up
 from adapter.store.cards import Cards
+from adapter.store.clock_leaps import goes_evenly
 from adapter.store.decisions import Addition, Decision, Decisions
 from adapter.store.digests import Digests
 from adapter.store.engine import SetEngine
@@ -154,6 +155,11 @@ class Store:
     def note_failed_run(self, site: str, kind: str, *, begun: datetime, error: ReluthError) -> str:
         """Note a run that failed before it held the site, and by what. Gives its name."""
         return note_failed_run(self._state, site, kind, begun=begun, error=error)
+
+    def clock_goes_evenly(self, site: str, moment: datetime) -> bool:
+        """Whether a site's runs of the last days tell of no leap of this machine's clock; see `clock_leaps`."""
+        with self._state.session() as session:
+            return goes_evenly(session, site, moment)
 
     def last_whole_run(self, kind: str, *, site: str) -> RunInfo | None:
         """The newest run of a kind and a site that did all it was to."""

@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import LargeBinary, case, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
-from adapter.store.models import RunRow, VerdictRow
+from adapter.store.clock_leaps import was_ahead
+from adapter.store.models import VerdictRow
 from adapter.store.state import State, now
 
 __all__ = ["KeptVerdict", "StoredVerdict", "VerdictSizes", "Verdicts"]
@@ -20,8 +21,6 @@ __all__ = ["KeptVerdict", "StoredVerdict", "VerdictSizes", "Verdicts"]
 _BATCH = 500
 #: SQLite allows 32,766 variables in a statement.
 _AT_ONCE = 500
-#: `reluth sync --every` takes 7 days at most.
-_LEAP = timedelta(days=8)
 
 
 class StoredVerdict(msgspec.Struct, frozen=True):
@@ -208,7 +207,7 @@ def _set_back(session: Session, rows: Collection[dict[str, Any]]) -> None:
         )
         if session.scalar(select(VerdictRow.number).where(*of_future).limit(1)) is None:
             continue
-        if not _was_ahead(session, site, moment):
+        if not was_ahead(session, site, moment):
             continue
         before, first = earliest - timedelta(microseconds=1), VerdictRow.first_screened_at
         session.execute(
@@ -217,21 +216,6 @@ def _set_back(session: Session, rows: Collection[dict[str, Any]]) -> None:
             .values(screened_at=before, first_screened_at=case((first > before, before), else_=first))
             .execution_options(synchronize_session=False)
         )
-
-
-def _was_ahead(session: Session, site: str, moment: datetime) -> bool:
-    """The clock was ahead, and is not behind now: to the runs of the future it made a leap, and no run follows another one so late."""
-    runs = select(RunRow.number, RunRow.started_at).where(RunRow.site == site)
-    newest_first = RunRow.number.desc()
-    last = session.execute(runs.where(RunRow.started_at > moment).order_by(newest_first).limit(1)).first()
-    if last is None:
-        return False
-    past = runs.where(RunRow.started_at <= moment, RunRow.number < last.number)
-    before = session.execute(past.order_by(newest_first).limit(1)).first()
-    if before is None:
-        return False
-    leap = session.execute(runs.where(RunRow.number > before.number).order_by(RunRow.number).limit(1)).one()
-    return bool(leap.started_at - before.started_at > _LEAP)
 
 
 def _is_as_kept(packed: bytes, digest: str) -> bool:

@@ -57,6 +57,15 @@ def long_ago() -> None:
         state.execute("update run set started_at = '2025-01-01 00:00:00', ended_at = '2025-01-01 00:00:00'")
 
 
+def lately(days: int) -> None:
+    """Have what ran just now have run some days ago."""
+    with sqlite3.connect("var/state.sqlite") as state:
+        state.execute(
+            "update run set started_at = datetime(started_at, ?) where started_at > datetime('now', '-1 day')",
+            (f"-{days} days",),
+        )
+
+
 def held() -> list[tuple[str, str, bytes]]:
     with Store.open(Path("var")) as store:
         return everything(store, SITE)
@@ -87,10 +96,14 @@ def test_who_has_no_sign_goes_and_the_list_stays_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("at_site")
-def test_sync_does_it_by_itself() -> None:
-    reluth("sync")
+def test_sync_does_it_by_itself_once_the_clock_has_gone_evenly_for_some_days() -> None:
+    here = []
+    for days in (9, 4, 0):
+        reluth("sync")
+        here.append("Patient/breast" in {f"{type_}/{id_}" for type_, id_, _ in held()})
+        lately(days)
 
-    assert "Patient/breast" not in {f"{type_}/{id_}" for type_, id_, _ in held()}
+    assert here == [True, True, False]
 
 
 @pytest.mark.usefixtures("at_site")

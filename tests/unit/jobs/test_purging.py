@@ -77,7 +77,7 @@ def read(store: Store, settings: Settings, hospital: Hospital, *, anew: bool = F
 
 
 def purged(store: Store, settings: Settings, **more: Any) -> PurgeCounts | None:
-    return purge_site(store, settings, SITE, **{"now": LATER, "by": "me", **more})
+    return purge_site(store, settings, SITE, **{"now": LATER, "by": "me", "whole": True, **more})
 
 
 def test_without_a_sign_all_of_them_goes_and_the_others_are_as_they_were(store: Store, settings: Settings) -> None:
@@ -100,9 +100,29 @@ def test_who_came_lately_stays(store: Store, settings: Settings) -> None:
 
 
 def test_it_is_done_once_a_day(store: Store, settings: Settings, hospital: Hospital) -> None:
+    assert purged(store, settings, now=datetime.now(UTC), whole=False) == PurgeCounts()
+    assert purged(store, settings, now=datetime.now(UTC) + timedelta(hours=19), whole=False) is None
     assert purged(store, settings, now=datetime.now(UTC)) == PurgeCounts()
-    assert purged(store, settings, now=datetime.now(UTC) + timedelta(hours=19)) is None
-    assert purged(store, settings, now=datetime.now(UTC), whole=True) == PurgeCounts()
+
+
+def test_clock_that_leapt_ahead_takes_nobody(store: Store, settings: Settings) -> None:
+    leap = datetime.now(UTC) + timedelta(days=3650)
+    days = [leap + timedelta(days=day) for day in range(10)]
+
+    assert purged(store, settings, now=leap, whole=False) is None
+    store.note_run(SITE, "pull", begun=leap, summary="{}")
+    assert purged(store, settings, now=leap, whole=False) is None
+    # A machine that was off for long goes on as one whose clock leapt: after some days.
+    for day in days[1:]:
+        store.note_run(SITE, "pull", begun=day, summary="{}")
+    assert purged(store, settings, now=days[7], whole=False) is None
+    assert purged(store, settings, now=days[9], whole=False) == PurgeCounts(2, {"Observation": 2, "Patient": 2})
+
+
+def test_purging_goes_on_once_a_clock_that_was_ahead_is_right(store: Store, settings: Settings) -> None:
+    store.note_run(SITE, "purge", begun=datetime.now(UTC) + timedelta(days=3650), summary="{}", complete=True)
+
+    assert purged(store, settings, now=datetime.now(UTC), whole=False) == PurgeCounts()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +184,7 @@ def test_whoever_is_named_stays_and_is_wanted_back_where_it_was_after(
     name(store)
 
     assert look_for_wanted(store, SITE, signs_at(settings, SITE))
-    assert purged(store, settings, whole=True) is None
+    assert purged(store, settings) is None
     summary = read(store, settings, hospital, anew=True)
     assert (summary.exit_code, store.purged.patients(SITE)) == (0, {})
     assert len(everything(store, SITE)) == 6
@@ -347,10 +367,10 @@ def test_it_is_done_whole_or_not_at_all(store: Store, settings: Settings, monkey
         with monkeypatch.context() as patched:
             patched.setattr(place, broken)
             with pytest.raises(KeyboardInterrupt):
-                purged(store, settings, whole=True)
+                purged(store, settings)
         assert everything(store, SITE) == before
         assert (store.purged.patients(SITE), store.purged.signs(SITE), store.audit_trail()) == ({}, None, [])
-    found = purged(store, settings, whole=True)
+    found = purged(store, settings)
     assert found is not None
     assert found.persons == 2
 

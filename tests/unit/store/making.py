@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapter.fhir import summarise
-from adapter.store import Origin, Store, TypeCounts
+from adapter.store import CodeSearch, Origin, Signs, Store, TypeCounts
 
 LOINC = "http://loinc.org"
 
@@ -53,6 +53,20 @@ def fill(store: Store, lines: Iterable[bytes], *, site: str = "icm") -> Mapping[
         for number, raw in enumerate(lines, 1):
             writer.add(summarise(raw), raw, Origin("test.ndjson", number))
         return writer.commit()
+
+
+def with_codes(
+    store: Store,
+    site: str,
+    *,
+    codes: Iterable[str] = (),
+    prefixes: Iterable[str] = (),
+    text_pattern: str | None = None,
+    types: Iterable[str] = (),
+) -> set[str]:
+    """Who has a current resource with one of the codes or texts."""
+    search = CodeSearch(frozenset(codes), frozenset(prefixes), text_pattern, frozenset(types))
+    return store.lake.signed(site, Signs((search,)))[0]
 
 
 def live(store: Store, site: str = "icm") -> dict[str, list[bytes]]:

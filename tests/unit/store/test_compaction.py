@@ -19,7 +19,7 @@ from adapter.errors import DefectError, StorageError
 from adapter.store import Store, Tombstone, compaction, lake, runs, shelf
 from adapter.store.compaction import FAN, MOST_BYTES, MOST_ROWS, planned
 from adapter.store.models import SegmentRow
-from tests.unit.store.making import everything, fill, live, observation, patient
+from tests.unit.store.making import everything, fill, live, observation, patient, with_codes
 from tests.unit.store.making import line as resource_line
 
 SITE = "icm"
@@ -117,7 +117,7 @@ def told(store: Store) -> dict[str, object]:
         "live": live(store),
         "stats": store.lake.stats(),
         "origins": [store.lake.origins(SITE, "Observation", id_) for id_ in ids],
-        "codes": store.lake.with_codes(SITE, codes=["http://loinc.org|718-7"]),
+        "codes": with_codes(store, SITE, codes=["http://loinc.org|718-7"]),
         "shared": store.lake.shared(SITE, ["Medication/m"]),
         "merges": store.lake.merges(SITE),
         "mark": store.lake.mark(SITE),
