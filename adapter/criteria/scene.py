@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from adapter.criteria.answer import Answer, Evidence
 from adapter.criteria.attestation import Attestations, Validity, attestations
-from adapter.criteria.meanings import Meaning, Meanings
+from adapter.criteria.meanings import Meaning, Meanings, Measured, Sent
 from adapter.criteria.truth import Truth
 from adapter.fhir import ALWAYS, PatientRecord, When, abated, surely_after, when_of
 from adapter.fhir.datatypes import CodeableConcept, Coding
 from adapter.fhir.resources import Condition, Observation, Patient, Resource
 from adapter.terminology import ICD10, ICD10_CM, ICDO3, TERMS, Site, Units, ValueSet
+from adapter.terminology.remembered import Remembered
 
 if TYPE_CHECKING:
     from adapter.criteria.concepts.corrections import Corrections
@@ -303,6 +304,11 @@ class Scene:
     def sets_of(self, concepts: Iterable[CodeableConcept]) -> frozenset[ValueSet]:
         """The trial's value sets that any of some concepts is in."""
         return frozenset().union(*(self._read(concept).sets for concept in concepts))
+
+    @of_record
+    def measured(self) -> Remembered[Sent, Measured]:
+        """What quantities of the site were found to say of analytes."""
+        return self._meanings.measured
 
     @of_record
     def _meanings(self) -> Meanings:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from adapter.terminology.reading import Node
+from adapter.terminology.remembered import Remembered
 
 __all__ = ["Analyte", "UnitProblem", "Units", "parse_analytes", "parse_units"]
 
 #: Both micro signs occur, U+00B5 and U+03BC (clinical-spec.md section 5).
 _MICRO = str.maketrans({"\u03bc": "µ", "\u00b5": "µ", "\u00a0": " ", "\u202f": " "})
 
-
-#: A feed that puts free text into its units must not fill the memory.
 _MOST_KNOWN = 4096
 
 
@@ -53,8 +52,8 @@ class Units:
     spellings: Mapping[str, str]
     site_spellings: Mapping[tuple[str, str], str] = field(default_factory=dict)
     #: What was found for an analyte, a code and a text: a feed writes few units, very often.
-    _known: dict[tuple[str, str | None, str | None], Decimal | str] = field(
-        default_factory=dict, init=False, compare=False, repr=False
+    _known: Remembered[tuple[str, str | None, str | None], Decimal | str] = field(
+        default_factory=lambda: Remembered(_MOST_KNOWN), init=False, compare=False, repr=False
     )
 
     def factor(self, analyte: Analyte, *, code: str | None, text: str | None) -> Decimal:
@@ -75,9 +74,7 @@ class Units:
                 found = self._factor(analyte, code, text)
             except UnitProblem as problem:
                 found = problem.reason
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[key] = found
+            self._known.keep(key, found)
         if isinstance(found, str):
             raise UnitProblem(found)
         return found

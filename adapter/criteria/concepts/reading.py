@@ -6,23 +6,27 @@ The rules: clinical-spec.md sections 2 and 5; clarifications.md 9, 10, 16, 17, 2
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
-from adapter.criteria.answer import Evidence, Reason
+from adapter.criteria.answer import Converted, Evidence, Reason
 from adapter.criteria.concepts.corrections import CORRECTING
+from adapter.criteria.meanings import Measured
 from adapter.criteria.scene import Scene, evidence_of
-from adapter.fhir import NumberInterval, When, is_no_result, is_usable, plain, read_printed_number, when_of
+from adapter.fhir import EXACT, NumberInterval, When, is_no_result, is_usable, plain, read_printed_number, when_of
 from adapter.fhir.datatypes import CodeableConcept, Quantity, ReferenceRange
 from adapter.fhir.resources import Observation, ObservationComponent
 from adapter.terminology import Analyte, UnitProblem
 from adapter.terminology.coded import UCUM
 
-__all__ = ["Reading", "read_result", "unworded"]
+__all__ = ["Reading", "display", "read_result", "unworded"]
 
 #: What a test of presence says as a truth value.
 _BOOLEAN_WORDS = {True: "positive", False: "negative", None: None}
+#: A number that is written with more characters is read each time.
+_LONGEST_KEPT = 40
+_NO_RESULT = Measured()
 
 
 # A struct of msgspec: a record holds hundreds, and they are made several times faster than frozen dataclasses.
@@ -31,10 +35,8 @@ class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     Attributes:
         carrier: the Observation, or the component of it, that holds the result.
-        value: in the analyte's unit; None when it cannot be read.
-        problem: why ``value`` is None; None together with it when there is no result at all (haemolysed, pending).
-        factor: what turned the sent unit into the analyte's; None where there was no number.
-        printed: as sent, where it is no quantity.
+        measured: what it says of the analyte.
+        value, problem, factor, text: of that.
         artefact: the laboratory notes something that makes a low count doubtful.
         shown: the reading as evidence, by the unit that it is shown in; filled when it is asked for.
     """
@@ -43,10 +45,11 @@ class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
     observation: Observation
     carrier: Observation | ObservationComponent
     when: When
+    measured: Measured
     value: NumberInterval | None
     problem: Reason | None
     factor: Decimal | None
-    printed: str | None
+    text: str | None
     artefact: bool
     shown: dict[str, Evidence]
 
@@ -54,14 +57,6 @@ class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
     def ranges(self) -> tuple[ReferenceRange, ...]:
         """The report's own reference ranges."""
         return self.carrier.reference_range
-
-    @property
-    def text(self) -> str | None:
-        """As sent."""
-        quantity = self.carrier.value_quantity
-        if quantity is None or quantity.value is None:
-            return self.printed
-        return _quantity_text(quantity)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -103,16 +98,16 @@ def read_result(
         carrier: it, or a component of it.
         scene: gives codes and units of the site.
     """
-    value, problem, factor, printed = _value(analyte, carrier, scene)
-    if value is not None and not _is_plausible(value, analyte):
-        value, problem = None, Reason.IMPLAUSIBLE
+    found = _measured(analyte, carrier, scene)
     artefact = bool(analyte.artefact_words) and any(
         mark in word.casefold()
         for word in _words_of(carrier) + _notes_of(observation)
         for mark in analyte.artefact_words
     )
     when = when_of(observation)
-    return Reading(analyte, observation, carrier, when, value, problem, factor, printed, artefact, {})
+    return Reading(
+        analyte, observation, carrier, when, found, found.value, found.problem, found.factor, found.text, artefact, {}
+    )
 
 
 def _words_of(carrier: Observation | ObservationComponent) -> tuple[str, ...]:
@@ -160,27 +155,35 @@ def _words(concept: CodeableConcept | None) -> tuple[str, ...]:
     return tuple(word for word in (concept.text, *(coding.display for coding in concept.coding)) if word)
 
 
-def _is_plausible(value: NumberInterval, analyte: Analyte) -> bool:
-    low, high = analyte.plausible
-    return not (value.surely_below(low) or value.surely_above(high))
+def display(value: NumberInterval) -> str:
+    """A value as decimal text, rounded for display."""
+    if value.is_point:
+        return plain(_short(value.low))
+    return NumberInterval(_short(value.low), _short(value.high), value.low_open, value.high_open).text()
 
 
-_Value = tuple[NumberInterval | None, Reason | None, Decimal | None, str | None]
+def _short(number: Decimal) -> Decimal:
+    if not number.is_finite():
+        return number
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -4:
+        number = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN, context=EXACT)
+    if number == number.to_integral_value():
+        return number.quantize(Decimal(1), context=EXACT)
+    return number.normalize(EXACT)
 
 
-def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene: Scene) -> _Value:
+def _measured(analyte: Analyte, carrier: Observation | ObservationComponent, scene: Scene) -> Measured:
     quantity = carrier.value_quantity
     if quantity is not None and quantity.value is not None:
         return _quantity(analyte, quantity, scene)
+    return _plausible(analyte, _unquantified(analyte, carrier, scene))
+
+
+def _unquantified(analyte: Analyte, carrier: Observation | ObservationComponent, scene: Scene) -> Measured:
     if carrier.value_integer is not None:
-        return _converted(
-            analyte,
-            NumberInterval.exactly(Decimal(carrier.value_integer)),
-            None,
-            None,
-            str(carrier.value_integer),
-            scene,
-        )
+        number = NumberInterval.exactly(Decimal(carrier.value_integer))
+        return _converted(analyte, number, None, None, str(carrier.value_integer), scene)
     if carrier.value_range is not None:
         return _range(analyte, carrier.value_range.low, carrier.value_range.high, scene)
     coded = _coded(analyte, (carrier.value_codeable_concept, *carrier.interpretation), scene)
@@ -191,47 +194,61 @@ def _value(analyte: Analyte, carrier: Observation | ObservationComponent, scene:
     concept = carrier.value_codeable_concept
     if concept is not None:
         text = concept.text or next((c.display or c.code for c in concept.coding), None)
-        return _printed(analyte, text, scene) if text else (None, Reason.NOT_READ, None, None)
+        return _printed(analyte, text, scene) if text else Measured(problem=Reason.NOT_READ)
     others = (carrier.value_ratio, carrier.value_sampled_data, carrier.value_time, carrier.value_date_time)
     if (
         carrier.value_boolean is not None
         or carrier.value_period is not None
         or any(item is not None for item in others)
     ):
-        return None, Reason.NOT_READ, None, None
+        return Measured(problem=Reason.NOT_READ)
     # Neither value nor component: a panel's head, or dataAbsentReason. There is no result.
-    return None, None, None, None
+    return _NO_RESULT
 
 
-def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> _Value:
-    if quantity.value is None:
-        return None, None, None, None
+def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> Measured:
+    """What a quantity with a number says, found once for all who have the same."""
+    written = str(quantity.value)
+    sent = (analyte.id, written, quantity.comparator, quantity.unit, quantity.system, quantity.code)
+    found = scene.measured.get(sent)
+    if found is None:
+        found = _plausible(analyte, _number(analyte, quantity, scene))
+        if found.value is not None:
+            shown = Converted(display(found.value), analyte.unit)
+            found = msgspec.structs.replace(found, converted=shown)
+        if len(written) <= _LONGEST_KEPT:
+            scene.measured.keep(sent, found)
+    return found
+
+
+def _number(analyte: Analyte, quantity: Quantity, scene: Scene) -> Measured:
+    assert quantity.value is not None
     if not is_usable(quantity.value):
-        return None, Reason.IMPLAUSIBLE, None, None
+        return Measured(problem=Reason.IMPLAUSIBLE)
+    text = _quantity_text(quantity)
     interval = NumberInterval.from_comparator(quantity.comparator, quantity.value)
     if interval is None:
-        return None, Reason.COMPARATOR, None, None
+        return Measured(problem=Reason.COMPARATOR, text=text)
     # A code of another system than UCUM is no unit (laboratories put their own numbers there).
     ucum = quantity.system is None or scene.site.system_of(quantity.system) == UCUM
-    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, None, scene)
+    return _converted(analyte, interval, quantity.code if ucum else None, quantity.unit, text, scene)
 
 
-def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> _Value:
-    first, second = (_quantity(analyte, end, scene) if end else None for end in (low, high))
+def _range(analyte: Analyte, low: Quantity | None, high: Quantity | None, scene: Scene) -> Measured:
     text = _range_text(low, high)
-    for end in (first, second):
-        if end is None or end[0] is None or not end[0].is_point:
-            return None, (end[1] if end else None) or Reason.NOT_READ, None, text
-    assert first
-    assert second
-    assert first[0]
-    assert second[0]
-    if first[0].low > second[0].high:
-        return None, Reason.NOT_READ, None, text
-    return NumberInterval(first[0].low, second[0].high), None, first[2], text
+    ends = [_number(analyte, end, scene) if end and end.value is not None else None for end in (low, high)]
+    for end in ends:
+        if end is None or end.value is None or not end.value.is_point:
+            return Measured(problem=(end.problem if end else None) or Reason.NOT_READ, text=text)
+    first, second = (end for end in ends if end is not None)
+    assert first.value
+    assert second.value
+    if first.value.low > second.value.high:
+        return Measured(problem=Reason.NOT_READ, text=text)
+    return Measured(NumberInterval(first.value.low, second.value.high), None, first.factor, text)
 
 
-def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: Scene) -> _Value | None:
+def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: Scene) -> Measured | None:
     for concept in concepts:
         told = [
             (analyte.coded_values[key], coding.code)
@@ -243,27 +260,35 @@ def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: 
             value, code = told[0]
             if any(other != value for other, _ in told):
                 # One answer in two code systems that disagree.
-                return None, Reason.CONFLICT, None, code
-            return NumberInterval.exactly(value), None, Decimal(1), code
+                return Measured(problem=Reason.CONFLICT, text=code)
+            return Measured(NumberInterval.exactly(value), None, Decimal(1), code)
     return None
 
 
-def _printed(analyte: Analyte, text: str, scene: Scene) -> _Value:
+def _printed(analyte: Analyte, text: str, scene: Scene) -> Measured:
     if is_no_result(text):
-        return None, None, None, text
+        return Measured(text=text)
     printed = read_printed_number(text)
     if printed is None or not all(
         is_usable(end) for end in (printed.interval.low, printed.interval.high) if end.is_finite()
     ):
-        return None, Reason.NOT_READ, None, text
+        return Measured(problem=Reason.NOT_READ, text=text)
     return _converted(analyte, printed.interval, None, printed.unit, text, scene)
 
 
 def _converted(
     analyte: Analyte, interval: NumberInterval, code: str | None, unit: str | None, text: str | None, scene: Scene
-) -> _Value:
+) -> Measured:
     try:
         factor = scene.units.factor(analyte, code=code, text=unit)
     except UnitProblem as problem:
-        return None, Reason(problem.reason), None, text
-    return interval.times(factor), None, factor, text
+        return Measured(problem=Reason(problem.reason), text=text)
+    return Measured(interval.times(factor), None, factor, text)
+
+
+def _plausible(analyte: Analyte, found: Measured) -> Measured:
+    """What was found, without a value that nobody can have."""
+    low, high = analyte.plausible
+    if found.value is None or not (found.value.surely_below(low) or found.value.surely_above(high)):
+        return found
+    return Measured(problem=Reason.IMPLAUSIBLE, factor=found.factor, text=found.text)

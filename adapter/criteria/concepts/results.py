@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal
 
 from adapter.criteria.answer import Answer, Converted, Evidence, Reason, Wanted
 from adapter.criteria.concepts.laboratory import compare, latest, no_data, replaced
 from adapter.criteria.concepts.limits import limits_of_normal
 from adapter.criteria.concepts.person import ages_on, birth, genders
-from adapter.criteria.concepts.reading import Reading
+from adapter.criteria.concepts.reading import Reading, display
 from adapter.criteria.concepts.renal import egfr_mdrd_interval
 from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, within
 from adapter.criteria.tree import Comparison, DeIndexed, Hcg, Laboratory, Prothrombin, Scale
 from adapter.criteria.truth import Truth
-from adapter.fhir import EXACT, NumberInterval, plain
+from adapter.fhir import EXACT, NumberInterval
 
 __all__ = ["answer_de_indexed", "answer_hcg", "answer_laboratory", "answer_prothrombin", "judge_reading"]
 
@@ -52,24 +52,10 @@ def _evidence(reading: Reading, value: NumberInterval | None = None, unit: str |
     unit = unit or reading.analyte.unit
     found = reading.shown.get(unit)
     if found is None:
-        found = reading.shown[unit] = reading.evidence.but(converted=Converted(_display(converted), unit))
+        ready = reading.measured.converted if value is None and unit == reading.analyte.unit else None
+        shown = ready or Converted(display(converted), unit)
+        found = reading.shown[unit] = reading.evidence.but(converted=shown)
     return (found,)
-
-
-def _display(value: NumberInterval) -> str:
-    def short(number: Decimal) -> Decimal:
-        if not number.is_finite():
-            return number
-        exponent = number.as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -4:
-            number = number.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN, context=EXACT)
-        if number == number.to_integral_value():
-            return number.quantize(Decimal(1), context=EXACT)
-        return number.normalize(EXACT)
-
-    if value.is_point:
-        return plain(short(value.low))
-    return NumberInterval(short(value.low), short(value.high), value.low_open, value.high_open).text()
 
 
 def answer_laboratory(node: Laboratory, scene: Scene) -> Answer:
