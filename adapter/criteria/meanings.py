@@ -1,4 +1,4 @@
-"""In: a trial and a site. Out: `Meanings`: of a coding as it is sent, the codes in standard systems and the trial's value sets that it stands for; of a quantity, what it says of an analyte.
+"""In: a trial and a site. Out: `Meanings`: of a coding as it is sent, the codes in standard systems and the trial's value sets that it stands for; of a result, what it says of an analyte.
 
 A hospital writes few codes and few numbers, very often: what each means is found once for all its patients.
 """
@@ -20,10 +20,11 @@ from adapter.terminology.remembered import Remembered
 __all__ = ["Meaning", "Meanings", "Measured", "Sent"]
 
 _MOST_CODINGS: Final = 65_536
-_MOST_QUANTITIES: Final = 16_384
+_MOST_RESULTS: Final = 16_384
 
-#: An analyte's id, and a quantity as it is sent: the number as it is written, since 12.10 is not shown as 12.1 is.
-Sent = tuple[str, str, str | None, str | None, str | None, str | None]
+#: An analyte's id, and a result as it is sent: the text, or the parts of a quantity with its number as it is written, since 12.10
+#: is not shown as 12.1 is.
+Sent = tuple[str, str] | tuple[str, str, str | None, str | None, str | None, str | None]
 
 
 class Meaning(NamedTuple):
@@ -52,21 +53,21 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
 
 
 class Meanings:
-    """What the codings and quantities of a site's records mean to a trial.
+    """What the codings and results of a site's records mean to a trial.
 
     Args:
         sets_of: the trial's value sets that a standard code is in.
         site: its ConceptMaps and names of code systems.
 
     Attributes:
-        measured: what quantities were found to say of analytes, in the units of the site.
+        measured: what quantities and texts were found to say of analytes, in the units of the site.
     """
 
     def __init__(self, sets_of: Callable[[str, str], Iterable[ValueSet]], site: Site) -> None:
         self._sets_of = sets_of
         self._site = site
         self._known = Remembered[tuple[tuple[str | None, str | None], ...], Meaning](_MOST_CODINGS)
-        self.measured = Remembered[Sent, Measured](_MOST_QUANTITIES)
+        self.measured = Remembered[Sent, Measured](_MOST_RESULTS)
 
     def of(self, *codings: Coding) -> Meaning:
         """What the codings of one thing mean together; nothing, without a system or a code."""

@@ -76,9 +76,12 @@ class of_record(cached_property[_T]):  # noqa: N801 - a decorator, written as on
     def __get__(self, instance: object, owner: type[Any] | None = None) -> _T: ...
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
         """The value of the scene, or of the one that it is a later day of."""
-        if not isinstance(instance, Scene) or instance.base is None:
+        if not isinstance(instance, Scene):
             return super().__get__(instance, owner)
-        found = instance.__dict__[str(self.attrname)] = getattr(instance.base, str(self.attrname))
+        # Without the lock of `cached_property`: a scene is one thread's.
+        name = str(self.attrname)
+        found = self.func(instance) if instance.base is None else getattr(instance.base, name)
+        instance.__dict__[name] = found
         return found
 
 
@@ -286,7 +289,7 @@ class Scene:
 
     def codes(self, *concepts: CodeableConcept | None) -> tuple[tuple[str, str], ...]:
         """All codings of some concepts in standard systems."""
-        told = [self._read(concept).codes for concept in concepts if concept is not None]
+        told = [self.meaning(concept).codes for concept in concepts if concept is not None]
         return told[0] if len(told) == 1 else tuple(chain.from_iterable(told))
 
     def has(self, value_set: ValueSet, *concepts: CodeableConcept | None) -> bool:
@@ -294,7 +297,7 @@ class Scene:
         if self.trial.value_sets.get(value_set.id) is not value_set:
             return any(value_set.has(*code) for code in self.codes(*concepts))
         # In most cases one concept: a generator would cost more than the answer.
-        told = [self._read(concept).sets for concept in concepts if concept is not None]
+        told = [self.meaning(concept).sets for concept in concepts if concept is not None]
         return value_set in told[0] if len(told) == 1 else any(value_set in sets for sets in told)
 
     def in_any(self, value_sets: Iterable[ValueSet], *concepts: CodeableConcept | None) -> bool:
@@ -303,11 +306,11 @@ class Scene:
 
     def sets_of(self, concepts: Iterable[CodeableConcept]) -> frozenset[ValueSet]:
         """The trial's value sets that any of some concepts is in."""
-        return frozenset().union(*(self._read(concept).sets for concept in concepts))
+        return frozenset().union(*(self.meaning(concept).sets for concept in concepts))
 
     @of_record
     def measured(self) -> Remembered[Sent, Measured]:
-        """What quantities of the site were found to say of analytes."""
+        """What results of the site were found to say of analytes."""
         return self._meanings.measured
 
     @of_record
@@ -319,7 +322,8 @@ class Scene:
         """What concepts of the record mean, by identity: one concept is asked about by many criteria."""
         return {} if self.origin is None else self.origin._known
 
-    def _read(self, concept: CodeableConcept) -> Meaning:
+    def meaning(self, concept: CodeableConcept) -> Meaning:
+        """What the codings of a concept mean, found once for all criteria that ask."""
         found = self._known.get(id(concept))
         if found is None:
             # With the concept, so that no other one can get its identity.
@@ -337,7 +341,7 @@ class Scene:
         for condition in self.record.conditions:
             if condition.code is None:
                 continue
-            sets = self._read(condition.code).sets
+            sets = self.meaning(condition.code).sets
             if sets and is_on_record(condition, self.on):
                 for value_set in sets:
                     found.setdefault(value_set, []).append(condition)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from itertools import pairwise
 
 from adapter.criteria.answer import Answer, Reason, Wanted
 from adapter.criteria.concepts.reading import Reading, read_result
@@ -19,7 +18,7 @@ from adapter.criteria.scene import FLAG_ONLY, USABLE, Scene, within
 from adapter.criteria.tree import Comparison
 from adapter.criteria.truth import Truth, all_of, negate
 from adapter.errors import DefectError
-from adapter.fhir import EXACT, NumberInterval
+from adapter.fhir import EXACT, NumberInterval, When
 from adapter.fhir.resources import Observation, ObservationComponent
 from adapter.terminology import Analyte
 
@@ -41,7 +40,9 @@ class Readings:
                 continue
             carriers: tuple[Observation | ObservationComponent, ...] = (observation, *observation.component)
             for carrier in carriers:
-                codes = scene.codes(carrier.code)
+                if carrier.code is None:
+                    continue
+                codes = scene.meaning(carrier.code).codes
                 for coding in codes if len(codes) <= 1 else dict.fromkeys(codes):
                     self._by_code.setdefault(coding, []).append((observation, carrier))
         self._found: dict[str, tuple[Reading, ...]] = {}
@@ -107,11 +108,21 @@ class Readings:
     def _plain_days(self, analyte: str, readings: tuple[Reading, ...]) -> list[date] | None:
         """The day of each reading, where all are usable results of known days and surely one after the other."""
         if analyte not in self._days:
-            plain = all(
-                item.is_result and item.observation.status in USABLE and item.when.is_one_day for item in readings
-            ) and all(later.when.surely_after(one.when) for one, later in pairwise(readings))
-            self._days[analyte] = [item.when.earliest for item in readings] if plain else None
+            self._days[analyte] = _days_one_after_the_other(readings)
         return self._days[analyte]
+
+
+def _days_one_after_the_other(readings: tuple[Reading, ...]) -> list[date] | None:
+    days: list[date] = []
+    before: When | None = None
+    for item in readings:
+        if not item.is_result or item.observation.status not in USABLE or not item.when.is_one_day:
+            return None
+        if before is not None and not item.when.surely_after(before):
+            return None
+        before = item.when
+        days.append(before.earliest)
+    return days
 
 
 def compare(value: NumberInterval, comparison: Comparison, *, factor: Decimal = Decimal(1)) -> Truth:

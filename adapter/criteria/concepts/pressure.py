@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from adapter.criteria.answer import Answer, Evidence, Reason, Wanted
@@ -37,10 +38,10 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
     wanted = (Wanted("blood-pressure"),)
     if not high_by_when:
         return _nothing(node, scene, wanted)
-    evidence = tuple(dict.fromkeys(_shown(item) for group in high_by_when.values() for _, _, item in group))
     after = timedelta(days=node.window_days + 1)
     changes = frozenset(when.latest + after for when in high_by_when if when.is_bounded)
     if any(not when.is_one_day or within(when, start, scene.on) is Truth.U for when in high_by_when):
+        evidence = _shown(high_by_when.values())
         return Answer(Truth.U, Reason.IMPRECISE_DATE, evidence, changes=changes, wanted=wanted)
     days: dict[date, list[When]] = {}
     for when in high_by_when:
@@ -48,7 +49,7 @@ def answer_pressure(node: BloodPressure, scene: Scene) -> Answer:
     recent = sorted(days, reverse=True)[: node.days]
     truths = [_day(days[day], high_by_when) for day in recent]
     used = {when for day in recent for when in days[day]}
-    evidence = tuple(dict.fromkeys(_shown(item) for when in sorted(used) for _, _, item in high_by_when[when]))
+    evidence = _shown(high_by_when[when] for when in sorted(used))
     if all(truth is Truth.F for truth in truths):
         return Answer(Truth.F, evidence=evidence, changes=changes)
     if len(truths) == node.days and all(truth is Truth.T for truth in truths):
@@ -80,8 +81,8 @@ def _reading(values: list[tuple[Truth, bool, Reading]]) -> Truth:
     return any_of(sides)
 
 
-def _shown(item: Reading) -> Evidence:
-    return item.evidence
+def _shown(groups: Iterable[list[tuple[Truth, bool, Reading]]]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys([item.evidence for group in groups for _, _, item in group]))
 
 
 def _nothing(node: BloodPressure, scene: Scene, wanted: tuple[Wanted, ...]) -> Answer:

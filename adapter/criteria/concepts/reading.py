@@ -212,13 +212,17 @@ def _quantity(analyte: Analyte, quantity: Quantity, scene: Scene) -> Measured:
     sent = (analyte.id, written, quantity.comparator, quantity.unit, quantity.system, quantity.code)
     found = scene.measured.get(sent)
     if found is None:
-        found = _plausible(analyte, _number(analyte, quantity, scene))
-        if found.value is not None:
-            shown = Converted(display(found.value), analyte.unit)
-            found = msgspec.structs.replace(found, converted=shown)
+        found = _shown(analyte, _plausible(analyte, _number(analyte, quantity, scene)))
         if len(written) <= _LONGEST_KEPT:
             scene.measured.keep(sent, found)
     return found
+
+
+def _shown(analyte: Analyte, found: Measured) -> Measured:
+    """What was found, with how its value is displayed."""
+    if found.value is None:
+        return found
+    return msgspec.structs.replace(found, converted=Converted(display(found.value), analyte.unit))
 
 
 def _number(analyte: Analyte, quantity: Quantity, scene: Scene) -> Measured:
@@ -266,6 +270,17 @@ def _coded(analyte: Analyte, concepts: Iterable[CodeableConcept | None], scene: 
 
 
 def _printed(analyte: Analyte, text: str, scene: Scene) -> Measured:
+    """What a printed result says, found once for all who have the same."""
+    sent = (analyte.id, text)
+    found = scene.measured.get(sent)
+    if found is None:
+        found = _shown(analyte, _plausible(analyte, _read_printed(analyte, text, scene)))
+        if len(text) <= _LONGEST_KEPT:
+            scene.measured.keep(sent, found)
+    return found
+
+
+def _read_printed(analyte: Analyte, text: str, scene: Scene) -> Measured:
     if is_no_result(text):
         return Measured(text=text)
     printed = read_printed_number(text)
