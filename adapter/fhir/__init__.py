@@ -6,6 +6,7 @@ from adapter.fhir.bindings import Binding, bound_elements, required_binding
 from adapter.fhir.dates import ALWAYS, PARIS, When, add_months, age_on, parse_when, period_when
 from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.names import RESOURCE_TYPES, SHARED_TYPES, is_shared
+from adapter.fhir.numbers import fold_number, folded_numbers, numbers_of
 from adapter.fhir.quantities import EXACT, NumberInterval, is_no_result, is_usable, plain, read_printed_number
 from adapter.fhir.record import (
     PatientRecord,
@@ -45,6 +46,8 @@ __all__ = [
     "age_on",
     "as_far_as_told",
     "bound_elements",
+    "fold_number",
+    "folded_numbers",
     "has_onset",
     "is_no_result",
     "is_shared",
@@ -53,6 +56,7 @@ __all__ = [
     "known_from",
     "needed_references",
     "normalise_reference",
+    "numbers_of",
     "parse_fhir_version",
     "parse_when",
     "period_when",

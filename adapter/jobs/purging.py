@@ -6,7 +6,7 @@ Nobody is removed whom the hospital's server could not give again, and nobody wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,10 +17,12 @@ from adapter.documents import load_site, load_trial
 from adapter.fhir import is_shared
 from adapter.screening.candidates import identifiers_in
 from adapter.screening.held_back import held_back_of
+from adapter.screening.listing_records import open_records
 from adapter.screening.narrow import signs_of
 from adapter.store import Purgeable, Signs, Store, Wanted
 from adapter.store.purging import PURGE
 from adapter.store.stored_versions import versions_about
+from adapter.sync import number_digests
 from mappings.elements import REFERENCE_SYSTEM
 from mappings.entities import Identifier, Infusion, LabResult, Subject
 
@@ -110,7 +112,7 @@ def purge_site(
 
     Raises:
         DocumentError: a document of a trial or of the site is wrong.
-        BusyError: another run works on the site.
+        BusyError: another run works on the site, or somebody was decided on meanwhile.
     """
     days = settings.retention.non_candidates_days
     configured = settings.sites.get(site)
@@ -131,7 +133,8 @@ def purge_site(
             # Found while the site is held: nothing comes in between.
             people = _people(store, site, before=before, signs=signs)
             some = people[:_AT_ONCE]
-            versions.update(store.purge(run, some, signs=signs, by=by))
+            numbers = _digests(store, site, some)
+            versions.update(store.purge(run, some, numbers=numbers, signs=signs, by=by))
         persons += len(some)
         if len(people) <= _AT_ONCE:
             return PurgeCounts(persons, dict(versions))
@@ -151,6 +154,14 @@ def _people(store: Store, site: str, *, before: datetime, signs: Signs) -> list[
         return people
     told = _identifiers(store, site)
     return [one for one in people if not any(loaded & told.get(patient, set()) for patient in one.patients)]
+
+
+def _digests(store: Store, site: str, people: Sequence[Purgeable]) -> dict[str, frozenset[str]]:
+    """By record, what stands for the hospital's numbers, by which `find` and `why` know the person still."""
+    patients = [patient for one in people for patient in one.patients]
+    with open_records(store, site) as records:
+        facts = records.facts(patients)
+    return {patient: number_digests(store, site, told.numbers) for patient, told in facts.items() if told.numbers}
 
 
 def _are_strangers_loaded(store: Store, site: str, *, since: datetime) -> bool:

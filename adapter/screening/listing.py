@@ -21,10 +21,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from adapter.criteria import Stage, Trial
-from adapter.fhir import PARIS
+from adapter.fhir import PARIS, fold_number
 from adapter.observe import logger, release
 from adapter.screening.listing_bins import Bin
-from adapter.screening.listing_records import Arrived, changed_patients, count_arrived, fold
+from adapter.screening.listing_records import Arrived, changed_patients, count_arrived
 from adapter.screening.listing_row import MARKERS, WorklistRow, place_of
 from adapter.screening.listing_rows import Made, RowMaker
 from adapter.store import Store, seqs_after
@@ -164,7 +164,7 @@ def named_rows(
 ) -> list[WorklistRow]:
     """The rows of whoever is called exactly so: by the screening number, or where identity is shown by the hospital's."""
     wanted = _wanted(trial, stage, sites, identity, Search())
-    return [_decode(content) for content in store.listing.named(wanted, fold(number))]
+    return [_decode(content) for content in store.listing.named(wanted, fold_number(number))]
 
 
 def count_bins(by_site: Collection[dict[str, int]]) -> dict[Bin, int]:
@@ -183,7 +183,7 @@ def _wanted(trial: Trial, stage: Stage, sites: Sequence[str], identity: Collecti
         identity=tuple(identity),
         bins=tuple(str(one) for one in search.bins),
         markers=tuple(one for one in search.markers if one in MARKERS),
-        text=fold(search.text),
+        text=fold_number(search.text),
         criterion=search.criterion,
         found_since=since,
         order=search.order,
@@ -285,7 +285,7 @@ def _entry(made: Made) -> ListingEntry:
         flips_on=row.flips_on,
         last_entry=row.last_entry,
         found_at=made.found_at,
-        number=_spaced((fold(row.number),)),
+        number=_spaced((fold_number(row.number),)),
         identifiers=_spaced(made.names),
         verdict=made.head.number,
         screened_at=made.head.screened_at,

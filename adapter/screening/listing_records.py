@@ -17,6 +17,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from adapter.fhir import folded_numbers
 from adapter.store import Store
 from adapter.store.segments import bucket_of
 
@@ -26,8 +27,6 @@ __all__ = [
     "RecordReader",
     "changed_patients",
     "count_arrived",
-    "fold",
-    "numbers_of",
     "open_records",
 ]
 
@@ -36,16 +35,6 @@ _PATIENT: Final = "Patient"
 _NO_ENTRY: Final = (_PATIENT, "Coverage", "ResearchSubject", "ResearchStudy")
 _DAY: Final = 10
 _YEAR: Final = 4
-
-
-def fold(text: str) -> str:
-    """A number as it is compared: without blanks, in one case.
-
-    >>> fold(" 2 85 07 AB ")
-    '28507ab'
-    """
-    # PostgreSQL takes no NUL in a text: a number with one is nobody's, and no reason to fail.
-    return "".join(text.split()).casefold().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class _Told(msgspec.Struct):
@@ -196,11 +185,6 @@ def changed_patients(store: Store, site: str, arrived: Arrived, *, buried: Seque
     return {row[0] for row in rows} | {f"{type_}/{id_}" for type_, id_ in buried if type_ == _PATIENT}
 
 
-def numbers_of(raw: bytes) -> frozenset[str]:
-    """The hospital's own numbers in a Patient resource, folded."""
-    return _facts(raw).numbers
-
-
 def _buckets(patients: Collection[str]) -> dict[str, Any]:
     found = sorted({bucket_of(patient) for patient in patients})
     return {"buckets": found, "low": found[0], "high": found[-1]}
@@ -217,15 +201,8 @@ def _facts(raw: bytes) -> RecordFacts:
         birth_year=int(year) if len(year) == _YEAR and year.isascii() and year.isdigit() else None,
         sex=told.gender if told.gender in ("male", "female", "other", "unknown") else None,
         inactive=told.active is False,
-        numbers=frozenset(_numbers(told.identifier)),
+        numbers=folded_numbers(told.identifier),
     )
-
-
-def _numbers(told: object) -> Iterator[str]:
-    for one in told if isinstance(told, list) else ():
-        value = one.get("value") if isinstance(one, dict) else None
-        if isinstance(value, str) and (number := fold(value)):
-            yield number
 
 
 def _day(text: str) -> date | None:

@@ -16,10 +16,10 @@ import msgspec
 
 from adapter.criteria import Stage, Trial
 from adapter.criteria.tree import OtherStudy
-from adapter.fhir import PARIS
+from adapter.fhir import PARIS, fold_number
 from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people
 from adapter.screening.listed import Listed, listed_of, standing_decisions
-from adapter.screening.listing_records import RecordFacts, RecordReader, fold, open_records
+from adapter.screening.listing_records import RecordFacts, RecordReader, open_records
 from adapter.screening.listing_row import Known, WorklistRow, make_row
 from adapter.screening.log import screening_number
 from adapter.screening.proposals import proposals_among
@@ -190,7 +190,7 @@ class RowMaker:
         )
         if one.record is RecordState.ACTIVE and person in facts and facts[person].inactive:
             one = replace(one, record=RecordState.INACTIVE)
-        names = {fold(name.partition("/")[2]) for name in ids}.union(*(told.numbers for told in facts.values()))
+        names = {fold_number(name.partition("/")[2]) for name in ids}.union(*(told.numbers for told in facts.values()))
         row = make_row(one, self._trial, known, other_trial=self._other_trial)
         return Made(person, row, tuple(sorted(names)), found_at, head)
 

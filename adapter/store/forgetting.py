@@ -36,7 +36,7 @@ from adapter.store.models import (
     TombstoneRow,
     VerdictRow,
 )
-from adapter.store.purge_models import PurgedRow
+from adapter.store.purge_models import PurgedNumberRow, PurgedRow
 from adapter.store.quarantine import Quarantine
 from adapter.store.removal import Lighter, lighten
 from adapter.store.runs import Run
@@ -190,7 +190,7 @@ def _remove_rows(
             for trial, usubjid in session.execute(numbers).all()
         ),
     ]
-    for table in (CardRow, VerdictRow, DecisionRow, AddedCandidateRow, PatientKeyRow):
+    for table in (CardRow, VerdictRow, DecisionRow, AddedCandidateRow, PatientKeyRow, PurgedNumberRow):
         of_them: ColumnElement[bool] = table.patient.in_(people)
         wanted.append((table, [table.site == site, of_them]))
     wanted += [(one, [one.site == site, one.person.in_(people)]) for one in (ListingRow, ListingContentRow)]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from adapter.store.models import Base, UtcDateTime
 
-__all__ = ["PurgedReferenceRow", "PurgedRow", "PurgedSiteRow"]
+__all__ = ["PurgedNumberRow", "PurgedReferenceRow", "PurgedRow", "PurgedSiteRow"]
 
 
 class PurgedRow(Base):
@@ -26,6 +26,16 @@ class PurgedRow(Base):
     #: A sign came since, or somebody named them: they are wanted back.
     wanted: Mapped[bool] = mapped_column(Boolean)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PurgedNumberRow(Base):
+    """That a record of somebody who was purged gave a number of the hospital; of the number only a keyed digest is kept."""
+
+    __tablename__ = "purged_number"
+
+    site: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    patient: Mapped[str] = mapped_column(String(128), primary_key=True)
 
 
 class PurgedReferenceRow(Base):

@@ -15,14 +15,14 @@ from sqlalchemy import Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from adapter.store.models import Base, KeptOffRow
-from adapter.store.purge_models import PurgedReferenceRow, PurgedRow, PurgedSiteRow
+from adapter.store.purge_models import PurgedNumberRow, PurgedReferenceRow, PurgedRow, PurgedSiteRow
 from adapter.store.runs import Run
 from adapter.store.state import State, now
 
 __all__ = ["Purged", "PurgedList", "Wanted"]
 
 #: They name people, and keep nobody.
-_LISTS: Final = (PurgedRow.__tablename__, KeptOffRow.__tablename__)
+_LISTS: Final = (PurgedRow.__tablename__, PurgedNumberRow.__tablename__, KeptOffRow.__tablename__)
 _AT_ONCE = 500
 
 
@@ -109,6 +109,15 @@ class PurgedList:
             row = session.get(PurgedRow, (site, patient))
             return None if row is None else Purged(row.patient, row.person, row.first_run, row.wanted, row.at)
 
+    def numbered(self, site: str, digests: Collection[str]) -> list[Purged]:
+        """Records that gave a number of one of these digests."""
+        query = select(PurgedNumberRow.patient).where(
+            PurgedNumberRow.site == site, PurgedNumberRow.digest.in_(sorted(digests))
+        )
+        with self._state.session() as session:
+            patients = sorted(set(session.scalars(query)))
+        return [found for patient in patients if (found := self.of(site, patient)) is not None]
+
     def named(self, site: str) -> set[str]:
         """Whoever stands in a table of the state that keeps people from being purged: by a verdict, a decision, a card."""
         with self._state.session() as session:
@@ -145,6 +154,7 @@ class PurgedList:
         run: Run,
         *,
         joined: Mapping[str, str],
+        numbers: Mapping[str, Collection[str]],
         wanted: Collection[str],
         references: Collection[tuple[str, str]],
         all_wanted: bool,
@@ -155,6 +165,7 @@ class PurgedList:
         Args:
             run: of a pull.
             joined: records that were merged with theirs, each with the one that stood for the person: they wait with them.
+            numbers: digests of the hospital's numbers, by record.
             wanted: who has to be read whole again.
             references: what more their resources refer to, by type of these.
             all_wanted: any of them may have to be.
@@ -168,6 +179,7 @@ class PurgedList:
 
         def change(session: Session) -> None:
             keep_purged(session, self._state, site, people=joined, first_runs=first_runs)
+            keep_numbers(session, self._state, site, numbers)
             keep_references(session, self._state, site, references)
             want(session, site, wanted)
             if all_wanted:
@@ -250,6 +262,16 @@ def keep_purged(
     state.upsert(session, PurgedRow, rows, keys=("site", "patient"), update=())
 
 
+def keep_numbers(session: Session, state: State, site: str, numbers: Mapping[str, Collection[str]]) -> None:
+    """Note by which numbers, as digests, records of theirs are found."""
+    rows = [
+        {"site": site, "digest": digest, "patient": patient}
+        for patient, digests in sorted(numbers.items())
+        for digest in sorted(digests)
+    ]
+    state.upsert(session, PurgedNumberRow, rows, keys=("site", "digest", "patient"), update=())
+
+
 def keep_references(session: Session, state: State, site: str, references: Iterable[tuple[str, str]]) -> None:
     """Note what resources of theirs referred to, by type of these."""
     rows = [{"site": site, "type": type_, "reference": reference} for type_, reference in sorted(references)]
@@ -281,5 +303,5 @@ def _execute(session: Session, statement: Update) -> None:
 
 def let_back(session: Session, site: str) -> None:
     """Nobody of a site is purged any more: all of it was read."""
-    for model in (PurgedRow, PurgedReferenceRow, PurgedSiteRow):
+    for model in (PurgedRow, PurgedNumberRow, PurgedReferenceRow, PurgedSiteRow):
         session.execute(delete(model).where(model.site == site))

@@ -7,7 +7,7 @@ Unlike there the files stay some hours for who is reading them, nothing is burie
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,11 +16,12 @@ import pyarrow as pa
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from adapter.errors import BusyError
 from adapter.fhir import is_shared
 from adapter.store.lake import Lake
 from adapter.store.models import AuditRow, RunRow, TombstoneRow
 from adapter.store.own import OWN_PREFIX
-from adapter.store.purged import keep_purged, keep_references, keep_signs, named_people
+from adapter.store.purged import keep_numbers, keep_purged, keep_references, keep_signs, named_people
 from adapter.store.removal import lighten
 from adapter.store.runs import Run, run_of, seqs_after
 from adapter.store.signs import Signs
@@ -142,7 +143,16 @@ def _last_run(state: State, site: str, before: datetime) -> int | None:
         return session.scalar(query)
 
 
-def purge(lake: Lake, state: State, *, run: Run, people: Sequence[Purgeable], signs: Signs, by: str) -> dict[str, int]:
+def purge(
+    lake: Lake,
+    state: State,
+    *,
+    run: Run,
+    people: Sequence[Purgeable],
+    numbers: Mapping[str, Collection[str]],
+    signs: Signs,
+    by: str,
+) -> dict[str, int]:
     """Remove the data of some people, and list them.
 
     Args:
@@ -150,6 +160,7 @@ def purge(lake: Lake, state: State, *, run: Run, people: Sequence[Purgeable], si
         state: the database.
         run: holds the site; it is committed.
         people: as `purgeable` found them under the same run.
+        numbers: by record, digests of the hospital's numbers, which it will be found by.
         signs: of the trials.
         by: who does it.
 
@@ -157,6 +168,7 @@ def purge(lake: Lake, state: State, *, run: Run, people: Sequence[Purgeable], si
         how many versions went, by type.
 
     Raises:
+        BusyError: somebody of them was named meanwhile, by a decision or a card; nothing was changed.
         ConfigurationError: a segment is not as it was written; nothing was changed.
         StorageError: there is no room; likewise.
     """
@@ -172,6 +184,9 @@ def purge(lake: Lake, state: State, *, run: Run, people: Sequence[Purgeable], si
         for one in lighter:
             run.leave_out(one.type, one.name, one.into, is_read=True)
         with state.session() as session:
+            # No decision and no card waits for the site: one that came since they were found keeps its person.
+            if not named_people(session, site).isdisjoint(patients):
+                raise BusyError(f"site {site}: somebody was decided on while their data were to be removed; try again")
             for one in lighter:
                 # That a Patient was deleted says who is no more; other deletions say nothing once nothing is left of them.
                 if one.type != "Patient":
@@ -179,6 +194,7 @@ def purge(lake: Lake, state: State, *, run: Run, people: Sequence[Purgeable], si
             if people:
                 first_runs = {patient: number for one in people for patient, number in one.first_runs.items()}
                 keep_purged(session, state, site, people=patients, first_runs=first_runs)
+                keep_numbers(session, state, site, numbers)
                 keep_references(session, state, site, references)
                 keep_signs(session, state, site, signs.digest)
                 detail = f"{len(people)} persons, {sum(versions.values())} versions"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -377,10 +377,18 @@ class Store:
         """Whose data may go; see `purging.purgeable`."""
         return purgeable(self.lake, self._state, site, before=before, signs=signs, kept=kept)
 
-    def purge(self, run: Run, people: Sequence[Purgeable], *, signs: Signs, by: str) -> dict[str, int]:
+    def purge(
+        self,
+        run: Run,
+        people: Sequence[Purgeable],
+        *,
+        numbers: Mapping[str, Collection[str]],
+        signs: Signs,
+        by: str,
+    ) -> dict[str, int]:
         """Remove the data of some people, and list them, by a run that is committed with it; see `purging.purge`."""
         with writing("the store"):
-            found = purge(self.lake, self._state, run=run, people=people, signs=signs, by=by)
+            found = purge(self.lake, self._state, run=run, people=people, numbers=numbers, signs=signs, by=by)
         self._state.scrub()
         return found
 

@@ -6,6 +6,7 @@ from adapter.sync.bulk_source import BulkOptions, BulkSource
 from adapter.sync.combined_source import CombinedSource
 from adapter.sync.folder_source import FolderSource
 from adapter.sync.pull import pull
+from adapter.sync.purged_numbers import number_digests
 from adapter.sync.push import Preview, Pusher, PushProgress
 from adapter.sync.push_summary import PushSummary, SetAside, TypeWrites
 from adapter.sync.search_source import SearchSource
@@ -34,6 +35,7 @@ __all__ = [
     "Source",
     "TypeSummary",
     "TypeWrites",
+    "number_digests",
     "pull",
     "settle_conflict",
 ]

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from adapter.fhir import is_shared
+from adapter.fhir import is_shared, numbers_of
 from adapter.store import LakeWriter, Run, Signs, Store, Wanted
+from adapter.sync.purged_numbers import number_digests
 
 __all__ = ["PurgedRows"]
 
@@ -84,9 +85,20 @@ class PurgedRows:
             signed, is_any = store.lake.signed(site, self._signs, staged=files, references=references)
             wanted |= signed & theirs.keys()
         moved = {type_: self._moved(type_, of_type) for type_, of_type in came.items()}
+        numbers = {
+            patient: number_digests(store, site, told)
+            for patient, raw in writer.taken_of(_PATIENT, theirs)
+            if (told := numbers_of(raw))
+        }
         writer.leave_out(theirs)
         found = store.purged.note(
-            self._run, joined=joined, wanted=wanted, references=referred, all_wanted=is_any, known=theirs
+            self._run,
+            joined=joined,
+            numbers=numbers,
+            wanted=wanted,
+            references=referred,
+            all_wanted=is_any,
+            known=theirs,
         )
         return moved, found
 

@@ -124,6 +124,8 @@ def _shape(desk: Desk, one: Found) -> FoundPatient:
         listed=row is not None,
         is_deleted=one.is_deleted,
         awaits_screening=one.awaits_screening,
+        removed_at=one.removed_at,
+        awaits_pull=one.awaits_pull,
         because=list(one.because),
         row=row,
     )

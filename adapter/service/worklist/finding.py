@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from adapter.accounts import Permission
 from adapter.criteria import Stage
@@ -14,11 +14,11 @@ from adapter.observe import logger
 from adapter.screening import Asked, WorklistRow, explain, screen, words
 from adapter.screening.hospital_records import deleted_people
 from adapter.screening.listing import named_rows
-from adapter.screening.listing_finding import deleted_under, is_patient, persons_named
+from adapter.screening.listing_finding import deleted_under, is_patient, persons_named, purged_named
 from adapter.service.desk import Desk
 from adapter.service.language import Language
 from adapter.service.worklist.reading import bring_up_to_date, masked, note_seen, sites_of
-from adapter.store import Store
+from adapter.store import Purged, Store
 
 __all__ = ["Found", "Put", "find_patients", "put_on_list"]
 
@@ -34,6 +34,8 @@ class Found:
         because: why they are not, sentence by sentence.
         is_deleted: the hospital has deleted the record.
         awaits_screening: the record makes them a candidate, but it came after the last screening.
+        removed_at: their data were removed then, since nothing in them was a sign of any trial; None where they were not.
+        awaits_pull: they are wanted back: the next pull of the whole site reads them again.
         may_add: the reader may put them on the list.
     """
 
@@ -44,17 +46,25 @@ class Found:
     because: tuple[str, ...] = ()
     is_deleted: bool = False
     awaits_screening: bool = False
+    removed_at: datetime | None = None
+    awaits_pull: bool = False
     may_add: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A patient was put on the list; ``screened``: the verdict is there, else it comes with the next screening."""
+    """A patient was put on the list.
+
+    Attributes:
+        screened: the verdict is there; else it comes with the next screening.
+        awaits_pull: their data were removed: the next pull of the whole site comes before that.
+    """
 
     site: str
     patient: str
     key: str
     screened: bool
+    awaits_pull: bool = False
 
 
 def find_patients(
@@ -92,7 +102,11 @@ def find_patients(
                 found.append(Found(name, person, is_deleted=True))
             else:
                 found.append(_unlisted(desk, stage, name, person, language=language, today=today))
-        if not people and not listed and deleted_under(desk.store, name, number):
+        away = [one for one in purged_named(desk.store, name, number) if one.person not in people | listed]
+        for one in away:
+            desk.audit("find", subject=f"{name}/{one.person}")
+            found.append(_away(desk, name, one, is_deleted=one.person in gone))
+        if not people and not listed and not away and deleted_under(desk.store, name, number):
             found.append(Found(name, f"Patient/{number}", is_deleted=True))
     return found
 
@@ -106,8 +120,10 @@ def put_on_list(desk: Desk, site: str, patient: str, *, today: date) -> Put | No
         patient: ``Patient/id``.
         today: the day of the screening.
     """
-    if not desk.may(Permission.ADD, site) or not desk.shows_identity(site) or not _is_there(desk.store, site, patient):
+    if not desk.may(Permission.ADD, site) or not desk.shows_identity(site):
         return None
+    if not _is_there(desk.store, site, patient):
+        return _put_away(desk, site, patient)
     person = desk.store.lake.merges(site).get(patient, patient)
     with desk.store.together():
         desk.store.add_candidate(site, person, trial=desk.trial.id, by=desk.viewer.actor)
@@ -120,6 +136,26 @@ def put_on_list(desk: Desk, site: str, patient: str, *, today: date) -> Put | No
         logger("service").info("added, not screened yet", site=site, reason=type(error).__name__)
         return Put(site, person, key, screened=False)
     return Put(site, person, key, screened=not summary.failed)
+
+
+def _put_away(desk: Desk, site: str, patient: str) -> Put | None:
+    """Put somebody on the list whose data were removed: the next pull of the whole site reads them again."""
+    away = desk.store.purged.of(site, patient)
+    if away is None or away.person in deleted_people(desk.store, site):
+        return None
+    with desk.store.together():
+        desk.store.add_candidate(site, away.person, trial=desk.trial.id, by=desk.viewer.actor)
+        desk.store.purged.want(site, [away.person])
+        desk.audit("add", subject=f"{site}/{away.person}", detail=desk.trial.id)
+    return Put(site, away.person, desk.store.patient_key(site, away.person), screened=False, awaits_pull=True)
+
+
+def _away(desk: Desk, site: str, one: Purged, *, is_deleted: bool) -> Found:
+    if is_deleted:
+        return Found(site, one.person, is_deleted=True)
+    awaits = one.wanted or bool(desk.store.purged.wanted(site).of_all)
+    may_add = desk.may(Permission.ADD, site)
+    return Found(site, one.person, removed_at=one.at, awaits_pull=awaits, may_add=may_add)
 
 
 def _is_there(store: Store, site: str, patient: str) -> bool:

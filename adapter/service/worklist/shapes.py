@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import ConfigDict, Field
 
@@ -83,7 +83,11 @@ class FindRequest(_Strict):
 
 
 class FoundPatient(Shape):
-    """Who is called so; ``row`` is null for who is not on the list, and ``because`` then says why, sentence by sentence."""
+    """Who is called so; ``row`` is null for who is not on the list, and ``because`` then says why, sentence by sentence.
+
+    ``removed_at`` is when the data of somebody were removed since nothing in them was a sign of any trial; with ``awaits_pull`` the next
+    pull of the whole site reads them again.
+    """
 
     site: str
     patient: str
@@ -91,6 +95,8 @@ class FoundPatient(Shape):
     listed: bool
     is_deleted: bool
     awaits_screening: bool
+    removed_at: datetime | None
+    awaits_pull: bool
     because: list[str]
     row: WorklistRow | None
 

@@ -17,6 +17,7 @@ from adapter.errors import BusyError
 from adapter.jobs import PurgeCounts, look_for_wanted, purge_site, signs_at
 from adapter.jobs.forgetting import forget_person
 from adapter.screening.funnel import persons_of
+from adapter.screening.listing_finding import purged_named
 from adapter.store import Origin, Store
 from adapter.sync import FolderSource, PullSummary, pull
 from adapter.sync.stored_patients import stored_patients
@@ -381,3 +382,39 @@ def test_a_reader_under_way_still_has_its_files_for_a_while(store: Store, settin
 
     assert all(Path(file).is_file() for file in files)
     assert set(files) != set(store.lake.index_files(SITE))
+
+
+def test_who_is_decided_on_between_found_and_removed_keeps_their_data(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, found = everything(store, SITE), store.purgeable
+
+    def decided_on(*told: Any, **more: Any) -> Any:
+        people = found(*told, **more)
+        store.add_candidate(SITE, "Patient/a", trial=TRIAL, by="me")
+        return people
+
+    monkeypatch.setattr(store, "purgeable", decided_on)
+    with pytest.raises(BusyError, match="somebody was decided on"):
+        purged(store, settings)
+    monkeypatch.undo()
+
+    assert everything(store, SITE) == before
+    assert purged(store, settings) == PurgeCounts(1, {"Observation": 1, "Patient": 1})
+
+
+def test_who_was_purged_is_found_by_the_hospitals_numbers_of_which_none_is_kept(
+    store: Store, settings: Settings, hospital: Hospital
+) -> None:
+    hospital.put(person("n", identifier=[{"system": "urn:ipp", "value": "80 04 X"}]))
+    read(store, settings, hospital)
+    purged(store, settings)
+    hospital.put(person("n", identifier=[{"system": "urn:ipp", "value": "80 04 X"}, {"value": "new-7"}]))
+    read(store, settings, hospital)
+
+    for text in ("8004x", "80 04 X", "NEW-7", "n", "Patient/n"):
+        assert [one.patient for one in purged_named(store, SITE, text)] == ["Patient/n"]
+    assert purged_named(store, SITE, "8004") == purged_named(store, SITE, "ill") == []
+    assert b"8004x" not in (store.folder / "state.sqlite").read_bytes().lower()
+    forget_person(store, SITE, "Patient/n", trials=[load_trial(TRIAL)], reason="erasure", by="me")
+    assert purged_named(store, SITE, "8004x") == []

@@ -23,6 +23,12 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
+        "purged_number",
+        sa.Column("site", sa.String(64), primary_key=True),
+        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("patient", sa.String(128), primary_key=True),
+    )
+    op.create_table(
         "purged_reference",
         sa.Column("site", sa.String(64), primary_key=True),
         sa.Column("type", sa.String(64), primary_key=True),
@@ -42,4 +48,5 @@ def downgrade() -> None:
     op.execute("delete from bookmark where site in (select site from purged)")
     op.drop_table("purged_site")
     op.drop_table("purged_reference")
+    op.drop_table("purged_number")
     op.drop_table("purged")

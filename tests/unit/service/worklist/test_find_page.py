@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adapter.screening import screening_number
-from adapter.store import Tombstone
-from adapter.sync import FolderSource, pull
+from adapter.store import Purgeable, Signs, Tombstone
+from adapter.sync import FolderSource, number_digests, pull
 from tests.support.clinic import condition, patient, write_feed
 from tests.support.long_list import LongList, long_list
 from tests.support.people import fields
@@ -190,3 +190,42 @@ def test_forms_without_the_sessions_token_find_and_add_nobody(there: LongList) -
     assert client.post("/find", data={"number": "low"}).status_code == 403
     assert client.post("/candidates", data={"site": SITE, "patient": "Patient/unlisted"}).status_code == 403
     assert client.post("/api/find", data={"number": "low"}).status_code == 415
+
+
+@pytest.fixture
+def purged(mine: LongList) -> LongList:
+    """One of whom nothing is listed was removed; found by an id and a number."""
+    signs = Signs()
+    with mine.store.begin_run(SITE, "purge") as run:
+        numbers = {"Patient/unlisted": number_digests(mine.store, SITE, ["77/4"])}
+        gone = [Purgeable("Patient/unlisted", ("Patient/unlisted",), {})]
+        mine.store.purge(run, gone, numbers=numbers, signs=signs, by="me")
+    return mine
+
+
+def test_find_tells_of_who_was_purged_and_offers_to_add_them(purged: LongList) -> None:
+    client = purged.browser("nurse")
+    text = find(client, "77 / 4").text
+    [one] = ask(client, "unlisted")["found"]
+
+    assert "data were removed on" in text
+    assert 'action="/candidates"' in text
+    assert "No patient of that number" not in text
+    assert (one["patient"], one["listed"], one["awaits_pull"], one["removed_at"] is None) == (
+        "Patient/unlisted",
+        False,
+        False,
+        False,
+    )
+    assert found_in(purged.browser("manager"), "77/4") == []
+
+
+def test_who_was_purged_is_added_and_wanted_back(purged: LongList) -> None:
+    client = purged.browser("nurse")
+    answer = client.post("/candidates", data=fields(client, site=SITE, patient="Patient/unlisted"))
+    [one] = ask(client, "77/4")["found"]
+
+    assert (answer.status_code, "the next pull reads them again" in answer.text) == (200, True)
+    assert one["awaits_pull"]
+    assert purged.store.purged.wanted(SITE).persons == 1
+    assert [line.actor for line in purged.store.audit_trail() if line.action == "add"] == ["nurse"]
