@@ -30,6 +30,7 @@ from adapter.fhir.summary import (
     Walked,
     check_types,
     duplicate_key,
+    indexed,
     links,
     named_person,
     normalise_reference,
@@ -373,7 +374,7 @@ class _Looker:
         return _Element(
             tells=bool(found.codes or found.texts or found.references),
             codes=tuple(found.codes),
-            texts=tuple(found.texts),
+            texts=tuple(indexed(found.texts)),
             references=tuple(found.references),
             when=_period(body) if self._is_time else None,
             person=person,

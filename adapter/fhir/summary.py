@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,7 +21,15 @@ from adapter.fhir.faulty import as_far_as_told
 from adapter.fhir.names import RESOURCE_TYPES, is_shared
 from adapter.fhir.resources import ProductResource, decode
 
-__all__ = ["PERSON_ELEMENTS", "ResourceProblem", "Summary", "normalise_reference", "person_of", "summarise"]
+__all__ = [
+    "LONG_TEXT",
+    "PERSON_ELEMENTS",
+    "ResourceProblem",
+    "Summary",
+    "normalise_reference",
+    "person_of",
+    "summarise",
+]
 
 #: Elements that name the person a resource is about, in order of precedence.
 PERSON_ELEMENTS = ("subject", "patient", "individual", "beneficiary")
@@ -55,6 +64,9 @@ _REFERENCE = re.compile(
     r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?$"
 )
 _WORDS = frozenset({"text", "display"})
+#: Stands in the index for a text that is too long to be searched there: any word may be in it.
+LONG_TEXT = "\uf8ff"
+_LONGEST_TEXT = 10_000
 _TEXT_ONLY = frozenset({"id", "extension", "text"})
 _ELEMENT = re.compile(r"_?[a-z]+(?:[A-Z][a-z0-9]+)*[A-Z]?")
 _ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
@@ -229,13 +241,18 @@ def _summary(resource_type: str, identity: str, body: dict[str, Any]) -> Summary
         start=start,
         end=end,
         codes=list(codes),
-        texts=[] if resource_type == "Patient" else list(texts),
+        texts=[] if resource_type == "Patient" else indexed(texts),
         references=list(references),
         links=list(told.links),
         person_base=person_base,
         shared_bases=tuple(bases),
         link_bases=told.bases,
     )
+
+
+def indexed(texts: Iterable[str]) -> list[str]:
+    """Texts as the index has them: one of the length of a book, in the place of a name, must not keep a whole site from being searched."""
+    return list(dict.fromkeys(text if len(text) <= _LONGEST_TEXT else LONG_TEXT for text in texts))
 
 
 class Walked(NamedTuple):

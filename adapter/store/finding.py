@@ -8,6 +8,8 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from adapter.fhir.summary import LONG_TEXT
+
 __all__ = ["CodeSearch", "find_people", "who_refers"]
 
 
@@ -65,9 +67,10 @@ def find_people(connection: duckdb.DuckDBPyConnection, files: list[str], search:
             union
             select patient, type, id from
                 (select patient, type, id, unnest(texts) as written from current_row)
-            where regexp_matches(written, $pattern, 'i')
+            where regexp_matches(written, $pattern, 'i') or written = $long
         """
-        parameters["pattern"] = search.text_pattern
+        # What is too long for the index may hold it: whether it does is seen in the record.
+        parameters |= {"pattern": search.text_pattern, "long": LONG_TEXT}
     connection.execute(
         f"""
         create or replace temp table hit as

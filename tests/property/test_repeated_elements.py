@@ -247,6 +247,8 @@ NASTY = [
     b'{"resourceType":"AllergyIntolerance","id":"1","type":{"text":"allergy"}}',
     b'{"resourceType":"AllergyIntolerance","id":"1","type":7}',
     b'{"resourceType":"Medication","id":"1","code":' + CONCEPT + b',"batch":{"lotNumber":"L"}}',
+    b'{"resourceType":"Observation","id":"1","note":[{"text":"%b"},{"text":"%b"}]}'
+    % (b"long " * 4_000, b"longer " * 4_000),
     b'{"resourceType":"ValueSet","id":"1","compose":{"include":[{"system":"s","concept":[{"code":"c","display":"d"}]}]}}',
 ]
 

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from adapter.errors import UsageError
@@ -301,6 +302,16 @@ def test_with_codes_finds_texts_without_case(store: Store) -> None:
     assert with_codes(store, "icm", text_pattern="luta(thera|cera)|oxodotr") == {"Patient/1"}
     assert with_codes(store, "icm", text_pattern="TUMEUR", types=["Procedure"]) == set()
     assert with_codes(store, "icm", text_pattern="TUMEUR", types=["Condition"]) == {"Patient/2"}
+
+
+@pytest.mark.parametrize(("length", "found"), [(10_000, set()), (10_001, {"Patient/1"})])
+def test_text_that_is_too_long_for_the_index_may_hold_any_word(store: Store, length: int, found: set[str]) -> None:
+    told = "x" * length
+    fill(store, [line("Observation", "a", note=[{"text": told}], subject={"reference": "Patient/1"})])
+
+    assert with_codes(store, "icm", text_pattern="lutathera") == found
+    index = pq.read_table(store.lake.index_files("icm")[0], partitioning=None)
+    assert index.column("texts").nbytes < 20_000
 
 
 def test_with_codes_follows_references_to_shared_resources(store: Store) -> None:
