@@ -46,7 +46,7 @@ def test_without_a_system_or_a_code_a_coding_means_nothing(system: str | None, c
 
 
 def test_the_same_after_more_codes_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meanings, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(meanings, "_MOST_CODINGS", 3)
     known = Meanings(_sets_of, Site.plain("icm"))
 
     found = [known.of(_coding(ICD10, f"C{number}")).codes for number in (16, 17, 18, 19, 16, 17, 20, 16)]
