@@ -37,6 +37,7 @@ from adapter.store.models import (
     VerdictRow,
 )
 from adapter.store.purge_models import PurgedNumberRow, PurgedRow
+from adapter.store.purged import settle_site
 from adapter.store.quarantine import Quarantine
 from adapter.store.removal import Lighter, lighten
 from adapter.store.runs import Run
@@ -203,6 +204,7 @@ def _remove_rows(
     removed: Counter[str] = Counter()
     for model, where in wanted:
         removed[model.__tablename__] += _execute(session, delete(model).where(*where))
+    settle_site(session, site)
     _tell_again(session)
     number = update(SubjectPseudonymRow).where(SubjectPseudonymRow.site == site)
     for patient in people:

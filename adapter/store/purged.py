@@ -301,6 +301,12 @@ def _execute(session: Session, statement: Update) -> None:
     session.execute(statement)
 
 
+def settle_site(session: Session, site: str) -> None:
+    """Where nobody of a site is on the list any more, nobody is wanted back either."""
+    if session.scalar(select(PurgedRow.patient).where(PurgedRow.site == site).limit(1)) is None:
+        let_back(session, site)
+
+
 def let_back(session: Session, site: str) -> None:
     """Nobody of a site is purged any more: all of it was read."""
     for model in (PurgedRow, PurgedNumberRow, PurgedReferenceRow, PurgedSiteRow):

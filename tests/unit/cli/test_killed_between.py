@@ -12,6 +12,8 @@ import pytest
 
 from adapter.cli.patients import actor
 from adapter.store import Origin, Store
+from tests.support.cli import reluth
+from tests.support.killed_cli import Moment, reluth_killed_at
 from tests.support.unsettled import fill_unsettled
 from tests.unit.store.making import everything, fill, observation, patient
 
@@ -85,26 +87,6 @@ def test_change_and_its_line_are_there_both_or_neither(
     assert there() == (1, [(actor(), action)])
 
 
-#: Runs `reluth forget`, and is killed before or after the n-th call of something.
-_KILLED_AT = """
-import os, signal, sys
-from adapter.cli import main
-from adapter.store import forgetting, quarantine, removal, runs, shelf, state
-place, name, at, after = eval(sys.argv[1])
-owner = {"removal": removal, "run": runs.Run, "shelf": shelf.Shelf, "quarantine": quarantine.Quarantine, "state": state.State}[place]
-whole, count = getattr(owner, name), 0
-def killed(*told, **more):
-    global count
-    count += 1
-    if count == at and not after:
-        os.kill(os.getpid(), signal.SIGKILL)
-    found = whole(*told, **more)
-    if count == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return found
-setattr(owner, name, killed)
-sys.exit(main(sys.argv[2:]))
-"""
 MOMENTS = [
     (("removal", "write_pair", 1, False), False),
     (("removal", "write_pair", 1, True), False),
@@ -119,7 +101,7 @@ MOMENTS = [
 
 @pytest.mark.parametrize(("moment", "is_done"), MOMENTS)
 def test_person_is_forgotten_whole_or_not_at_all_and_the_same_again_ends_it(
-    tmp_path: Path, moment: tuple[str, str, int, bool], *, is_done: bool
+    tmp_path: Path, moment: Moment, *, is_done: bool
 ) -> None:
     var = tmp_path / "var"
     secret = b"Lagarrigue-Forgotten"
@@ -135,18 +117,15 @@ def test_person_is_forgotten_whole_or_not_at_all_and_the_same_again_ends_it(
         before = everything(store)
     others = [row for row in before if row[1] not in ("a", "a1")]
 
-    def run_it(*begin: str) -> int:
-        command = [sys.executable, "-c", *begin, "--store", str(var), "forget", "icm/a"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False).returncode
-
-    assert run_it(_KILLED_AT, repr(moment)) == -signal.SIGKILL
+    command = ("--store", str(var), "forget", "icm/a")
+    assert reluth_killed_at(moment, *command, folder=tmp_path) == -signal.SIGKILL
     with Store.open(var) as store:
         assert everything(store) == (others if is_done else before)
         lines = [line.action for line in store.audit_trail()]
         decided = len(store.decision_history(TRIAL))
         aside = len(store.quarantined("icm"))
         assert (lines, decided, aside) == ((["forget"], 0, 0) if is_done else ([], 1, 1))
-    assert run_it("import sys; from adapter.cli import main; sys.exit(main())") == 0
+    assert reluth(*command).code == 0
     with Store.open(var) as store:
         assert everything(store) == others
         assert (store.state_problems(), store.lake.unknown_files()) == ([], [])

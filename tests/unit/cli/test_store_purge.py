@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,29 +14,10 @@ from adapter.service.hospital import serve_hospital
 from adapter.store import Store
 from tests.support.cli import reluth
 from tests.support.clinic import clinic, condition, patient, write_feed
+from tests.support.killed_cli import Moment, reluth_killed_at
 from tests.unit.store.making import everything
 
 SITE = "clinic"
-#: Runs `reluth`, and is killed before or after the n-th call of something.
-_KILLED_AT = """
-import os, signal, sys
-from adapter.cli import main
-from adapter.store import removal, runs, shelf, state
-place, name, at, after = eval(sys.argv[1])
-owner = {"removal": removal, "run": runs.Run, "shelf": shelf.Shelf, "state": state.State}[place]
-whole, count = getattr(owner, name), 0
-def killed(*told, **more):
-    global count
-    count += 1
-    if count == at and not after:
-        os.kill(os.getpid(), signal.SIGKILL)
-    found = whole(*told, **more)
-    if count == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return found
-setattr(owner, name, killed)
-sys.exit(main(sys.argv[2:]))
-"""
 
 
 @pytest.fixture
@@ -182,10 +161,9 @@ def test_another_trial_says_that_nobody_looked_for_its_signs() -> None:
         (("state", "scrub", 1, False), True),
     ],
 )
-def test_killed_it_is_done_whole_or_not_at_all(moment: tuple[str, str, int, bool], *, is_done: bool) -> None:
+def test_killed_it_is_done_whole_or_not_at_all(moment: Moment, *, is_done: bool) -> None:
     before = held()
-    command = [sys.executable, "-c", _KILLED_AT, repr(moment), "store", "purge"]
-    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == -signal.SIGKILL
+    assert reluth_killed_at(moment, "store", "purge", folder=Path.cwd()) == -signal.SIGKILL
     left = held()
     with Store.open(Path("var")) as store:
         assert (bool(store.purged.counts()), left != before) == (is_done, is_done)

@@ -353,6 +353,15 @@ def test_who_is_forgotten_is_on_no_list_of_who_was_purged(store: Store, settings
     assert read(store, settings, hospital).exit_code == 0
 
 
+def test_nobody_is_wanted_back_where_all_who_were_purged_were_forgotten(store: Store, settings: Settings) -> None:
+    purged(store, settings)
+    store.purged.want_all(SITE)
+    for one in ("Patient/a", "Patient/b"):
+        forget_person(store, SITE, one, trials=[load_trial(TRIAL)], reason="erasure", by="dpo")
+
+    assert (store.purged.signs(SITE), store.purged.references(SITE)) == (None, set())
+
+
 def test_site_is_held_meanwhile(store: Store, settings: Settings) -> None:
     with store.begin_run(SITE, "pull"), pytest.raises(BusyError):
         purged(store, settings)
