@@ -129,7 +129,7 @@ def _decision(store: Store, trial: Trial, person: Person) -> Decision | None:
     merges = store.lake.merges(person.site)
     decisions = store.decisions(trial.id, site=person.site)
     found = [one for (_, who), one in decisions.items() if merges.get(who, who) == person.patient]
-    return max(found, key=lambda one: one.decided_at, default=None)
+    return max(found, key=lambda one: one.number, default=None)
 
 
 def _default_day(room: Opened, trial: Trial, person: Person, stage: Stage) -> date:

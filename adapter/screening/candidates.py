@@ -147,21 +147,23 @@ def _people(store: Store, trial: Trial, *, site: str, identifier_system: str | N
     merges = store.lake.merges(site)
     first = _by_person(store.first_verdicts(trial.id, Stage.REGISTRATION, site=site).items(), merges)
     decided = _by_person(((one.patient, one) for one in store.decision_history(trial.id, site=site)), merges)
-    numbers = _Numbers(store, site, identifier_system, patients=[one.patient for one in found])
+    numbers = _Numbers(store, site, identifier_system, patients=[merges.get(one.patient, one.patient) for one in found])
     statuses = {state.id: state.research_subject_status for state in trial.states}
     people = []
     for one in found:
-        merged = tuple(old for old, survivor in merges.items() if survivor == one.patient)
-        events, faults = _events(decided.get(one.patient, ()), statuses)
-        number, identifiers = numbers.of(one.patient, merged)
+        # Who was merged into another record since the last screening still stands under the verdict of their own.
+        patient = merges.get(one.patient, one.patient)
+        merged = tuple(old for old, survivor in merges.items() if survivor == patient)
+        events, faults = _events(decided.get(patient, ()), statuses)
+        number, identifiers = numbers.of(patient, merged)
         people.append(
             _Person(
                 site=site,
-                patient=one.patient,
+                patient=patient,
                 merged=merged,
                 number=number,
                 identifiers=identifiers,
-                found=_day(min(first.get(one.patient, [one.screened_at]))),
+                found=_day(min(first.get(patient, [one.screened_at]))),
                 is_candidate=one.candidate and not _fails_for_good(one),
                 is_deleted=one.record is RecordState.DELETED,
                 events=events,
@@ -185,11 +187,17 @@ def _by_person(pairs: Iterable[tuple[str, Any]], merges: Mapping[str, str]) -> d
 def _events(
     decisions: Collection[Decision], statuses: Mapping[str, str]
 ) -> tuple[tuple[SubjectEvent, ...], tuple[str, ...]]:
-    """The event of each decision in the order in which they were made, and why one has none."""
+    """The event of each decision in the order in which they were made, and why one has none.
+
+    None carries an earlier day than the one before it: where a clock was set back between two decisions, the hospital would
+    else hear the earlier one last, and take it for what holds.
+    """
     events, faults = [], []
-    for one in sorted(decisions, key=lambda one: one.decided_at):
+    day = date.min
+    for one in sorted(decisions, key=lambda one: one.number):
+        day = max(day, _day(one.decided_at))
         try:
-            events.append(event_for(statuses.get(one.state, ""), _day(one.decided_at).isoformat(), one.reason))
+            events.append(event_for(statuses.get(one.state, ""), day.isoformat(), one.reason))
         except EntityError as error:
             faults.append(str(error))
     return tuple(events), tuple(faults)

@@ -99,7 +99,7 @@ def standing_decisions(
     for decision in decisions:
         person = _person_of(decision.site, decision.patient, merges)
         standing = found.get(person)
-        if standing is None or standing.decided_at < decision.decided_at:
+        if standing is None or standing.number < decision.number:
             found[person] = decision
     return found
 

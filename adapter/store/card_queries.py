@@ -47,7 +47,7 @@ ONE_OF_EACH: Final = select(
 DECIDED: Final = (
     select(_decision.state, _decision.decided_at)
     .where(_decision.site == _SITE, _decision.patient.in_(_PATIENTS), _decision.trial == _TRIAL)
-    .order_by(_decision.decided_at.desc(), _decision.version.desc())
+    .order_by(_decision.number.desc())
     .limit(1)
 )
 #: Cards that were overridden, oldest first.

@@ -30,10 +30,12 @@ class StaleDecisionError(UsageError):
 class Decision(msgspec.Struct, frozen=True):
     """One decision; ``version`` counts from 1 for each patient and trial.
 
-    ``note`` is free text about the patient: it never goes into a log, an export or the audit trail. ``seen`` is the
+    ``number`` grows with each decision of the store: it tells which of two came later, also where a computer's clock was
+    set back between them and where they were made under two records of one person. ``note`` is free text about the patient: it never goes into a log, an export or the audit trail. ``seen`` is the
     ``input_hash`` of the verdict that the person saw; None where it is not known.
     """
 
+    number: int
     site: str
     patient: str
     trial: str
@@ -201,6 +203,7 @@ class Decisions:
 
 def _decision(row: DecisionRow) -> Decision:
     return Decision(
+        number=row.number,
         site=row.site,
         patient=row.patient,
         trial=row.trial,

@@ -96,9 +96,7 @@ def _file(desk: Desk, people: Sequence[str], *, stored: StoredVerdict, record: P
     site, patient, trial = stored.site, people[0], desk.trial
     stage = Stage(stored.stage)
     history = desk.store.verdict_history(trial.id, stage, site=site, patients=people)
-    made = sorted(
-        desk.store.decision_history(trial.id, site=site, patients=people), key=lambda one: (one.decided_at, one.version)
-    )
+    made = sorted(desk.store.decision_history(trial.id, site=site, patients=people), key=lambda one: one.number)
     decisions = [_decision(one) for one in made]
     state = _record_state(desk, site, patient)
     attested = attestation_events(desk.store, trial, site=site, people=people)

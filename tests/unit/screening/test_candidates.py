@@ -189,6 +189,20 @@ def test_decisions_are_told_in_the_order_in_which_they_were_made(desk: Desk) -> 
     assert subject.events[-1].reason == "E07"
 
 
+@pytest.mark.parametrize("second", ["old", "new"], ids=["one-record", "two-records-of-one-person"])
+def test_the_last_decision_is_told_last_where_a_clock_was_set_back(desk: Desk, second: str) -> None:
+    desk.pull(patient("old", identifier=[_ipp("000041")]), patient("new", identifier=[_ipp("000042")]))
+    desk.screened("old")
+    desk.decide("old", "contacted", on="2025-05-30")
+    desk.decide(second, "screening", on="2025-05-22")
+    link = [{"other": {"reference": "Patient/new"}, "type": "replaced-by"}]
+    desk.pull(patient("old", identifier=[_ipp("000041")], link=link, meta={"versionId": "2"}))
+
+    assert [_days(one) for one in desk.candidates().subjects] == [
+        [("pre-screened", "2025-05-20"), ("reviewed", "2025-05-30"), ("screening", "2025-05-30")]
+    ]
+
+
 def test_a_decision_before_the_first_verdict_that_is_kept_moves_the_day_of_finding(desk: Desk) -> None:
     desk.screened("1", at=datetime(2025, 6, 5, 9, tzinfo=UTC))
     desk.decide("1", "contacted", on="2025-05-22")

@@ -29,7 +29,7 @@ def person(
     """A candidate with an outcome and perhaps a decision."""
     decided = None
     if state is not None:
-        decided = Decision("icm", "Patient/1", "t", 1, state, "other", "anna", datetime(2026, 11, 22, tzinfo=UTC))
+        decided = Decision(1, "icm", "Patient/1", "t", 1, state, "other", "anna", datetime(2026, 11, 22, tzinfo=UTC))
     verdict = {"outcome": outcome, "outcome_reason": reason, "candidate": candidate, "on": ON}
     return Listed(
         "icm",

@@ -197,7 +197,7 @@ def test_why_evaluates_nothing_all_the_same_of_a_deleted_record(
 
 def test_why_tells_the_standing_decision(trial: Trial) -> None:
     at = datetime(2025, 6, 3, tzinfo=UTC)
-    decision = Decision("icm", "Patient/1", trial.id, 1, "declined", "patient-declined", "nurse", at)
+    decision = Decision(1, "icm", "Patient/1", trial.id, 1, "declined", "patient-declined", "nurse", at)
 
     found = explain(_verdict(), trial, words("en"), decision=decision)
     by_criterion = explain(_verdict(), trial, words("en"), decision=replace_reason(decision, "E07"))
@@ -212,6 +212,7 @@ def test_why_tells_the_standing_decision(trial: Trial) -> None:
 def replace_reason(decision: Decision, reason: str) -> Decision:
     """The same decision for another reason."""
     return Decision(
+        decision.number,
         decision.site,
         decision.patient,
         decision.trial,
