@@ -46,7 +46,7 @@ __all__ = [
 NEW_DAYS: Final = 7
 ORDERS: Final = ("next", "flips", "last", "new")
 #: Counts with the release: rows of another version are made anew.
-_VERSION: Final = 1
+_VERSION: Final = 2
 #: Each time another process was faster it has written a part of the work.
 _TRIES: Final = 50
 _decode = msgspec.json.Decoder(WorklistRow).decode

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from adapter.fhir import folded_numbers
 from adapter.store import Store
+from adapter.store.own import OWN_PREFIX
 from adapter.store.segments import bucket_of
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
 _PATIENT: Final = "Patient"
 #: Of these a date is no day on which somebody saw the patient.
 _NO_ENTRY: Final = (_PATIENT, "Coverage", "ResearchSubject", "ResearchStudy")
+_ANSWERS: Final = "QuestionnaireResponse"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 10
 _YEAR: Final = 4
 
@@ -46,7 +49,14 @@ class _Told(msgspec.Struct):
     identifier: object = None
 
 
+class _Answered(msgspec.Struct):
+    """Of a QuestionnaireResponse which questionnaire it answers."""
+
+    questionnaire: object = None
+
+
 _read = msgspec.json.Decoder(_Told).decode
+_read_answered = msgspec.json.Decoder(_Answered).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +76,19 @@ class RecordReader:
         connection: with the table ``superseded`` of the site.
         raw: files with the bytes of Patient resources.
         index: index files of resources that have a day.
+        answers: index and raw files of QuestionnaireResponses.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, raw: Sequence[str], index: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        raw: Sequence[str] = (),
+        index: Sequence[str] = (),
+        answers: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    ) -> None:
         self._connection = connection
         self._raw, self._index = list(raw), list(index)
+        self._answers, self._raw_answers = (list(files) for files in answers)
 
     def facts(self, patients: Collection[str]) -> dict[str, RecordFacts]:
         """What the Patient resources of some ids (``Patient/id``) say, of those that are there."""
@@ -109,6 +127,47 @@ class RecordReader:
             self._connection.unregister("asked_rows")
         return {patient: day for patient, text in rows if (day := _day(text)) is not None}
 
+    def last_attested(self, patients: Collection[str], questionnaire: str) -> dict[str, datetime]:
+        """When something was last attested or withdrawn here of each patient, of those of whom anything was.
+
+        Args:
+            patients: their ids.
+            questionnaire: canonical address, without a version.
+        """
+        if not self._answers or not patients:
+            return {}
+        # Of a hospital's own responses there may be a million: the index alone tells which are ours.
+        ours = self._connection.execute(
+            """
+            select r.seq, r.patient, r.updated
+            from read_parquet($files, hive_partitioning = false) r anti join superseded using (seq)
+            where list_contains($buckets, r.bucket) and r.bucket between $low and $high
+                and starts_with(r.id, $own) and r.patient in (select unnest($patients))
+            """,
+            {"files": self._answers, "own": OWN_PREFIX, "patients": sorted(patients), **_buckets(patients)},
+        ).fetchall()
+        if not ours:
+            return {}
+        raw = self._connection.execute(
+            """
+            select r.seq, r.raw from read_parquet($files, hive_partitioning = false) r
+            where list_contains($buckets, r.bucket) and r.bucket between $low and $high
+                and r.seq in (select unnest($wanted))
+            """,
+            {
+                "files": self._raw_answers,
+                "wanted": [seq for seq, _, _ in ours],
+                **_buckets({patient for _, patient, _ in ours}),
+            },
+        ).fetchall()
+        asked = {seq for seq, body in raw if _answers(body) == questionnaire}
+        found: dict[str, datetime] = {}
+        for seq, patient, updated in ours:
+            if seq in asked and updated is not None:
+                at = _EPOCH + timedelta(microseconds=updated)
+                found[patient] = max(at, found.get(patient, at))
+        return found
+
 
 @contextmanager
 def open_records(store: Store, site: str) -> Iterator[RecordReader]:
@@ -119,10 +178,12 @@ def open_records(store: Store, site: str) -> Iterator[RecordReader]:
     raw = [str(store.lake.raw_path(site, _PATIENT, name)) for name in names]
     if not raw and not index:
         with store.lake.engine.connection() as connection:
-            yield RecordReader(connection, (), ())
+            yield RecordReader(connection)
         return
+    answers = store.lake.index_files(site, _ANSWERS)
+    raw_answers = [str(store.lake.raw_path(site, _ANSWERS, Path(file).stem)) for file in answers]
     with store.lake.marked(site) as connection:
-        yield RecordReader(connection, raw, index)
+        yield RecordReader(connection, raw, index, (answers, raw_answers))
 
 
 class Arrived(NamedTuple):
@@ -203,6 +264,15 @@ def _facts(raw: bytes) -> RecordFacts:
         inactive=told.active is False,
         numbers=folded_numbers(told.identifier),
     )
+
+
+def _answers(raw: bytes) -> str | None:
+    """The canonical address of the questionnaire, without its version."""
+    try:
+        named = _read_answered(raw).questionnaire
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return named.partition("|")[0] if isinstance(named, str) else None
 
 
 def _day(text: str) -> date | None:

@@ -17,7 +17,7 @@ from adapter.screening.listing_records import RecordFacts
 __all__ = ["MARKERS", "Known", "WorklistRow", "make_row", "place_of", "unsigned"]
 
 #: What stands out about a person beside the verdict; ``new`` (found within a week) hangs on the day and is not stored.
-MARKERS = ("new-data", "proposal", "deceased", "other-trial", "record-inactive", "record-deleted")
+MARKERS = ("new-data", "proposal", "before-attestation", "deceased", "other-trial", "record-inactive", "record-deleted")
 
 _PERSONS_WORD = frozenset({"needs-attestation", "asks"})
 _ORDER = {group: place for place, group in enumerate(Bin)}
@@ -130,7 +130,10 @@ class WorklistRow:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a person beside verdict and decision."""
+    """What is known of a person beside verdict and decision.
+
+    ``before_attestation``: the verdict is from before what was last attested or withdrawn here, and does not know it.
+    """
 
     key: str
     number: str
@@ -138,6 +141,7 @@ class Known:
     facts: RecordFacts
     last_entry: date | None = None
     proposal: bool = False
+    before_attestation: bool = False
 
 
 def make_row(person: Listed, trial: Trial, known: Known, *, other_trial: frozenset[str]) -> WorklistRow:
@@ -216,6 +220,7 @@ def _markers(person: Listed, known: Known, *, other_trial: frozenset[str]) -> li
         # Whoever decided on the command line saw no page: what they knew is not known.
         "new-data": seen is not None and seen != person.input_hash,
         "proposal": known.proposal,
+        "before-attestation": known.before_attestation,
         "deceased": person.verdict["outcome_reason"] == "deceased",
         "other-trial": not other_trial.isdisjoint(person.failed),
         "record-inactive": person.record is RecordState.INACTIVE,

@@ -17,6 +17,7 @@ import msgspec
 from adapter.criteria import Stage, Trial
 from adapter.criteria.tree import OtherStudy
 from adapter.fhir import PARIS, fold_number
+from adapter.screening.attesting import QUESTIONNAIRE
 from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people
 from adapter.screening.listed import Listed, listed_of, standing_decisions
 from adapter.screening.listing_records import RecordFacts, RecordReader, open_records
@@ -84,12 +85,16 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What is known of a part's people beside their verdicts, by patient id; ``first`` by person: id and time."""
+    """What is known of a part's people beside their verdicts, by patient id.
+
+    ``first`` is by person: id and time; ``attested`` tells when something was last attested or withdrawn here.
+    """
 
     first: Mapping[str, tuple[str, datetime]]
     keys: Mapping[str, str]
     facts: Mapping[str, RecordFacts]
     entries: Mapping[str, date]
+    attested: Mapping[str, datetime]
 
 
 class RowMaker:
@@ -159,6 +164,7 @@ class RowMaker:
             entries=reader.last_entries(
                 {name: head.screened_at.astimezone(PARIS).date() for p, head in chosen.items() for name in ids[p]}
             ),
+            attested=reader.last_attested(every, f"{QUESTIONNAIRE}{self._trial.id}"),
         )
         made: list[Made] = []
         decided: dict[str, Listed] = {}
@@ -187,6 +193,8 @@ class RowMaker:
             facts=facts.get(person) or facts.get(head.patient) or RecordFacts(),
             last_entry=max((about.entries[name] for name in ids if name in about.entries), default=None),
             proposal=proposed,
+            # A process that ended between the signature and the screening after it.
+            before_attestation=any(about.attested.get(name, head.screened_at) > head.screened_at for name in ids),
         )
         if one.record is RecordState.ACTIVE and person in facts and facts[person].inactive:
             one = replace(one, record=RecordState.INACTIVE)

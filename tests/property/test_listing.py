@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 
 from adapter.criteria import Stage
 from adapter.documents import load_trial
+from adapter.fhir import summarise
+from adapter.fhir.compare import encode_resource
 from adapter.screening import read_worklist
+from adapter.screening.attesting import Signature, Statement, attestation_of
 from adapter.screening.listing import Search, every_row, read_page, refresh
 from adapter.screening.listing_bins import Bin
-from adapter.store import Store, StoredVerdict, Tombstone
+from adapter.store import Origin, Store, StoredVerdict, Tombstone
 from adapter.sync import FolderSource, pull
 from tests.support.clinic import condition, patient, write_feed
 from tests.support.screened import ON, SITE, TRIAL, criterion, verdict
@@ -42,6 +45,7 @@ STEPS = st.one_of(
     st.tuples(st.just("add"), person),
     st.tuples(st.just("record"), person, st.booleans(), st.sampled_from(["", "2025-05-02", "2025-05-20"])),
     st.tuples(st.just("delete"), person),
+    st.tuples(st.just("attest"), person),
     st.tuples(st.just("merge"), person, person),
     st.tuples(st.just("compact"), person),
 )
@@ -107,6 +111,15 @@ class Ward:
             self.store.lake.compact(run, fan=2)
             run.commit([])
 
+    def attest(self, who: str) -> None:
+        """Something is signed, and the process ends before the person is screened with it."""
+        by = Signature("anna", "Anna", self.now())
+        told = encode_resource(attestation_of(f"Patient/{who}", load_trial(TRIAL), [Statement("I15", "yes", True)], by))
+        with self.store.begin_run(SITE, "attest") as run:
+            writer = self.store.lake.writer(run)
+            writer.add(summarise(told), told, Origin("attested here by anna"))
+            writer.commit()
+
     def delete(self, who: str) -> None:
         with self.store.begin_run(SITE, "pull") as run:
             self.store.lake.writer(run).commit(deleted=[Tombstone("Patient", who, run.last_seq)])
@@ -129,6 +142,7 @@ def ward() -> Iterator[Ward]:
 @example(
     [("merge", "a", "c"), ("decide", "a", "contacted", True), ("delete", "c"), ("record", "a", True, "2025-05-02")]
 )
+@example([("record", "b", True, ""), ("attest", "b"), ("screen", [("b", 0)]), ("attest", "a")])
 @example([("compact", "b"), ("record", "a", False, ""), ("compact", "a"), ("delete", "b")])
 def test_rows_brought_up_to_date_are_those_made_from_nothing(steps: list[tuple[Any, ...]]) -> None:
     trial = load_trial(TRIAL)

@@ -91,11 +91,26 @@ def test_a_verdict_from_before_an_attestation_says_so_until_the_next_screening(
             answers(client, desk, I15="yes")
         page, sheet = client.get(desk.address).text, client.get(f"{desk.address}/print").text
         told = client.get(f"/api{desk.address}").json()["before_attestation"]
+        marked = _marked(client)
         answers(client, desk, I13="yes")
 
         assert (said in page, said in sheet, told) == (True, True, True)
+        assert marked == {"api": [PATIENT], "page": True, "filtered": True, "lines": True}
+        assert _marked(client) == {"api": [], "page": False, "filtered": False, "lines": False}
         assert client.get(f"/api{desk.address}").json()["before_attestation"] is False
         assert said not in client.get(desk.address).text
+
+
+def _marked(client: TestClient) -> Json:
+    """Where the worklist says that a verdict is from before the last attestation."""
+    said, asked = "before-attestation", {"marker": "before-attestation"}
+    rows = client.get("/api/worklist").json()["rows"]
+    return {
+        "api": [row["patient"] for row in rows if said in row["markers"]],
+        "page": 'before-attestation">Result from before the last attestation</span>' in client.get("/").text,
+        "filtered": 'class="patient' in client.get("/", params=asked).text,
+        "lines": said in client.get("/worklist.csv").text,
+    }
 
 
 def test_attestation_by_form_decides_and_says_who_and_until_when(client: TestClient, desk: Ward) -> None:
