@@ -120,14 +120,15 @@ def _connection(
     from adapter.jobs.check import Finding, Group, SiteCheck, SiteToCheck, Status, check_here, check_reach, check_site
     from adapter.jobs.connecting import site_address
 
-    here = list(check_here(configured, settings_file=options.config or DEFAULT_FILE, store=settings.store.path))
+    now, file = datetime.now(UTC), options.config or DEFAULT_FILE
+    here = list(check_here(configured, settings_file=file, store=settings.store.path, now=now))
     try:
         address = site_address(site, configured)
     except ConfigurationError as error:
         wrong = Finding(Group.HERE, "settings-wrong", Status.FAILED, {"problem": str(error)}, error.exit_code)
         return Report(site, configured.base_url, SiteCheck((wrong, *here))), None
     subject = SiteToCheck(configured, address, tuple(feed_types(settings)[site]))
-    found = check_site(subject, way=check_reach(address, now=datetime.now(UTC)))
+    found = check_site(subject, way=check_reach(address, now=now))
     return Report(site, address.root, SiteCheck((*here, *found.findings), found.types)), subject
 
 

@@ -15,6 +15,8 @@ from adapter.cli.output import data, line
 from adapter.errors import ConfigurationError, ReluthError, UsageError, worst_exit_code
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from adapter.config import Settings
     from adapter.jobs import Part, ScreenSummary, Steps
     from adapter.store import Store
@@ -42,7 +44,7 @@ def sync(
     interval = None if every is None else parse_every(every)
     settings = settings_of(options)
     quiet_hours = {name: settings.sites[name].quiet_hours for name in _sites(settings, site)}
-    cycle = partial(_cycle, settings=settings, push=not no_push, options=options)
+    cycle = partial(_cycle, settings=settings, push=not no_push, options=options, warned=set())
     try:
         with stop_signals():
             if interval is not None:
@@ -70,8 +72,8 @@ def _sites(settings: Settings, site: str | None) -> list[str]:
     return names
 
 
-def _cycle(site: str, *, settings: Settings, push: bool, options: Options) -> int:
-    """One cycle of a site; its exit code."""
+def _cycle(site: str, *, settings: Settings, push: bool, options: Options, warned: set[tuple[str, str, date]]) -> int:
+    """One cycle of a site; its exit code. Of ``warned`` (site, kind of certificate, day) the log has heard."""
     from datetime import UTC, datetime
 
     from adapter.jobs import Part, cycle_exit_code, run_cycle
@@ -90,6 +92,7 @@ def _cycle(site: str, *, settings: Settings, push: bool, options: Options) -> in
             )
             _thin(store, site, settings)
             _purge(store, site, settings)
+            _warn(store, site, settings, warned)
     except ReluthError as error:
         logger("jobs").error("no store", site=site, problem=str(error))
         parts = [Part(site, "pull", exit_code=error.exit_code, problem=str(error))]
@@ -154,6 +157,22 @@ def _purge(store: Store, site: str, settings: Settings) -> None:
             logger("jobs").info("non-candidates purged", site=site, persons=found.persons, versions=versions)
     except ReluthError as error:
         logger("jobs").warning("non-candidates not purged", site=site, problem=str(error))
+
+
+def _warn(store: Store, site: str, settings: Settings, warned: set[tuple[str, str, date]]) -> None:
+    """Once a day of each certificate that ends soon."""
+    from datetime import UTC, datetime
+
+    from adapter.jobs import certificates_of
+    from adapter.observe import logger
+
+    now = datetime.now(UTC)
+    for one in certificates_of(store, settings, sites=[site]):
+        told = (site, one.kind, now.date())
+        if one.is_short(now) and told not in warned:
+            warned.add(told)
+            until, days = str(one.ends_at.date()), one.days(now)
+            logger("jobs").warning("certificate ends soon", site=site, kind=one.kind, until=until, days=days)
 
 
 def _push(room: Opened, site: str) -> PushSummary | None:

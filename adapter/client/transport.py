@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,6 +19,7 @@ import httpx
 
 from adapter.client.address import SiteAddress, opened_client, origin_of, parsed_url, without_query
 from adapter.client.auth import HttpxAuth
+from adapter.client.certificates import end_of_peer
 from adapter.client.errors import (
     ForeignHost,
     NotFound,
@@ -67,12 +69,14 @@ class Traffic:
     Attributes:
         sent: all of them.
         retried: those that followed a failed one.
+        certificate_until: when the server's certificate ends, of the first answer by TLS; None before it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.sent = 0
         self.retried = 0
+        self.certificate_until: datetime | None = None
 
     def count(self, *, again: bool) -> None:
         """One more."""
@@ -146,6 +150,7 @@ class Transport:
         self.budget = budget
         self.traffic = Traffic()
         self._allowed = address.allowed()
+        self._own = origin_of(address.base_url)
         self._client = opened_client(address, via=via)
         if address.auth is not None:
             self._client.auth = HttpxAuth(address.auth)
@@ -312,6 +317,9 @@ class Transport:
         pieces: list[bytes] = []
         size = 0
         with self._client.stream(request.method, url, content=request.content, headers=request.headers) as answer:
+            # Of the site's own host: those of its further ones, where files lie, are seldom its own.
+            if self.traffic.certificate_until is None and origin_of(url) == self._own:
+                self.traffic.certificate_until = end_of_peer(answer)
             for piece in answer.iter_bytes():
                 size += len(piece)
                 if size > LARGEST_ANSWER:

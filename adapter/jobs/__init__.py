@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapter.jobs.catch_up import CatchUp, start_catch_up
+from adapter.jobs.certificates import Certificate, CertificateKind, certificates_of
 from adapter.jobs.cycle import Steps, cycle_exit_code, run_cycle
 from adapter.jobs.failing import failure_noted
 from adapter.jobs.feeds import FeedState, feed_states, feed_types, needed_types
@@ -18,6 +19,8 @@ from adapter.jobs.thinning import thin_site
 
 __all__ = [
     "CatchUp",
+    "Certificate",
+    "CertificateKind",
     "FeedState",
     "Kind",
     "LoggedTypes",
@@ -29,6 +32,7 @@ __all__ = [
     "ScreenSummary",
     "Steps",
     "Stopped",
+    "certificates_of",
     "configured_site",
     "cycle_exit_code",
     "failure_noted",

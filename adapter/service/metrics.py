@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapter.config import Settings
 from adapter.errors import ReluthError
-from adapter.jobs import feed_states, feed_types
+from adapter.jobs import certificates_of, feed_states, feed_types
 from adapter.observe import logger, release
 from adapter.store import RunInfo, Store
 
@@ -53,6 +53,10 @@ METRICS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "reluth_pull_last_resources": (("site", "type", "change"), "Resources of the last ended pull, by what they were."),
     "reluth_pull_last_missing_types": (("site",), "Types that the last ended pull could not have, or not whole."),
     "reluth_pull_last_requests": (("site", "outcome"), "Requests of the last ended pull: sent, and of these retries."),
+    "reluth_certificate_end_timestamp_seconds": (
+        ("site", "kind"),
+        "When a certificate ends: the server's, ours, the authorities'.",
+    ),
     "reluth_quarantined_items": (("site",), "Items put aside that wait to be read well."),
     "reluth_outbox_entries": (("site", "state"), "Trial entities by where they stand with the hospital's server."),
     "reluth_conflicts_open": (("site",), "Conflicts that wait for a person."),
@@ -90,6 +94,8 @@ class FeedCollector(Collector):
             self._add("reluth_quarantined_items", [site], counts.get(site, 0))
             for kind in _KINDS:
                 self._runs(site, kind)
+        for one in certificates_of(self._store, self._settings):
+            self._add("reluth_certificate_end_timestamp_seconds", [one.site, one.kind], one.ends_at.timestamp())
         self._giving_back()
         backup = self._store.last_backup()
         if backup is not None:

@@ -177,7 +177,8 @@ class BulkSource:
     def requests(self) -> Requests:
         """Of client and downloads."""
         asked = (self._client.traffic, self._downloader.traffic)
-        return Requests(sum(one.sent for one in asked), sum(one.retried for one in asked))
+        until = self._client.traffic.certificate_until
+        return Requests(sum(one.sent for one in asked), sum(one.retried for one in asked), until)
 
     @property
     def has_all(self) -> bool:

@@ -78,7 +78,7 @@ class CombinedSource:
     def requests(self) -> Requests | None:
         """Of those that ask a server. They share its client, which counts all; so the most."""
         asked = [found for source in self._sources if (found := source.requests()) is not None]
-        return max(asked, default=None)
+        return max(asked, key=lambda one: (one.sent, one.retried), default=None)
 
     @property
     def has_all(self) -> bool:

@@ -129,7 +129,8 @@ class SearchSource:
 
     def requests(self) -> Requests:
         """Of the client."""
-        return Requests(self._client.traffic.sent, self._client.traffic.retried)
+        traffic = self._client.traffic
+        return Requests(traffic.sent, traffic.retried, traffic.certificate_until)
 
     @property
     def has_all(self) -> bool:

@@ -71,10 +71,14 @@ class Gone(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """How often a server was asked: requests sent, and of these the ones that followed a failed one."""
+    """How often a server was asked: requests sent, and of these the ones that followed a failed one.
+
+    ``certificate_until`` tells when its certificate ends; None where it shows none.
+    """
 
     sent: int
     retried: int
+    certificate_until: datetime | None = None
 
 
 class Missing(NamedTuple):

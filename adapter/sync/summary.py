@@ -70,7 +70,10 @@ class PullSummary(msgspec.Struct):
             "quarantine": [_entry(item) for item in self.quarantine],
         }
         if self.requests is not None:
-            body |= {"mode": self.mode, "requests": self.requests._asdict()}
+            sent, retried, until = self.requests
+            body |= {"mode": self.mode, "requests": {"sent": sent, "retried": retried}}
+            if until is not None:
+                body["certificate_until"] = until.isoformat()
         if self.missing:
             body["missing"] = [{"type": item.type, "reason": item.reason} for item in self.missing]
         return body

@@ -28,9 +28,9 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates; its own stands in ``file``."""
+    """Signs certificates; its own stands in ``file``, and holds for some days."""
 
-    def __init__(self, folder: Path, *, name: str = "Test authority") -> None:
+    def __init__(self, folder: Path, *, name: str = "Test authority", days: int = 1) -> None:
         self._folder = folder
         folder.mkdir(exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -49,19 +49,19 @@ class Authority:
             decipher_only=False,
         )
         certificate = (
-            _blank(self._name, self._name, self._key.public_key())
+            _blank(self._name, self._name, self._key.public_key(), days)
             .add_extension(limit, critical=True)
             .add_extension(usage, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def pair(self, name: str, *, passphrase: bytes | None = None) -> Pair:
-        """A certificate for ``localhost``, 127.0.0.1, and for clients."""
+    def pair(self, name: str, *, passphrase: bytes | None = None, days: int = 1) -> Pair:
+        """A certificate for ``localhost``, 127.0.0.1, and for clients, that holds for some days."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
         certificate = (
-            _blank(_named(name), self._name, key.public_key())
+            _blank(_named(name), self._name, key.public_key(), days)
             .add_extension(names, critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -76,9 +76,9 @@ class Authority:
         pair.key.chmod(0o600)
         return pair
 
-    def server_context(self, *, wants_client: bool = False) -> ssl.SSLContext:
+    def server_context(self, *, wants_client: bool = False, days: int = 1) -> ssl.SSLContext:
         """TLS of a server on loopback; one that ``wants_client`` takes nobody without a certificate of this authority."""
-        pair = self.pair("server")
+        pair = self.pair("server", days=days)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.file)
         context.load_cert_chain(pair.certificate, pair.key)
         context.verify_mode = ssl.CERT_REQUIRED if wants_client else ssl.CERT_NONE
@@ -89,7 +89,7 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _blank(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _blank(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -97,6 +97,6 @@ def _blank(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
+        .not_valid_before(now - max(1, 1 - days) * _DAY)
+        .not_valid_after(now + days * _DAY)
     )

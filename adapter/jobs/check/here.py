@@ -1,4 +1,5 @@
-"""In: settings file, store folder. Out: findings about this machine: who may read what is secret, and whether the disk is encrypted.
+"""In: settings file, store folder. Out: findings about this machine: who may read what is secret, until when certificates hold,
+and whether the disk is encrypted.
 
 A file's mode and what the kernel says of the disk below it; nothing is changed.
 """
@@ -7,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
-from adapter.config import BasicSettings, BearerSettings, SiteSettings
+from adapter.client.certificates import SHORT_DAYS, days_left, end_of_authorities, end_of_chain
+from adapter.config import BasicSettings, BearerSettings, MutualTlsSettings, SiteSettings
 from adapter.jobs.check.findings import Finding, Group, Status
 
 __all__ = ["check_here", "is_encrypted"]
@@ -24,13 +27,14 @@ _CRYPT = "CRYPT-"
 _DEEPEST = 8
 
 
-def check_here(site: SiteSettings, *, settings_file: Path | None, store: Path) -> Iterator[Finding]:
+def check_here(site: SiteSettings, *, settings_file: Path | None, store: Path, now: datetime) -> Iterator[Finding]:
     """What can be told of this machine.
 
     Args:
         site: the settings of the site.
         settings_file: the file that they stand in, None where they come from the environment alone.
         store: the store's folder, which may not be there yet.
+        now: aware time, for the days that certificates have left.
     """
     # Of a settings file without a secret in it nothing is lost; whether one stands in it or in a file of its own is not told.
     secret = isinstance(site.auth, BasicSettings | BearerSettings) or site.notifications is not None
@@ -48,7 +52,26 @@ def check_here(site: SiteSettings, *, settings_file: Path | None, store: Path) -
         yield Finding(Group.HERE, "store-open", Status.ASK)
     else:
         yield Finding(Group.HERE, "store-private", Status.OK)
+    yield from _certificates(site, now)
     yield _volume(next(place for place in (store, *store.parents) if place.is_dir()))
+
+
+def _certificates(site: SiteSettings, now: datetime) -> Iterator[Finding]:
+    """Those that lie here; that of the server is told by itself."""
+    if isinstance(site.auth, MutualTlsSettings) and (end := end_of_chain(site.auth.certificate_file)) is not None:
+        codes = ("own-certificate-holds", "own-certificate-ends", "own-certificate-ended")
+        yield _certificate(codes, end, now)
+    if site.ca_file is not None and (end := end_of_authorities(site.ca_file)) is not None:
+        yield _certificate(("authorities-holds", "authorities-ends", "authorities-ended"), end, now)
+
+
+def _certificate(codes: tuple[str, str, str], end: datetime, now: datetime) -> Finding:
+    holds, ends, ended = codes
+    days = days_left(end, now=now)
+    values: dict[str, str | int] = {"until": str(end.date()), "days": days}
+    if days >= SHORT_DAYS:
+        return Finding(Group.HERE, holds, Status.OK, values)
+    return Finding(Group.HERE, ends if days >= 0 else ended, Status.ASK, values)
 
 
 def _volume(folder: Path) -> Finding:

@@ -8,19 +8,17 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.request import getproxies, proxy_bypass
 
 from adapter.client import SiteAddress
 from adapter.client.address import parsed_url
+from adapter.client.certificates import SHORT_DAYS, days_left, end_told
 from adapter.jobs.check.findings import Finding, Group, Status
 
 __all__ = ["certificate_finding", "check_reach"]
 
 _PORTS = {"http": 80, "https": 443}
-#: With fewer days left a new certificate has to be asked for: authorities of hospitals take weeks.
-_SHORT_DAYS = 30
-_DAY = 86_400
 _REFUSED, _LATER = 4, 75
 #: OpenSSL's X509_V_ERR_...: what is wrong with a certificate.
 _EXPIRED, _NOT_YET, _WRONG_NAMES = 10, 9, frozenset({62, 64})
@@ -86,13 +84,12 @@ def certificate_finding(certificate: ssl._PeerCertRetDictType, *, host: str, now
         host: whose.
         now: aware time.
     """
-    written = certificate.get("notAfter")
-    if not isinstance(written, str):
+    until = end_told(certificate)
+    if until is None:
         return Finding(Group.REACH, "certificate-untold", Status.NOTE, {"host": host})
-    ends = ssl.cert_time_to_seconds(written)
-    days = int((ends - now.timestamp()) // _DAY)
-    values: dict[str, str | int] = {"host": host, "days": days, "until": str(datetime.fromtimestamp(ends, UTC).date())}
-    if days < _SHORT_DAYS:
+    days = days_left(until, now=now)
+    values: dict[str, str | int] = {"host": host, "days": days, "until": str(until.date())}
+    if days < SHORT_DAYS:
         return Finding(Group.REACH, "certificate-ends", Status.ASK, values)
     return Finding(Group.REACH, "certificate-trusted", Status.OK, values)
 

@@ -39,6 +39,7 @@ _WAITING: Final = {
     "conflicts": "/conflicts?site={site}",
     "aside": "/conflicts?site={site}",
     "stale": "/runs?site={site}",
+    "certificates": "/runs?site={site}",
 }
 _BIN: Final = "/?site={site}&bin={bin}"
 _LIST: Final = "/?site={site}"
@@ -106,6 +107,7 @@ def waiting_lines(news: News, say: Words, head: Letterhead) -> list[Line]:
         "conflicts": news.conflicts,
         "aside": news.aside,
         "stale": news.stale,
+        "certificates": news.certificates,
     }
     return [
         Line(say.of("lines", _wording(name, news), n=number), _link(head, _WAITING[name], news.site))

@@ -15,6 +15,7 @@ from adapter.accounts import GRANTS, Permission, Role
 from adapter.config import Settings
 from adapter.criteria import Outcome, Stage, Trial
 from adapter.fhir import PARIS
+from adapter.jobs.certificates import certificates_of
 from adapter.jobs.feeds import feed_states
 from adapter.screening import CLOSED_STATES, Bin, WorklistRow, read_worklist
 from adapter.screening.listing import every_row, refresh
@@ -49,6 +50,7 @@ class News:
         conflicts: what both sides say differently.
         aside: entries that the hospital's server was not told, or did not take.
         stale: resource types whose feed is not in step.
+        certificates: those that end so soon that a new one has to be asked for.
     """
 
     site: str
@@ -62,6 +64,7 @@ class News:
     conflicts: int | None = None
     aside: int | None = None
     stale: int | None = None
+    certificates: int | None = None
 
     @property
     def to_review(self) -> int:
@@ -71,8 +74,8 @@ class News:
     @property
     def is_empty(self) -> bool:
         """Nothing is new and nothing waits."""
-        counts = (self.fresh, self.proposals, self.expiring, self.conflicts, self.aside, self.stale, self.to_review)
-        return not any(counts)
+        people = (self.fresh, self.proposals, self.expiring, self.to_review)
+        return not any((*people, self.conflicts, self.aside, self.stale, self.certificates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Gathered:
         news = self.news
         lists = Permission.WORKLIST in permissions
         settles = Permission.CONFLICTS in permissions
+        runs = Permission.RUNS in permissions
         return replace(
             news,
             first=seen is None,
@@ -108,7 +112,8 @@ class Gathered:
             proposals=news.proposals if settles else None,
             conflicts=news.conflicts if settles else None,
             aside=news.aside if settles else None,
-            stale=news.stale if Permission.RUNS in permissions else None,
+            stale=news.stale if runs else None,
+            certificates=news.certificates if runs else None,
         )
 
     def _known(self, seen: int | None) -> set[str]:
@@ -158,6 +163,7 @@ def gather(store: Store, settings: Settings, trial: Trial, *, site: str, now: da
         # Refused because a person settled it so: nothing of it waits.
         aside=sum(1 for entry in entries if entry.reason != DELETED_AT_HOSPITAL),
         stale=sum(1 for feed in feeds if feed.site == site and feed.stale),
+        certificates=sum(one.is_short(now) for one in certificates_of(store, settings, sites=[site])),
     )
     undecided = frozenset(row.patient for row in rows if _is_open(row))
     return Gathered(news=news, seen=seen, _open=undecided, _trial=trial.id, _store=store)

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from adapter.accounts import Permission
 from adapter.errors import ReluthError
-from adapter.jobs import feed_states, feed_types
+from adapter.jobs import certificates_of, feed_states, feed_types
 from adapter.observe import logger
 from adapter.service.desk import Desk
 from adapter.service.redaction import without_ids
 from adapter.service.study.kept import kept
 from adapter.service.study.reading import asked_sites
 from adapter.service.study.shapes import (
+    CertificateEnd,
     FeedLag,
     MissingType,
     Quarantined,
@@ -68,6 +69,12 @@ def read_runs(desk: Desk, *, now: datetime, page: int = 1, site: str | None = No
         more=len(found) > RUNS_A_PAGE,
         runs=[_run(run, identity=desk.shows_identity(run.site)) for run in found[:RUNS_A_PAGE]],
         lag=list(_lags(desk, sites, now)),
+        certificates=[
+            CertificateEnd(
+                site=one.site, kind=one.kind, ends_at=one.ends_at, days=one.days(now), soon=one.is_short(now)
+            )
+            for one in certificates_of(desk.store, desk.settings, sites=sites)
+        ],
         quarantine_reasons=[one for name in sites for one in _reasons(desk, name)],
         quarantine=[
             _quarantined(item, identity=desk.shows_identity(name))

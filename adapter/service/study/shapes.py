@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapter.criteria import Stage
+from adapter.jobs import CertificateKind
 
 __all__ = [
     "AuditEntry",
     "AuditPage",
+    "CertificateEnd",
     "DatumCount",
     "FeedLag",
     "FlowCounts",
@@ -230,6 +232,19 @@ class FeedLag(Shape):
     stale: bool | None
 
 
+class CertificateEnd(Shape):
+    """When a certificate ends: the server's, as the last pull saw it; ours for mutual TLS; the last of the authorities that we trust.
+
+    ``days`` are whole ones, negative once it has ended; ``soon``: a new one has to be asked for now.
+    """
+
+    site: str
+    kind: CertificateKind
+    ends_at: datetime
+    days: int
+    soon: bool
+
+
 class Runs(Shape):
     """A page of runs, latest first; how the feeds stand; what is in quarantine now, of each site the newest."""
 
@@ -237,6 +252,7 @@ class Runs(Shape):
     more: bool
     runs: list[RunEntry]
     lag: list[FeedLag]
+    certificates: list[CertificateEnd]
     quarantine_reasons: list[QuarantineReason]
     quarantine: list[Quarantined]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import pytest
 from adapter.config import SiteSettings
 from adapter.jobs.check import Finding, Group, Status, check_here, exit_code_of
 from adapter.jobs.check.here import is_encrypted
+from tests.support.certificates import Authority
 
 BEARER = {"type": "bearer", "token": "secret"}
 
 
 def _found(folder: Path, *, file: Path | None = None, **settings: Any) -> dict[str, Status]:
     site = SiteSettings.model_validate({"base_url": "http://127.0.0.1/fhir", **settings})
-    return {one.code: one.status for one in check_here(site, settings_file=file, store=folder / "var")}
+    return {
+        one.code: one.status
+        for one in check_here(site, settings_file=file, store=folder / "var", now=datetime.now(UTC))
+    }
 
 
 @pytest.mark.parametrize(
@@ -163,3 +168,20 @@ def test_the_worst_finding_is_the_exit_code() -> None:
     assert exit_code_of([ask]) == 5
     assert exit_code_of([ask, later]) == 75
     assert exit_code_of([ask, later, refused]) == 4
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "status"),
+    [(400, "holds", Status.OK), (31, "holds", Status.OK), (12, "ends", Status.ASK), (-3, "ended", Status.ASK)],
+)
+def test_certificates_that_lie_here_are_told_before_they_end(
+    tmp_path: Path, days: int, code: str, status: Status
+) -> None:
+    authority = Authority(tmp_path / "ca", days=days)
+    pair = authority.pair("client", days=days)
+    auth = {"type": "mtls", "certificate_file": pair.certificate, "private_key_file": pair.key}
+
+    found = _found(tmp_path, auth=auth, ca_file=authority.file)
+
+    told = {name: one for name, one in found.items() if name.startswith(("own-certificate", "authorities"))}
+    assert told == {f"own-certificate-{code}": status, f"authorities-{code}": status}

@@ -45,6 +45,7 @@ def news(**more: Any) -> News:
         "conflicts": 14,
         "aside": 15,
         "stale": 16,
+        "certificates": 17,
     }
     return News(**(told | more))
 
@@ -172,7 +173,7 @@ def test_mail_with_nothing_to_tell_says_so() -> None:
     assert "Nothing is new" in part(message, "plain")
 
 
-@pytest.mark.parametrize("name", ["fresh", "proposals", "expiring", "conflicts", "aside", "stale"])
+@pytest.mark.parametrize("name", ["fresh", "proposals", "expiring", "conflicts", "aside", "stale", "certificates"])
 def test_news_of_one_kind_is_news(name: str) -> None:
     assert not nothing(**{name: 1}).is_empty
     assert nothing(**{name: 0}).is_empty

@@ -18,6 +18,7 @@ from adapter.jobs.mail import news as _news_module
 from adapter.jobs.mail.news import granted, tells
 from adapter.screening import read_worklist
 from adapter.store import Store
+from tests.support.certificates import Authority
 from tests.support.mailing import DUE
 from tests.support.screened import SITE, TRIAL, criterion, save, verdict
 from tests.support.unsettled import fill_unsettled
@@ -80,6 +81,20 @@ def test_news_count_types_whose_feed_is_late(screened: Store, tmp_path: Path) ->
     assert news_of(screened, tmp_path, **address).stale == 2
     # A folder feeds it: nothing is late.
     assert news_of(screened, tmp_path).stale == 0
+
+
+def test_news_count_certificates_that_end_soon_for_who_may_see_runs(screened: Store, tmp_path: Path) -> None:
+    short, long = Authority(tmp_path / "short", days=3), Authority(tmp_path / "long", days=90)
+    address: dict[str, Any] = {"base_url": "https://127.0.0.1:9/fhir"}
+    now = datetime.now(UTC)
+
+    assert news_of(screened, tmp_path, at=now, ca_file=short.file, **address).certificates == 1
+    assert news_of(screened, tmp_path, at=now, ca_file=long.file, **address).certificates == 0
+    told = Settings.model_validate({"store": {"path": tmp_path / "var"}, "sites": {SITE: {"ca_file": short.file}}})
+    gathered = gather(screened, told, load_trial(TRIAL), site=SITE, now=now)
+    # A folder feeds it: it hangs on none.
+    assert gathered.for_reader(granted([Role.IT]), seen=None).certificates == 0
+    assert gathered.for_reader(granted([Role.SPONSOR]), seen=None).certificates is None
 
 
 def test_news_for_it_hold_nothing_of_the_list(screened: Store, tmp_path: Path) -> None:
