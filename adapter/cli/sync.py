@@ -73,7 +73,7 @@ def _sites(settings: Settings, site: str | None) -> list[str]:
 
 
 def _cycle(site: str, *, settings: Settings, push: bool, options: Options, warned: set[tuple[str, str, date]]) -> int:
-    """One cycle of a site; its exit code. Of ``warned`` (site, kind of certificate, day) the log has heard."""
+    """One cycle of a site; its exit code. Of ``warned`` (site, what, day) the log has heard."""
     from datetime import UTC, datetime
 
     from adapter.jobs import Part, cycle_exit_code, run_cycle
@@ -160,19 +160,28 @@ def _purge(store: Store, site: str, settings: Settings) -> None:
 
 
 def _warn(store: Store, site: str, settings: Settings, warned: set[tuple[str, str, date]]) -> None:
-    """Once a day of each certificate that ends soon."""
+    """Once a day of each certificate that ends soon, and of each site of the store that the settings do not name."""
     from datetime import UTC, datetime
 
-    from adapter.jobs import certificates_of
+    from adapter.jobs import certificates_of, sites_left
     from adapter.observe import logger
 
     now = datetime.now(UTC)
+
+    def is_news(of: str, what: str) -> bool:
+        told = (of, what, now.date())
+        known = told in warned
+        warned.add(told)
+        return not known
+
     for one in certificates_of(store, settings, sites=[site]):
-        told = (site, one.kind, now.date())
-        if one.is_short(now) and told not in warned:
-            warned.add(told)
+        if one.is_short(now) and is_news(site, one.kind):
             until, days = str(one.ends_at.date()), one.days(now)
             logger("jobs").warning("certificate ends soon", site=site, kind=one.kind, until=until, days=days)
+    for left in sites_left(store, settings):
+        if is_news(left.site, "left"):
+            named = {} if left.renamed_to is None else {"renamed_to": left.renamed_to}
+            logger("jobs").warning("site not in the settings", site=left.site, server=left.server, **named)
 
 
 def _push(room: Opened, site: str) -> PushSummary | None:

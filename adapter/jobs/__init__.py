@@ -14,6 +14,7 @@ from adapter.jobs.reporting import LoggedTypes
 from adapter.jobs.rounds import Rounds
 from adapter.jobs.schedule import Next, next_try, parse_every
 from adapter.jobs.screening import ScreenSummary, noted_screening, screen_site
+from adapter.jobs.site_names import SiteLeft, sites_left
 from adapter.jobs.stopping import Stopped, stop_if_asked, stop_signals
 from adapter.jobs.thinning import thin_site
 
@@ -30,6 +31,7 @@ __all__ = [
     "PurgeCounts",
     "Rounds",
     "ScreenSummary",
+    "SiteLeft",
     "Steps",
     "Stopped",
     "certificates_of",
@@ -49,6 +51,7 @@ __all__ = [
     "run_part",
     "screen_site",
     "signs_at",
+    "sites_left",
     "skipped",
     "start_catch_up",
     "stop_if_asked",

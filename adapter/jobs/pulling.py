@@ -19,6 +19,7 @@ from adapter.jobs.connecting import site_address
 from adapter.jobs.failing import failure_noted
 from adapter.jobs.feeds import needed_types
 from adapter.jobs.purging import look_for_wanted, signs_at
+from adapter.jobs.site_names import require_own_name
 from adapter.store import Store
 from adapter.sync import BulkOptions, BulkSource, CombinedSource, Progress, PullSummary, SearchSource, Source, pull
 from adapter.sync.quiet_hours import quiet_until
@@ -71,7 +72,8 @@ def pull_site(
         progress: is told how far it is.
 
     Raises:
-        ConfigurationError: the site is not in the settings, or its server speaks another FHIR version than they say.
+        ConfigurationError: the site is not in the settings, its server is known to the store under another name or has other
+            people than before, or it speaks another FHIR version than they say.
         BusyError: another run works on this site.
         RemoteError: it cannot be reached, or refuses; in its quiet hours it is not asked.
     """
@@ -80,6 +82,7 @@ def pull_site(
     signs = None
     brings_back = False
     with failure_noted(store, site, "pull"):
+        require_own_name(store, settings, site)
         wanted = configured.types or needed_types(settings)
         if types is not None:
             wanted = [type_ for type_ in wanted if type_ in set(types)]

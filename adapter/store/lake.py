@@ -228,6 +228,22 @@ class Lake(Shelf):
             ).fetchall()
         return dict(sorted(found))
 
+    def bodies(self, site: str, type_: str, ids: Collection[str]) -> dict[str, bytes]:
+        """The current bytes of those resources of a type that are there, by id."""
+        rows = [row for row in self.segments(site) if row.type == type_] if ids else []
+        if not rows:
+            return {}
+        with self.engine.connection() as connection:
+            self._mark(connection, [str(self.index_path(site, type_, row.name)) for row in rows], self.tombstones(site))
+            found = connection.execute(
+                """
+                select r.id, r.raw from read_parquet($files, hive_partitioning = false) r anti join superseded using (seq)
+                where r.id in (select unnest($ids))
+                """,
+                {"files": [str(self.raw_path(site, type_, row.name)) for row in rows], "ids": sorted(ids)},
+            ).fetchall()
+        return dict(sorted(found))
+
     def patients_of(self, site: str, references: Collection[str]) -> dict[str, str]:
         """Whom the current versions of resources are about, by reference; those about nobody are left out."""
         wanted = set(references)

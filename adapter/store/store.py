@@ -48,12 +48,13 @@ __all__ = ["BookmarkInfo", "Store"]
 
 
 class BookmarkInfo(NamedTuple):
-    """How far a type was pulled whole: the server's time, as it wrote it, and when that was noted here."""
+    """How far a type was pulled whole: the server's time, as it wrote it, when that was noted here, and which server (a base URL)."""
 
     site: str
     type: str
     transaction_time: str
     set_at: datetime
+    server: str | None = None
 
 
 class Store:
@@ -183,7 +184,8 @@ class Store:
             query = query.where(BookmarkRow.site == site)
         with self._state.session() as session:
             return [
-                BookmarkInfo(row.site, row.type, row.transaction_time, row.set_at) for row in session.scalars(query)
+                BookmarkInfo(row.site, row.type, row.transaction_time, row.set_at, row.server)
+                for row in session.scalars(query)
             ]
 
     def bookmark(self, site: str, type_: str) -> str | None:

@@ -20,6 +20,7 @@ from adapter.sync.addresses import Addresses
 from adapter.sync.keeping_off import KeepingOff
 from adapter.sync.mending import Mending
 from adapter.sync.purged_rows import PurgedRows
+from adapter.sync.same_people import SamePeople
 from adapter.sync.search_plan import PATIENT
 from adapter.sync.sources import Gone, Item, Missing, Problem, Progress, Silent, Source, instant_of
 from adapter.sync.summary import PullSummary, PutAside, TypeSummary
@@ -80,6 +81,7 @@ def pull(  # noqa: PLR0913 - a pull, and what it is to look out for
 
     Raises:
         BusyError: another run works on this site.
+        ConfigurationError: those who come are other people than those of the store under the same ids; nothing was stored.
         RemoteError: the other side fails before any type is begun.
         StorageError: this machine has no room: nothing of this pull is in the store, and what was fetched is kept.
     """
@@ -99,7 +101,8 @@ def pull(  # noqa: PLR0913 - a pull, and what it is to look out for
         source.prepare(plan, shown)
         own = [*own_addresses, *([] if source.server is None else [source.server])]
         addresses = Addresses(own or None)
-        begin = partial(_Pull, store, source, run, shown, accept_deletions=accept_deletions, signs=signs)
+        people = SamePeople(store, site, moved=PATIENT in elsewhere)
+        begin = partial(_Pull, store, source, run, shown, people, accept_deletions=accept_deletions, signs=signs)
         work = begin(addresses=addresses)
         work.read_all(wanted)
         if addresses.is_contradicted:
@@ -108,6 +111,7 @@ def pull(  # noqa: PLR0913 - a pull, and what it is to look out for
             addresses = Addresses(addresses.found())
             work = begin(addresses=addresses)
             work.read_all(wanted)
+        people.require(wanted)
         # Where a bookmark cannot be begun from, nobody says what was deleted since.
         anew = {type_ for type_ in wanted if plan[type_] is None and bookmarks[type_] is not None}
         for type_ in [*wanted, *work.said_gone_besides(wanted)]:
@@ -133,6 +137,7 @@ class _Pull:
         source: Source,
         run: Run,
         progress: Progress,
+        people: SamePeople,
         *,
         addresses: Addresses,
         accept_deletions: bool = False,
@@ -142,6 +147,7 @@ class _Pull:
         self._source = source
         self._run = run
         self._progress = progress
+        self._people = people
         self._writer: LakeWriter = store.lake.writer(run)
         self._summariser = Summariser()
         self._addresses = addresses
@@ -413,6 +419,7 @@ class _Pull:
             self._put_aside(type_, Problem(item.raw, item.origin, f"cannot be read ({type(error).__name__})"), None)
             return item.ended
         if not self._keeping_off.is_theirs(summary):
+            self._people.take(summary.type, summary.id, item.raw)
             self._writer.add(summary, item.raw, item.origin)
         self._mending.read(summary)
         return True

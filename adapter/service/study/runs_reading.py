@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from adapter.accounts import Permission
 from adapter.errors import ReluthError
-from adapter.jobs import certificates_of, feed_states, feed_types
+from adapter.jobs import certificates_of, feed_states, feed_types, sites_left
 from adapter.observe import logger
 from adapter.service.desk import Desk
 from adapter.service.redaction import without_ids
@@ -23,6 +23,7 @@ from adapter.service.study.shapes import (
     QuarantineReason,
     RunEntry,
     Runs,
+    SiteLeft,
     TypeCounts,
     TypeWrites,
 )
@@ -74,6 +75,10 @@ def read_runs(desk: Desk, *, now: datetime, page: int = 1, site: str | None = No
                 site=one.site, kind=one.kind, ends_at=one.ends_at, days=one.days(now), soon=one.is_short(now)
             )
             for one in certificates_of(desk.store, desk.settings, sites=sites)
+        ],
+        left=[
+            SiteLeft(site=one.site, server=one.server, renamed_to=one.renamed_to)
+            for one in sites_left(desk.store, desk.settings, sites=sites)
         ],
         quarantine_reasons=[one for name in sites for one in _reasons(desk, name)],
         quarantine=[

@@ -28,6 +28,7 @@ __all__ = [
     "Runs",
     "ScreeningLog",
     "SiteCompleteness",
+    "SiteLeft",
     "TypeCounts",
     "TypeWrites",
     "UnknownUnit",
@@ -245,14 +246,26 @@ class CertificateEnd(Shape):
     soon: bool
 
 
+class SiteLeft(Shape):
+    """A site whose server is not in the settings any more; ``renamed_to`` is the site that has it now."""
+
+    site: str
+    server: str
+    renamed_to: str | None
+
+
 class Runs(Shape):
-    """A page of runs, latest first; how the feeds stand; what is in quarantine now, of each site the newest."""
+    """A page of runs, latest first; how the feeds stand; what is in quarantine now, of each site the newest.
+
+    ``left``: sites that nobody pulls or screens any more.
+    """
 
     page: int
     more: bool
     runs: list[RunEntry]
     lag: list[FeedLag]
     certificates: list[CertificateEnd]
+    left: list[SiteLeft]
     quarantine_reasons: list[QuarantineReason]
     quarantine: list[Quarantined]
 

@@ -11,8 +11,8 @@ from adapter.jobs.pulling import _not_exported
 from adapter.store import Store
 from adapter.sync import BulkOptions, CombinedSource, pull
 from adapter.sync.sources import Gone, Progress
+from tests.support.told_source import Server
 from tests.unit.store.making import live, observation, patient
-from tests.unit.sync.test_pull_deletions import Server
 
 P, A = patient("p"), observation("a", "p")
 DRUG = b'{"resourceType":"Medication","id":"m"}'

@@ -11,8 +11,9 @@ from adapter.errors import StorageError
 from adapter.store import LakeWriter, Store
 from adapter.sync import FolderSource, PullSummary, pull
 from adapter.sync.sources import Gone
+from tests.support.told_source import Server
 from tests.unit.store.making import live, observation, patient, write_folder
-from tests.unit.sync.test_pull_deletions import Server, pulled, results, there
+from tests.unit.sync.test_pull_deletions import pulled, results, there
 
 P = patient("p", version=1)
 EARLY, LATE = "2025-05-01T10:00:00Z", "2025-05-02T10:00:00Z"

@@ -9,8 +9,9 @@ import pytest
 from adapter.store import Store
 from adapter.sync import PullSummary
 from adapter.sync.sources import Gone, Progress
+from tests.support.told_source import Server
 from tests.unit.store.making import everything, observation
-from tests.unit.sync.test_pull_deletions import P, Server, pulled, there
+from tests.unit.sync.test_pull_deletions import P, pulled, there
 
 LATE = (5, "2025-05-20T10:00:00Z")
 EARLY = (3, "2025-05-10T10:00:00Z")

@@ -11,8 +11,8 @@ from adapter.store import Origin, Store
 from adapter.store.own import own_id
 from adapter.sync import pull
 from adapter.sync.sources import Gone, Mode
+from tests.support.told_source import Server
 from tests.unit.store.making import patient
-from tests.unit.sync.test_pull_deletions import Server
 
 SITE = "icm"
 P = patient("p", version=1)
