@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapter.criteria import Stage, Trial
     from adapter.screening import Asked, CriterionLine, Explanation, Words
     from adapter.screening.hospital_records import RecordState
+    from adapter.screening.same_number import DecidedElsewhere
     from adapter.store import Decision, Store
 
 __all__ = ["why"]
@@ -42,6 +43,7 @@ class _Told(NamedTuple):
     verdict: dict[str, Any] | None
     decision: Decision | None
     resources: int
+    elsewhere: tuple[DecidedElsewhere, ...] = ()
     unreadable: tuple[str, ...] = ()
 
 
@@ -76,7 +78,7 @@ def why(
     if options.json:
         data(_object(told, explanation, tongue))
     elif explanation is not None:
-        _print(told, explanation, tongue)
+        _print(told, explanation, document, tongue)
     else:
         _print_deleted(told, document, at, tongue)
     if told.unreadable:
@@ -87,6 +89,7 @@ def why(
 def _told(room: Opened, trial: Trial, person: Person, *, asked: Asked, overlay: Path | None) -> _Told:
     from adapter.screening import screen
     from adapter.screening.hospital_records import RecordState
+    from adapter.screening.same_number import decided_elsewhere
 
     store = room.store
     record = _record(store, person)
@@ -101,7 +104,19 @@ def _told(room: Opened, trial: Trial, person: Person, *, asked: Asked, overlay: 
         found = None if verdict is None else verdict.to_json()
         unreadable = screening.unreadable
     resources = sum(len(one.resources) for one in store.lake.records(person.site, [person.patient]))
-    return _Told(person, record, found, _decision(store, trial, person), resources, unreadable)
+    merges, configured = store.lake.merges(person.site), room.settings.sites.get(person.site)
+    people = [person.patient, *(old for old, survivor in merges.items() if survivor == person.patient)]
+    system = None if configured is None else configured.identifier_system
+    elsewhere = decided_elsewhere(store, trial, person.site, people, system=system)
+    return _Told(
+        person,
+        record,
+        found,
+        _decision(store, trial, person),
+        resources,
+        elsewhere=tuple(elsewhere),
+        unreadable=unreadable,
+    )
 
 
 def _record(store: Store, person: Person) -> RecordState:
@@ -146,6 +161,11 @@ def _object(told: _Told, explanation: Explanation | None, words: Words) -> dict[
         "because": [*_of_the_record(told, words), *(() if explanation is None else explanation.because)],
         "record": str(told.record),
         "decision": None if decision is None else {key: msgspec.to_builtins(getattr(decision, key)) for key in made},
+        "decided_elsewhere": [
+            {"patient": one.patient, "record": "deleted" if one.is_deleted else "active"}
+            | {key: msgspec.to_builtins(getattr(one.decision, key)) for key in made}
+            for one in told.elsewhere
+        ],
         "verdict": told.verdict,
     }
 
@@ -168,27 +188,42 @@ def _of_the_record(told: _Told, words: Words) -> list[str]:
 def _print_deleted(told: _Told, trial: Trial, stage: Stage, words: Words) -> None:
     from rich.text import Text
 
+    from adapter.screening.why import decision_words
+
     out = console()
     for line in _of_the_record(told, words):
         out.print(Text(line, style="bold"))
     out.print(Text(words.phrase("deleted-unscreened", trial=trial.acronym, stage=words.of("stages", stage))))
     if told.decision is not None:
-        made = told.decision
-        state = next((one.label[words.lang] for one in trial.states if one.id == made.state), made.state)
-        known = made.reason in words.codes("decision_reasons")
-        reason = words.of("decision_reasons", made.reason) if known else made.reason
-        out.print(Text(words.phrase("decided", state=state, reason=reason, day=words.day(made.decided_at))))
+        out.print(Text(words.phrase("decided", **decision_words(told.decision, trial, words))))
+    for line in _elsewhere(told, trial, words):
+        out.print(Text(line))
 
 
-def _print(told: _Told, explanation: Explanation, words: Words) -> None:
+def _elsewhere(told: _Told, trial: Trial, words: Words) -> list[str]:
+    """What was decided on other records of the same number."""
+    from adapter.screening.why import decision_words
+
+    return [
+        words.phrase(
+            "decided-elsewhere-deleted" if one.is_deleted else "decided-elsewhere",
+            patient=f"{told.person.site}/{one.patient.removeprefix('Patient/')}",
+            **decision_words(one.decision, trial, words),
+        )
+        for one in told.elsewhere
+    ]
+
+
+def _print(told: _Told, explanation: Explanation, trial: Trial, words: Words) -> None:
     from rich.text import Text
 
     out = console()
     out.print(Text(explanation.headline, style="bold"))
     for sentence in (*_of_the_record(told, words), *explanation.because):
         out.print(Text(sentence))
-    if explanation.decision:
-        out.print(Text(explanation.decision))
+    decided = () if explanation.decision is None else (explanation.decision,)
+    for line in (*decided, *_elsewhere(told, trial, words)):
+        out.print(Text(line))
     if not explanation.listed:
         return
     out.print(Text(explanation.counts))

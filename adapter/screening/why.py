@@ -15,7 +15,7 @@ from adapter.screening.hospital_records import RECORD_DELETED
 from adapter.screening.words import Words
 from adapter.store import Decision
 
-__all__ = ["CriterionLine", "Explanation", "Found", "explain"]
+__all__ = ["CriterionLine", "Explanation", "Found", "decision_words", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def explain(
         listed=bool(verdict["candidate"]),
         because=tuple(because),
         counts=counts,
-        decision=None if decision is None else _decision(decision, trial, words),
+        decision=None if decision is None else words.phrase("decided", **decision_words(decision, trial, words)),
         to_order=tuple(
             words.phrase(
                 "order",
@@ -226,8 +226,9 @@ def _found(evidence: Mapping[str, Any], words: Words) -> Found:
     )
 
 
-def _decision(decision: Decision, trial: Trial, words: Words) -> str:
+def decision_words(decision: Decision, trial: Trial, words: Words) -> dict[str, str]:
+    """State, reason and day of a decision, for the braces of a phrase."""
     state = next((one.label[words.lang] for one in trial.states if one.id == decision.state), decision.state)
     known = decision.reason in words.codes("decision_reasons")
     reason = words.of("decision_reasons", decision.reason) if known else decision.reason
-    return words.phrase("decided", state=state, reason=reason, day=words.day(decision.decided_at))
+    return {"state": state, "reason": reason, "day": words.day(decision.decided_at)}

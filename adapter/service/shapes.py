@@ -21,6 +21,7 @@ __all__ = [
     "Counts",
     "Criterion",
     "CriterionVerdict",
+    "DecidedRecord",
     "DecisionState",
     "Default",
     "Evidence",
@@ -191,6 +192,17 @@ class AdditionEvent(Shape):
     by: str
 
 
+class DecidedRecord(Shape):
+    """The standing decision on another record with the same number at the hospital, which nothing else ties to this one."""
+
+    key: str
+    state: str
+    reason: str
+    decided_by: str
+    decided_at: datetime
+    record: RecordState
+
+
 class PatientFile(Shape):
     """One patient's verdict, with what persons decided and attested and what the hospital says of the record.
 
@@ -198,7 +210,8 @@ class PatientFile(Shape):
     one before it is left out. Without the right to see who the patient is (``identified`` false) the screening ``number`` stands for the
     patient, and all references to the hospital's resources are their types only. ``version`` and ``seen`` are what a decision names as
     what its person saw, ``attested`` (by linkId) what an attestation names so; ``new_data``: the verdict was made from other data than the one that was decided on;
-    ``before_attestation``: from before what was last attested or withdrawn here, which it does not know.
+    ``before_attestation``: from before what was last attested or withdrawn here, which it does not know; ``decided_elsewhere``: on other
+    records of the same number, and not on this one.
     """
 
     key: str
@@ -219,6 +232,7 @@ class PatientFile(Shape):
     verdict: Verdict
     outcomes: list[KeptOutcome]
     decisions: list[StandingDecision]
+    decided_elsewhere: list[DecidedRecord]
     attestations: list[AttestationEvent]
     attested: dict[str, str]
     additions: list[AdditionEvent]

@@ -244,6 +244,21 @@ class Lake(Shelf):
             ).fetchall()
         return dict(sorted(found))
 
+    def last_bodies(self, site: str, type_: str, ids: Collection[str]) -> dict[str, bytes]:
+        """The bytes that came last of each of some resources, by id; of those that were deleted since, too."""
+        files = [str(self.raw_path(site, type_, Path(file).stem)) for file in self.index_files(site, type_)]
+        if not files or not ids:
+            return {}
+        with self.engine.connection() as connection:
+            found = connection.execute(
+                """
+                select r.id, arg_max(r.raw, r.seq) from read_parquet($files, hive_partitioning = false) r
+                where r.id in (select unnest($ids)) group by r.id
+                """,
+                {"files": files, "ids": sorted(ids)},
+            ).fetchall()
+        return dict(sorted(found))
+
     def patients_of(self, site: str, references: Collection[str]) -> dict[str, str]:
         """Whom the current versions of resources are about, by reference; those about nobody are left out."""
         wanted = set(references)

@@ -17,10 +17,11 @@ from adapter.observe import logger
 from adapter.screening import number_of
 from adapter.screening.hospital_records import RecordState, as_deleted, deleted_people, inactive_people
 from adapter.screening.person_record import read_record
+from adapter.screening.same_number import decided_elsewhere
 from adapter.service.desk import Desk
 from adapter.service.patient.attested import attestation_events, seen_of
 from adapter.service.patient.redaction import redacted
-from adapter.service.shapes import AdditionEvent, KeptOutcome, PatientFile, StandingDecision, Verdict
+from adapter.service.shapes import AdditionEvent, DecidedRecord, KeptOutcome, PatientFile, StandingDecision, Verdict
 from adapter.store import Decision, KeptVerdict, StoredVerdict
 from adapter.terminology import Site
 
@@ -123,6 +124,7 @@ def _file(desk: Desk, people: Sequence[str], *, stored: StoredVerdict, record: P
         verdict=Verdict.model_validate(as_deleted(content) if state is RecordState.DELETED else content),
         outcomes=_outcomes([kept for found in history.values() for kept in found]),
         decisions=decisions,
+        decided_elsewhere=_elsewhere(desk, site, people),
         attestations=attested,
         attested=seen_of(attested),
         additions=[
@@ -130,6 +132,22 @@ def _file(desk: Desk, people: Sequence[str], *, stored: StoredVerdict, record: P
             for one in desk.store.additions(site, trial=trial.id, patients=people)
         ],
     )
+
+
+def _elsewhere(desk: Desk, site: str, people: Sequence[str]) -> list[DecidedRecord]:
+    told = desk.settings.sites.get(site)
+    system = None if told is None else told.identifier_system
+    return [
+        DecidedRecord(
+            key=desk.store.patient_key(site, one.patient),
+            state=one.decision.state,
+            reason=one.decision.reason,
+            decided_by=one.decision.decided_by,
+            decided_at=one.decision.decided_at,
+            record=RecordState.DELETED if one.is_deleted else RecordState.ACTIVE,
+        )
+        for one in decided_elsewhere(desk.store, desk.trial, site, people, system=system)
+    ]
 
 
 def _reading(desk: Desk, site: str) -> Site | None:

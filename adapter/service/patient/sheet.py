@@ -15,6 +15,7 @@ from adapter.service.patient.evidence_words import day_in_words, value_in_words
 from adapter.service.patient.redaction import Telling, plain_ranges
 from adapter.service.shapes import (
     CriterionVerdict,
+    DecidedRecord,
     Evidence,
     PartVerdict,
     PatientFile,
@@ -32,6 +33,7 @@ __all__ = [
     "OrderLine",
     "PartLine",
     "Sheet",
+    "decided",
     "decided_state",
     "make_history",
     "make_sheet",
@@ -246,17 +248,22 @@ def _said(answers: Mapping[str, bool | None], language: Language) -> str:
 
 def decided_state(file: PatientFile, trial: Trial, language: Language) -> str:
     """What a person decided, why and when; the state's name alone while nobody has."""
-    label = _state(file.state, trial, language)
     if file.decision is None:
-        return label
-    return f"{label} ({_why(file.decision, language)}), {words(language).day(file.decision.decided_at)}"
+        return _state(file.state, trial, language)
+    return decided(file.decision, trial, language)
+
+
+def decided(decision: StandingDecision | DecidedRecord, trial: Trial, language: Language) -> str:
+    """A decision: what, why and when."""
+    label = _state(decision.state, trial, language)
+    return f"{label} ({_why(decision, language)}), {words(language).day(decision.decided_at)}"
 
 
 def _state(state: str, trial: Trial, language: Language) -> str:
     return next((known.label[language] for known in trial.states if known.id == state), state)
 
 
-def _why(decision: StandingDecision, language: Language) -> str:
+def _why(decision: StandingDecision | DecidedRecord, language: Language) -> str:
     say = words(language)
     known = decision.reason in say.codes("decision_reasons")
     return say.of("decision_reasons", decision.reason) if known else decision.reason

@@ -18,7 +18,7 @@ from adapter.service.language import choose_language, load_words
 from adapter.service.patient.deciding import MOST_NOTE, reasons_of, states_for
 from adapter.service.patient.file import Opened
 from adapter.service.patient.redaction import value_teller
-from adapter.service.patient.sheet import Beside, decided_state, make_history, make_sheet
+from adapter.service.patient.sheet import Beside, decided, decided_state, make_history, make_sheet
 from adapter.service.patient.sources import source_token
 from adapter.service.patient.timeline_table import has_picture, timeline_rows
 from adapter.service.rendering import page, today_of
@@ -71,6 +71,7 @@ def sheet_values(request: Request, desk: Desk, opened: Opened, stage: Stage) -> 
         "file": file,
         "sheet": sheet,
         "state": decided_state(file, desk.trial, language),
+        "elsewhere": [(one, decided(one, desk.trial, language)) for one in file.decided_elsewhere],
         "timeline": timeline,
         "pictured": timeline is not None and has_picture(timeline),
         "timeline_rows": () if timeline is None else timeline_rows(timeline, language, tell=tell),
