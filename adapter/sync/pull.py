@@ -101,7 +101,7 @@ def pull(  # noqa: PLR0913 - a pull, and what it is to look out for
         source.prepare(plan, shown)
         own = [*own_addresses, *([] if source.server is None else [source.server])]
         addresses = Addresses(own or None)
-        people = SamePeople(store, site, moved=PATIENT in elsewhere)
+        people = SamePeople(store, site, server=source.server, moved=PATIENT in elsewhere)
         begin = partial(_Pull, store, source, run, shown, people, accept_deletions=accept_deletions, signs=signs)
         work = begin(addresses=addresses)
         work.read_all(wanted)

@@ -23,7 +23,7 @@ _MOST: Final = 20_000
 #: A server that was the right one so far may have mixed up some people.
 _FEW: Final = 10
 _TOLD: Final = (
-    "{other} of {compared} people have another birth date, name and numbers than under the same ids before: another hospital's server or "
+    "{other} of {compared} people are others than under the same ids before, by birth date and name or number: another hospital's server or "
     "folder, or one whose ids were given anew. Nothing was stored: under this name the records of two people would become one. "
     "If it is the right one, it wants a name of its own in the settings"
 )
@@ -55,12 +55,14 @@ class SamePeople:
     Args:
         store: open.
         site: whose pull it is.
-        moved: it is had from another server than what is stored.
+        server: base URL that it is had from, None for a folder.
+        moved: it is another one than what is stored was had from.
     """
 
-    def __init__(self, store: Store, site: str, *, moved: bool) -> None:
+    def __init__(self, store: Store, site: str, *, server: str | None, moved: bool) -> None:
         self._store = store
         self._site = site
+        self._setting = f"sites.{site}" if server is None else f"sites.{site}.base_url"
         self._moved = moved
         self._came: dict[str, _Person] = {}
 
@@ -80,21 +82,25 @@ class SamePeople:
                 at least. Or they cannot be compared, as a pull from another server leaves Patients out.
         """
         if self._moved and PATIENT not in read:
-            raise ConfigurationError(f"sites.{self._site}.base_url", _PATIENTS_FIRST)
+            raise ConfigurationError(self._setting, _PATIENTS_FIRST)
         stored = self._store.lake.bodies(self._site, PATIENT, self._came)
         found = [is_other(_person(raw), self._came[id_]) for id_, raw in stored.items()]
         other, same = found.count(True), found.count(False)
         if other > same and other >= (1 if self._moved else _FEW):
             told = _TOLD.format(other=other, compared=other + same)
-            raise ConfigurationError(f"sites.{self._site}.base_url", told)
+            raise ConfigurationError(self._setting, told)
 
 
 def is_other(before: _Person, now: _Person) -> bool | None:
     """Whether two are different people; None where nothing can be compared.
 
-    A number or a family name in common makes them one, whatever the birth date: that is corrected, names and numbers change.
+    A family name in common makes them one, or a number where one of them has no name: birth dates are corrected, and people marry.
+    A number alone does not: two hospitals may both begin with 1.
     """
-    if not before.numbers.isdisjoint(now.numbers) or not before.families.isdisjoint(now.families):
+    if not before.families.isdisjoint(now.families):
+        return False
+    is_named = bool(before.families and now.families)
+    if not before.numbers.isdisjoint(now.numbers) and not is_named:
         return False
     if before.born is None or now.born is None:
         return None

@@ -41,7 +41,7 @@ def test_server_with_other_people_under_the_ids_is_refused_and_nothing_of_it_sto
     pulled(store, A, person("1", number="41", family="Ada"), types=("Patient", "Observation"))
     before = live(store)
 
-    with pytest.raises(ConfigurationError, match="1 of 1 people have another birth date, name and numbers") as refused:
+    with pytest.raises(ConfigurationError, match="1 of 1 people are others than under the same ids before") as refused:
         pulled(store, B, person("1", born="1961-05-05", number="77", family="Curie"), types=("Patient", "Observation"))
 
     assert "icm" in str(refused.value)
@@ -56,11 +56,12 @@ def test_server_with_other_people_under_the_ids_is_refused_and_nothing_of_it_sto
         person("1", number="41", family="Ada"),
         person("1", born="1961-05-05", number="0 41"),
         person("1", born="1961-05-05", number="77", family="ADA "),
+        person("1", number="41", family="Curie"),
         person("1", number="77", family="Curie"),
         person("1", born=None, number="77", family="Curie"),
         b'{"resourceType":"Patient","id":"1","birthDate":7,"identifier":[7],"name":[{"family":7},8]}',
     ],
-    ids=["same", "number", "family", "birth-date", "nothing-to-compare", "unreadable"],
+    ids=["same", "number", "family", "married", "birth-date", "nothing-to-compare", "unreadable"],
 )
 def test_server_that_moved_with_its_people_is_read(store: Store, now: bytes) -> None:
     pulled(
@@ -68,6 +69,14 @@ def test_server_that_moved_with_its_people_is_read(store: Store, now: bytes) -> 
     )
 
     assert pulled(store, B, now).complete
+
+
+@pytest.mark.parametrize("number", ["41", "77", None])
+def test_number_that_two_hospitals_both_give_makes_nobody_the_same(store: Store, number: str | None) -> None:
+    pulled(store, A, person("1", number="41", family="Ada"))
+
+    with pytest.raises(ConfigurationError):
+        pulled(store, B, person("1", born="1961-05-05", number=number, family="Curie"))
 
 
 def test_most_people_tell_what_a_server_is(store: Store) -> None:
